@@ -1,0 +1,6 @@
+/** What a program that embeds shoal imports. */
+import './base/polyfill.ts'
+
+export type { ErrorCode, Fault } from './base/errors.ts'
+export { ShoalError } from './base/errors.ts'
+export type * from './node/api.ts'

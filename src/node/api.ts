@@ -1,0 +1,257 @@
+/**
+ * The public face of a node: what `createNode` returns, what the control socket offers to a second terminal, and what
+ * the command line is written against. Everything here is plain data, so that it crosses the socket unchanged.
+ */
+import type { ShoalError } from '../base/errors.ts'
+import type { Logger } from '../base/log.ts'
+
+export interface NodeOptions {
+  /** The data folder: key, store, remembered peers, control socket. Made when absent. One process at a time holds it. */
+  dataDir: string
+  /**
+   * Multiaddrs to listen on. Default: all interfaces on port 4160, or any free port where that is taken. An address
+   * given here that cannot be had is an error (ERR_PORT_IN_USE).
+   */
+  listen?: string[]
+  /** Multiaddrs of peers to connect to, with or without `/p2p/…`. */
+  peers?: string[]
+  /** Global upload limit, bytes a second; absent: none. */
+  up?: number
+  /** Global download limit, bytes a second; absent: none. */
+  down?: number
+  /** `server` (default) answers DHT queries and announces what it has; `client` only asks until it has seeded for long. */
+  dht?: 'server' | 'client'
+  /** No network at all: list, remove and verify work, share stores without announcing. */
+  offline?: boolean
+  log?: Logger
+}
+
+export interface AbortOptions {
+  signal?: AbortSignal
+}
+
+export interface ShareOptions extends AbortOptions {
+  /** Include names that begin with a dot. Default true. */
+  hidden?: boolean
+  onProgress?: (progress: HashProgress) => void
+}
+
+export interface HashProgress {
+  /** Bytes hashed so far, and bytes known to be there (grows while the folder is walked). */
+  bytes: number
+  totalBytes: number
+  files: number
+}
+
+export interface Skipped {
+  path: string
+  /** One short phrase: `socket`, `no permission`, `changed while it was read`, … */
+  reason: string
+}
+
+export interface Shared {
+  /** CIDv1, base32. */
+  cid: string
+  /** `shoal:<cid>?name=…&peer=…` with the listening addresses. */
+  link: string
+  /** Absolute. */
+  path: string
+  /** Bytes of all files. */
+  size: number
+  pieces: number
+  files: number
+  skipped: Skipped[]
+}
+
+export interface FetchOptions extends AbortOptions {
+  /**
+   * Absolute path. An existing folder takes the content below it, under its name (from the link, else the CID).
+   * Default: `<cwd>/<name>`.
+   */
+  to?: string
+  /** Replace what is at the destination. Default false: ERR_EXISTS. */
+  force?: boolean
+  /** Give up after so long without any progress. Default 60,000 ms. */
+  timeoutMs?: number
+}
+
+export interface TransferSnapshot {
+  cid: string
+  name: string
+  /** Absolute destination. */
+  path: string
+  state: 'finding' | 'manifest' | 'fetching' | 'finishing' | 'paused' | 'done' | 'failed'
+  /** Bytes that are verified and on disk, of `size`; size is 0 until the manifest is known. */
+  have: number
+  size: number
+  pieces: number
+  piecesHave: number
+  /** Connected peers of this swarm. */
+  peers: number
+  /** Providers asked so far, connected or not. */
+  peersKnown: number
+  /** Bytes a second over the last seconds. */
+  rate: number
+  upRate: number
+  /** Estimated ms to completion, or null while unknown. */
+  etaMs: number | null
+}
+
+export interface FetchResult {
+  cid: string
+  path: string
+  size: number
+  /** Seconds from the call to completion. */
+  seconds: number
+  /** Bytes that came over the network, verified. */
+  fetched: number
+  /** Bytes that were already here. */
+  resumed: number
+  /** Distinct peers that gave at least one verified byte. */
+  peers: number
+  /** Symlinks that were not made, empty folders that could not be, … */
+  skipped: Skipped[]
+}
+
+export interface TransferEvents {
+  'state:changed': TransferSnapshot
+  /** At most twice a second. */
+  progressed: TransferSnapshot
+}
+
+/** A running fetch. `done` settles once; cancel makes it reject with ERR_ABORTED and keeps what was fetched. */
+export interface Transfer {
+  readonly cid: string
+  readonly done: Promise<FetchResult>
+  snapshot(): TransferSnapshot
+  on<K extends keyof TransferEvents>(name: K, listener: (event: TransferEvents[K]) => void): () => void
+  cancel(): void
+}
+
+export interface RootInfo {
+  cid: string
+  name: string
+  /** Absolute. */
+  path: string
+  size: number
+  /** Bytes held and verified. */
+  have: number
+  pieces: number
+  piecesHave: number
+  /** `damaged`: something that was held no longer matches; `problem` says what. */
+  state: 'seeding' | 'fetching' | 'partial' | 'damaged'
+  problem: string | null
+  /** Connected peers of this swarm. */
+  peers: number
+  up: number
+  down: number
+  /** Bytes sent and received since the node started. */
+  sentBytes: number
+  receivedBytes: number
+  link: string
+  /** Pieces held, base64 of a bitfield (BEP 3 bit order); only in `status({ cid })`. */
+  bitfield?: string
+}
+
+export interface NodeStatus {
+  peerId: string
+  addrs: string[]
+  dataDir: string
+  /** What runs: `daemon`, `share`, `get`, `embedded` or `offline`. */
+  mode: string
+  pid: number
+  uptimeMs: number
+  version: string
+  connections: number
+  /** Peers in the DHT routing table, and whether this node answers queries. */
+  dht: { mode: 'server' | 'client' | 'off'; peers: number; provided: number; nextReprovideMs: number | null }
+  /** Bytes a second, all swarms together. */
+  up: number
+  down: number
+  limits: { up: number | null; down: number | null }
+  sentBytes: number
+  receivedBytes: number
+  roots: RootInfo[]
+  /** Problems that the user should know: damaged records, changed files. */
+  problems: string[]
+}
+
+export interface PeerInfo {
+  peerId: string
+  addr: string
+  direction: 'inbound' | 'outbound'
+  /** Bytes a second in swarms. */
+  up: number
+  down: number
+  sentBytes: number
+  receivedBytes: number
+  /** Roots exchanged with this peer, CIDs. */
+  roots: string[]
+}
+
+export interface VerifyResult {
+  cid: string
+  pieces: number
+  /** Pieces that no longer match, with the file (relative to the root, or the path itself) and its state. */
+  bad: Array<{ piece: number; path: string; offset: number; reason: string }>
+}
+
+export interface NodeEvents {
+  'root:shared': { cid: string; link: string; path: string }
+  /** DHT nodes hold the provider record. */
+  'root:announced': { cid: string; nodes: number }
+  'root:removed': { cid: string }
+  /** A file of a root changed under the seeder; its pieces were withdrawn. */
+  'file:changed': { cid: string; path: string; reason: string }
+  'peer:connected': { peerId: string }
+  'peer:disconnected': { peerId: string }
+  'peer:banned': { peerId: string; reason: string }
+}
+
+/** What works the same in this process and over the control socket. */
+export interface NodeApi {
+  /** Resolves as soon as it can be fetched by someone who knows this node; `root:announced` follows. */
+  share(path: string, options?: ShareOptions): Promise<Shared>
+  /** Waits until DHT nodes hold the record; returns how many. Pends while no peer is known. */
+  announced(cid: string, options?: AbortOptions): Promise<number>
+  /** @param source a CID or a link. Throws synchronously on a malformed one. */
+  fetch(source: string, options?: FetchOptions): Transfer
+  list(options?: AbortOptions): Promise<RootInfo[]>
+  /** Stops sharing. The user's files stay; an unfinished temporary file of a fetch is deleted. */
+  remove(cid: string, options?: AbortOptions): Promise<{ cid: string; path: string }>
+  /** With `cid`: that root alone, with its bitfield. @throws ERR_UNKNOWN_ROOT */
+  status(options?: AbortOptions & { cid?: string }): Promise<NodeStatus>
+  peers(options?: AbortOptions): Promise<PeerInfo[]>
+  /** Hashes what is on disk again; what is bad is withdrawn. */
+  verify(cid: string, options?: AbortOptions & { onProgress?: (p: HashProgress) => void }): Promise<VerifyResult>
+}
+
+export interface ReadOptions extends AbortOptions {
+  /** Bytes from the start of the file. Default 0. */
+  offset?: number
+  /** Bytes. Default: to the end. */
+  length?: number
+  /** Inside a folder root: which file, '/'-separated. */
+  path?: string
+  /** Give up after so long without any progress. Default 60,000 ms. */
+  timeoutMs?: number
+}
+
+export interface ShoalNode extends NodeApi {
+  readonly peerId: string
+  /** Listening multiaddrs that end in `/p2p/<peer ID>`. */
+  readonly addrs: string[]
+  start(options?: AbortOptions): Promise<void>
+  /** Resolves when all work has ended and nothing of the node keeps the process alive. */
+  stop(): Promise<void>
+  /**
+   * Verified bytes in order as they arrive, fetching what is missing first. What is fetched for a read is kept in the
+   * data folder's `cache/`. Breaking out of the loop frees everything.
+   */
+  read(source: string, options?: ReadOptions): AsyncIterable<Uint8Array>
+  /** Connects to a peer. @throws ERR_BAD_MULTIADDR, ERR_UNREACHABLE */
+  connect(addr: string, options?: AbortOptions): Promise<void>
+  on<K extends keyof NodeEvents>(name: K, listener: (event: NodeEvents[K]) => void): () => void
+  /** How the node is: the last background failures, newest last. */
+  readonly problems: readonly ShoalError[]
+}

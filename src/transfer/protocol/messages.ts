@@ -1,0 +1,67 @@
+/**
+ * Control messages of `/shoal/swarm/1.0.0` as the core sees them: plain values, numbers already bounded by the decoder.
+ * Wire form: wire.proto; framing and limits: frame.ts. See docs/protocol.md.
+ */
+
+/** Codes of goodbye and reject. Unknown codes read as `other`. */
+export type GoodbyeCode =
+  | 'stopping'
+  | 'notFound'
+  | 'duplicate'
+  | 'protocol'
+  | 'limit'
+  | 'badData'
+  | 'idle'
+  | 'full'
+  | 'other'
+export type RejectCode = 'choked' | 'notHeld' | 'busy' | 'other'
+
+export type Have =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bitfield'; readonly bytes: Uint8Array }
+
+export interface PexPeer {
+  /** Peer ID, base58 or base36 string as libp2p prints it. */
+  readonly id: string
+  /** Multiaddrs without `/p2p`. */
+  readonly addrs: readonly string[]
+  readonly seeder: boolean
+}
+
+export type Message =
+  | {
+      readonly type: 'hello'
+      /** CID bytes of the root. */
+      readonly root: Uint8Array
+      readonly features: number
+      /** Whether the sender holds the whole manifest and answers nodeRequest. */
+      readonly manifest: boolean
+      readonly have: Have
+      /** Requests that the sender accepts in flight from the other side. */
+      readonly maxRequests: number
+      readonly maxRequestBytes: number
+    }
+  /** Sent again when the manifest became known after hello (then `have` follows as bitfield). */
+  | { readonly type: 'haveBitfield'; readonly have: Have }
+  /** Runs of piece indexes that became available. */
+  | { readonly type: 'have'; readonly runs: ReadonlyArray<{ readonly first: number; readonly count: number }> }
+  /** Pieces that are no longer held (a file changed). */
+  | { readonly type: 'lost'; readonly runs: ReadonlyArray<{ readonly first: number; readonly count: number }> }
+  | { readonly type: 'interested' }
+  | { readonly type: 'notInterested' }
+  | { readonly type: 'choke' }
+  | { readonly type: 'unchoke' }
+  /** The uploader names pieces that it wants to send to this peer next; each may be asked for even while choked. */
+  | { readonly type: 'offer'; readonly pieces: readonly number[] }
+  | { readonly type: 'suggest'; readonly pieces: readonly number[] }
+  /** A byte range of the piece space. `id` is the requester's, unique among its requests in flight on this stream. */
+  | { readonly type: 'request'; readonly id: number; readonly offset: number; readonly length: number }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'reject'; readonly id: number; readonly code: RejectCode }
+  /** DAG nodes `first` to `first + count - 1`, by node index of the manifest. */
+  | { readonly type: 'nodeRequest'; readonly first: number; readonly count: number }
+  /** Consecutive nodes from `first`; `total` is the sender's node count. An empty list: not held. */
+  | { readonly type: 'nodes'; readonly first: number; readonly total: number; readonly blocks: readonly Uint8Array[] }
+  | { readonly type: 'pex'; readonly added: readonly PexPeer[]; readonly dropped: readonly string[] }
+  | { readonly type: 'goodbye'; readonly code: GoodbyeCode; readonly message: string }
