@@ -1,0 +1,126 @@
+/**
+ * The control socket: whoever holds a data folder answers on it, for its owner's other terminals.
+ *
+ * Access is the file system's: the socket has mode 0600 from the moment it exists. There is no other authentication,
+ * and nothing listens on a network. What a request started ends with its connection, but for a `share`, which was
+ * handed over.
+ */
+import { chmod, unlink } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
+import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import type { ShoalNode } from '../node/api.ts'
+import { connectSocket } from './connect-socket.ts'
+import type { NodeInfo } from './messages.ts'
+import { ServerConnection } from './server-connection.ts'
+import { socketPath } from './socket-path.ts'
+
+const MAX_CONNECTIONS = 64
+/** After `close`: for requests to answer that they were cancelled, and for clients to read it. */
+const STOP_GRACE_MS = 1_000
+const FLUSH_GRACE_MS = 500
+
+export interface ServerOptions {
+  dataDir: string
+  /** What runs: `daemon`, `share`, `get` or `offline`. */
+  mode: string
+  log?: Logger
+}
+
+export interface RpcServer {
+  /** Cancels what runs, lets clients read the answers, removes the socket. */
+  close(): Promise<void>
+}
+
+/**
+ * Call it only while holding the data folder's lock: a socket on which nobody answers is then stale and is replaced.
+ * @throws ERR_LOCKED when another process answers on the socket
+ */
+export async function startServer(node: ShoalNode, options: ServerOptions): Promise<RpcServer> {
+  const log = (options.log ?? silentLogger).scope('rpc')
+  const path = await socketPath(options.dataDir, { create: true })
+  if (path === undefined) {
+    throw new ShoalError('ERR_PATH_NOT_FOUND', `no such folder: ${options.dataDir}`, { hint: 'check --data-dir' })
+  }
+  const info: NodeInfo = { mode: options.mode, pid: process.pid, dataDir: options.dataDir }
+  const connections = new Set<ServerConnection>()
+  const server = createServer(socket => {
+    const connection = new ServerConnection(socket, { node, info, log })
+    connections.add(connection)
+    socket.on('close', () => {
+      connection.settled().then(
+        () => connections.delete(connection),
+        () => {}
+      )
+    })
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  await listenOrReplace(server, path)
+  server.on('error', err => log.warn('control socket: %s', err.message))
+  log.debug('answering on %s', path)
+
+  let closing: Promise<void> | undefined
+  const close = async () => {
+    const closed = new Promise<void>(resolve => server.close(() => resolve()))
+    const reason = new ShoalError('ERR_NOT_RUNNING', 'the node that did this was stopped', {
+      hint: 'run the same command again to continue'
+    })
+    await withinGrace(Promise.all([...connections].map(connection => connection.stop(reason))))
+    for (const connection of connections) connection.end(FLUSH_GRACE_MS)
+    await closed
+  }
+  return {
+    close: () => {
+      closing ??= close()
+      return closing
+    }
+  }
+}
+
+async function listenOrReplace(server: Server, path: string): Promise<void> {
+  try {
+    await listen(server, path)
+  } catch (err) {
+    if (systemCode(err) !== 'EADDRINUSE') throw fromSystemError(err, path)
+    const other = await connectSocket(path)
+    if (other !== undefined) {
+      other.destroy()
+      throw new ShoalError('ERR_LOCKED', `another process answers on ${path}`, {
+        hint: 'stop it, or choose another --data-dir'
+      })
+    }
+    try {
+      await unlink(path)
+      await listen(server, path)
+    } catch (again) {
+      throw fromSystemError(again, path)
+    }
+  }
+}
+
+/** The umask counts while the socket file is made, which `listen` does before it returns: no moment of open access. */
+async function listen(server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    const umask = isMainThread ? process.umask(0o177) : undefined
+    try {
+      server.listen(path, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    } finally {
+      if (umask !== undefined) process.umask(umask)
+    }
+  })
+  await chmod(path, 0o600)
+}
+
+async function withinGrace(work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const grace = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, STOP_GRACE_MS)
+  })
+  await Promise.race([work, grace])
+  clearTimeout(timer)
+}
