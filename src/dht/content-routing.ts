@@ -1,0 +1,229 @@
+/** Announces and finds who holds content. Records name the root's multihash; see docs/finding.md. */
+import type { Libp2pEvents, PeerId, PeerRouting, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
+import type { CID } from 'multiformats/cid'
+import { abortError } from '../base/errors.ts'
+import { type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
+import { TableKeeper } from './table-keeper.ts'
+
+/** A lookup on a node that knows nobody yet waits so long for a first peer, so that `get --peer` needs no luck. */
+const FIRST_PEER_WAIT_MS = 3_000
+/** For one provider whose record came without addresses. */
+const FIND_PEER_TIMEOUT_MS = 6_000
+/** A whole lookup or announcement. */
+const LOOKUP_TIMEOUT_MS = 30_000
+const PROVIDE_TIMEOUT_MS = 60_000
+
+export interface FoundProvider {
+  /** Peer ID. */
+  id: string
+  /** Multiaddrs without `/p2p/…`; empty when nobody knows any. */
+  addrs: string[]
+}
+
+/** DHT nodes of one lookup: how many were asked, gave an answer, gave none. */
+export interface LookupStats {
+  asked: number
+  answered: number
+  failed: number
+  providers: number
+}
+
+/** Iterate once. `stats` can be read at any time, and is final when the iteration has ended. */
+export interface ProviderLookup extends AsyncIterable<FoundProvider> {
+  readonly stats: Readonly<LookupStats>
+}
+
+export interface ContentRoutingInit {
+  dht: KadDHT
+  self: PeerId
+  peerStore: PeerStore
+  peerRouting: PeerRouting
+  events: TypedEventTarget<Libp2pEvents>
+  protocol?: string
+}
+
+export class ContentRouting {
+  readonly #dht: KadDHT
+  readonly #table: RoutingTableView
+  readonly #self: PeerId
+  readonly #peerStore: PeerStore
+  readonly #peerRouting: PeerRouting
+  readonly #keeper: TableKeeper
+  readonly #stopped = new AbortController()
+
+  constructor(init: ContentRoutingInit) {
+    this.#dht = init.dht
+    this.#table = routingTable(init.dht)
+    this.#self = init.self
+    this.#peerStore = init.peerStore
+    this.#peerRouting = init.peerRouting
+    this.#keeper = new TableKeeper(init)
+  }
+
+  start(): void {
+    this.#keeper.start()
+  }
+
+  /** Ends every lookup and announcement that is under way. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#keeper.stop()
+  }
+
+  /** DHT servers in the routing table. */
+  get tableSize(): number {
+    return this.#table.size
+  }
+
+  get mode(): 'server' | 'client' {
+    return this.#dht.getMode()
+  }
+
+  /** A client that turns out to stay becomes a server: it answers queries from now on. */
+  async setMode(mode: 'server' | 'client'): Promise<void> {
+    await this.#dht.setMode(mode)
+  }
+
+  /**
+   * Resolves when the routing table has a peer.
+   * @throws ERR_ABORTED
+   */
+  ready(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (this.#table.size > 0) return Promise.resolve()
+    const signal = anyOf(this.#stopped.signal, options.signal)
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.#table.removeEventListener('peer:add', onAdd)
+        signal.removeEventListener('abort', onAbort)
+      }
+      const onAdd = () => {
+        end()
+        resolve()
+      }
+      const onAbort = () => {
+        end()
+        reject(abortError(signal))
+      }
+      this.#table.addEventListener('peer:add', onAdd)
+      signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) onAbort()
+    })
+  }
+
+  /**
+   * From now on this node names itself when it is asked who has `cid`: who knows this node finds the content, before
+   * and without any announcement. Records do not outlive the process, so call it again for what is held at a start.
+   */
+  async hold(cid: CID): Promise<void> {
+    await writeOwnRecord(this.#dht, cid, this.#self)
+  }
+
+  /**
+   * Announces that this node holds `cid`, after {@link hold}. Waits until the node knows a DHT peer. The record lies with `nodes` other
+   * nodes then, those nearest to the CID; 0 means that none of them could be reached, and it should be tried again.
+   * @throws ERR_ABORTED
+   */
+  async provide(cid: CID, options: { signal?: AbortSignal } = {}): Promise<{ nodes: number }> {
+    await this.hold(cid)
+    await this.ready(options)
+    const caller = anyOf(this.#stopped.signal, options.signal)
+    const signal = anyOf(caller, AbortSignal.timeout(PROVIDE_TIMEOUT_MS))
+    const nodes = new Set<string>()
+    try {
+      for await (const event of this.#dht.provide(cid, { signal })) {
+        if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') nodes.add(event.from.toString())
+        if (event.name === 'QUERY_ERROR' && !signal.aborted) this.#keeper.failed(event.from)
+      }
+    } catch (err) {
+      if (caller.aborted) throw abortError(caller)
+      // Some nodes may hold it even though the walk was cut short; what they took is what counts.
+      if (!signal.aborted && nodes.size === 0) throw err
+    }
+    return { nodes: nodes.size }
+  }
+
+  /**
+   * Forgets our own record, so that this node no longer names itself. Others keep theirs until they expire; who comes
+   * is told by the swarm protocol that the content is not here.
+   */
+  async withdraw(cid: CID): Promise<void> {
+    await this.#dht.cancelReprovide(cid)
+  }
+
+  /**
+   * Providers of `cid` as they are found, each once, without this node. Ends when every node near the CID was asked,
+   * after 30 s, or when no DHT peer appears within 3 s; ends early without an error when `signal` fires.
+   */
+  findProviders(cid: CID, options: { signal?: AbortSignal } = {}): ProviderLookup {
+    const stats: LookupStats = { asked: 0, answered: 0, failed: 0, providers: 0 }
+    return { stats, [Symbol.asyncIterator]: () => this.#lookup(cid, stats, options.signal) }
+  }
+
+  async *#lookup(cid: CID, stats: LookupStats, caller: AbortSignal | undefined): AsyncGenerator<FoundProvider> {
+    const signal = anyOf(this.#stopped.signal, caller, AbortSignal.timeout(LOOKUP_TIMEOUT_MS))
+    const asked = new Set<string>()
+    const answered = new Set<string>()
+    const found = new Set<string>([this.#self.toString()])
+    try {
+      await this.ready({ signal: anyOf(signal, AbortSignal.timeout(FIRST_PEER_WAIT_MS)) })
+    } catch {
+      return
+    }
+    try {
+      for await (const event of this.#dht.findProviders(cid, { signal })) {
+        switch (event.name) {
+          case 'DIAL_PEER':
+            asked.add(event.peer.toString())
+            break
+          case 'PEER_RESPONSE':
+            if (!event.from.equals(this.#self)) answered.add(event.from.toString())
+            break
+          case 'QUERY_ERROR':
+            if (!signal.aborted) this.#keeper.failed(event.from)
+            break
+          case 'PROVIDER':
+            for (const provider of event.providers) {
+              const id = provider.id.toString()
+              if (found.has(id)) continue
+              found.add(id)
+              stats.providers++
+              yield { id, addrs: await this.#addrsOf(provider.id, provider.multiaddrs, signal) }
+            }
+            break
+        }
+        stats.asked = asked.size
+        stats.answered = answered.size
+      }
+    } catch (err) {
+      if (!signal.aborted) throw err
+    } finally {
+      stats.asked = asked.size
+      stats.answered = answered.size
+      stats.failed = asked.size - answered.size
+    }
+  }
+
+  async #addrsOf(id: PeerId, fromRecord: Multiaddr[], signal: AbortSignal): Promise<string[]> {
+    if (fromRecord.length > 0) return plain(fromRecord)
+    const known = await this.#peerStore.get(id).catch(() => undefined)
+    if (known !== undefined && known.addresses.length > 0) return plain(known.addresses.map(a => a.multiaddr))
+    const limit = anyOf(signal, AbortSignal.timeout(FIND_PEER_TIMEOUT_MS))
+    const peer = await this.#peerRouting.findPeer(id, { signal: limit, useCache: false }).catch(() => undefined)
+    return peer === undefined ? [] : plain(peer.multiaddrs)
+  }
+
+  /** Addresses of a peer by its ID, from what is known here or from the DHT; empty when nobody knows. */
+  async findPeer(id: string, options: { signal?: AbortSignal } = {}): Promise<string[]> {
+    return await this.#addrsOf(peerIdFromString(id), [], anyOf(this.#stopped.signal, options.signal))
+  }
+}
+
+function plain(addrs: readonly Multiaddr[]): string[] {
+  return [...new Set(addrs.map(addr => addr.decapsulateCode(CODE_P2P).toString()))]
+}
+
+function anyOf(...signals: Array<AbortSignal | undefined>): AbortSignal {
+  return AbortSignal.any(signals.filter(signal => signal !== undefined))
+}

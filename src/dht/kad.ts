@@ -1,0 +1,69 @@
+/**
+ * The Kademlia service, set up for networks of any kind: private and loopback addresses count, records live 48 h, and
+ * the only re-announcer is ours (reprovider.ts).
+ */
+import type { PeerId } from '@libp2p/interface'
+import {
+  type KadDHT,
+  type KadDHTComponents,
+  type KadDHTInit,
+  kadDHT,
+  passthroughMapper,
+  type SingleKadDHT
+} from '@libp2p/kad-dht'
+import type { CID } from 'multiformats/cid'
+
+export type { KadDHT } from '@libp2p/kad-dht'
+
+export const KAD_PROTOCOL = '/shoal/kad/1.0.0'
+
+/** How long another node keeps a provider record. */
+export const RECORD_VALIDITY_MS = 48 * 3_600_000
+
+export interface KadOptions {
+  /** `server` answers queries and is put in routing tables; `client` only asks. Default `server`. */
+  mode?: 'server' | 'client'
+  /** A private network uses a prefix of its own. Default {@link KAD_PROTOCOL}. */
+  protocol?: string
+}
+
+export function kad(options: KadOptions = {}): (components: KadDHTComponents) => KadDHT {
+  const init: KadDHTInit = {
+    protocol: options.protocol ?? KAD_PROTOCOL,
+    clientMode: options.mode === 'client',
+    // The default drops private addresses, which leaves the routing table of a LAN empty.
+    peerInfoMapper: passthroughMapper,
+    // The first self-query waits for the first peer and then runs at once; every other query waits for it.
+    initialQuerySelfInterval: 0,
+    allowQueryWithZeroPeers: false,
+    // A request to one node, its dial included. The default goes up to 60 s after failures.
+    networkDialTimeout: { minTimeout: 4_000, maxTimeout: 8_000 },
+    pingNewContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
+    pingOldContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
+    maxInboundStreams: 128,
+    maxOutboundStreams: 128,
+    // kad-dht's own pass is kept for what it cleans up; threshold 0 keeps it from announcing anything, since the
+    // reprovider renews our records long before they expire.
+    reprovide: { validity: RECORD_VALIDITY_MS, threshold: 0 }
+  }
+  return kadDHT(init)
+}
+
+/** What we use of the routing table beyond its published type. */
+export interface RoutingTableView {
+  readonly size: number
+  addEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
+  removeEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
+  find(peer: PeerId): Promise<PeerId | undefined>
+  remove(peer: PeerId): Promise<void>
+}
+
+export function routingTable(dht: KadDHT): RoutingTableView {
+  return (dht as SingleKadDHT).routingTable as unknown as RoutingTableView
+}
+
+/** Writes the record that `peer` provides `cid` into this node's own store of records, without telling anyone. */
+export async function writeOwnRecord(dht: KadDHT, cid: CID, peer: PeerId): Promise<void> {
+  const { providers } = dht as unknown as { providers: { addProvider(cid: CID, peer: PeerId): Promise<void> } }
+  await providers.addProvider(cid, peer)
+}

@@ -1,0 +1,98 @@
+/**
+ * Keeps the routing table full and honest. kad-dht looks for its neighbours once when the first peer appears and then
+ * every five minutes, and it never drops a peer that fails a query; young networks stay in splinters that way, and
+ * dead peers cost every lookup a timeout. So: whenever the table grew, look again soon; what fails to answer or does
+ * not speak the protocol leaves the table, and comes back when it connects.
+ */
+import type { Libp2pEvents, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
+import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
+
+/** The first look after the table grew; each further one within QUIET_MS waits twice as long, up to MAX_GAP_MS. */
+const FIRST_GAP_MS = 100
+const MAX_GAP_MS = 60_000
+const QUIET_MS = 300_000
+const WALK_TIMEOUT_MS = 15_000
+
+export interface TableKeeperInit {
+  dht: KadDHT
+  self: PeerId
+  peerStore: PeerStore
+  events: TypedEventTarget<Libp2pEvents>
+  protocol?: string
+}
+
+export class TableKeeper {
+  readonly #dht: KadDHT
+  readonly #table: RoutingTableView
+  readonly #self: PeerId
+  readonly #peerStore: PeerStore
+  readonly #events: TypedEventTarget<Libp2pEvents>
+  readonly #protocol: string
+  readonly #stopped = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #gapMs = FIRST_GAP_MS
+  #lastGrowthMs = 0
+  #walking: Promise<void> | undefined
+
+  constructor(init: TableKeeperInit) {
+    this.#dht = init.dht
+    this.#table = routingTable(init.dht)
+    this.#self = init.self
+    this.#peerStore = init.peerStore
+    this.#events = init.events
+    this.#protocol = init.protocol ?? KAD_PROTOCOL
+  }
+
+  start(): void {
+    this.#table.addEventListener('peer:add', this.#onAdd)
+    this.#events.addEventListener('peer:update', this.#onUpdate)
+  }
+
+  async stop(): Promise<void> {
+    this.#table.removeEventListener('peer:add', this.#onAdd)
+    this.#events.removeEventListener('peer:update', this.#onUpdate)
+    clearTimeout(this.#timer)
+    this.#stopped.abort()
+    await this.#walking
+  }
+
+  /** A query to this peer failed. */
+  readonly failed = (peer: PeerId): void => {
+    void this.#table.remove(peer).catch(() => {})
+  }
+
+  readonly #onAdd = (event: CustomEvent<PeerId>): void => {
+    void this.#dropNonServer(event.detail).catch(() => {})
+    const now = performance.now()
+    if (now - this.#lastGrowthMs > QUIET_MS) this.#gapMs = FIRST_GAP_MS
+    this.#lastGrowthMs = now
+    if (this.#timer !== undefined || this.#stopped.signal.aborted) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#walking = this.#walk()
+    }, this.#gapMs)
+    this.#gapMs = Math.min(this.#gapMs * 2, MAX_GAP_MS)
+  }
+
+  /** Providers named in answers are put in the table as soon as they answer a ping, DHT servers or not. */
+  async #dropNonServer(peer: PeerId): Promise<void> {
+    const { protocols } = await this.#peerStore.get(peer)
+    if (protocols.length > 0 && !protocols.includes(this.#protocol)) await this.#table.remove(peer)
+  }
+
+  readonly #onUpdate = (event: CustomEvent<PeerUpdate>): void => {
+    const { id, protocols } = event.detail.peer
+    if (protocols.length > 0 && !protocols.includes(this.#protocol)) this.failed(id)
+  }
+
+  async #walk(): Promise<void> {
+    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)])
+    try {
+      for await (const event of this.#dht.getClosestPeers(this.#self.toMultihash().bytes, { signal })) {
+        if (event.name === 'QUERY_ERROR' && !signal.aborted) this.failed(event.from)
+      }
+    } catch {
+      // Cut short by the timeout or the stop; the next growth looks again.
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** Multiaddrs that users give and get. */
+import { isLoopback } from '@libp2p/utils'
+import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { ShoalError } from '../../base/errors.ts'
+
+const EXAMPLE = '/ip4/192.0.2.7/tcp/4160'
+
+export interface PeerAddress {
+  /** Without `/p2p/…`; undefined when only a peer ID was given (`/p2p/12D3…`). */
+  addr: Multiaddr | undefined
+  /** Undefined where the address names none. */
+  peerId: string | undefined
+}
+
+/**
+ * A TCP address of a peer, with or without `/p2p/<peer ID>`, or `/p2p/<peer ID>` alone.
+ * @throws ERR_BAD_MULTIADDR
+ */
+export function parseMultiaddr(text: string): PeerAddress {
+  const parsed = parse(text, `${EXAMPLE} or ${EXAMPLE}/p2p/12D3KooW…`)
+  const names = parsed.getComponents().map(component => component.name)
+  const peerId = parsed.getComponents().findLast(component => component.code === CODE_P2P)?.value
+  if (names.includes('p2p-circuit')) bad(text, 'relayed addresses are not supported')
+  const rest = parsed.decapsulateCode(CODE_P2P)
+  if (rest.getComponents().length === 0) return { addr: undefined, peerId }
+  requireTcp(rest, text)
+  const port = Number(rest.getComponents()[1]?.value)
+  if (port === 0) bad(text, 'port 0 cannot be dialled')
+  return { addr: rest, peerId }
+}
+
+/**
+ * An address to listen on: `/ip4/…/tcp/…` or `/ip6/…/tcp/…`, port 0 for any free one.
+ * @throws ERR_BAD_MULTIADDR
+ */
+export function parseListenAddr(text: string): Multiaddr {
+  const parsed = parse(text, '/ip4/0.0.0.0/tcp/4160')
+  requireTcp(parsed, text)
+  const [host] = parsed.getComponents()
+  if (host?.name !== 'ip4' && host?.name !== 'ip6') bad(text, 'listen on an IP address of this machine')
+  return parsed
+}
+
+/** Which of a node's addresses go into links and records: all but loopback ones; those when there are no others. */
+export function linkAddrs<T extends string | Multiaddr>(addrs: readonly T[]): T[] {
+  const reachable = addrs.filter(addr => !isLoopback(typeof addr === 'string' ? multiaddr(addr) : addr))
+  return reachable.length > 0 ? reachable : [...addrs]
+}
+
+/** Without `/p2p/…`, each once. What is no multiaddr is left out: the list may come from a stranger. */
+export function plainAddrs(addrs: readonly (string | Multiaddr)[]): string[] {
+  const plain = new Set<string>()
+  for (const addr of addrs) {
+    try {
+      const bare = (typeof addr === 'string' ? multiaddr(addr) : addr).decapsulateCode(CODE_P2P)
+      if (bare.getComponents().length > 0) plain.add(bare.toString())
+    } catch {
+      // not an address
+    }
+  }
+  return [...plain]
+}
+
+/** Whether resolving a name is needed to dial it. */
+export function dnsName(addr: Multiaddr): string | undefined {
+  return addr.getComponents().find(component => component.name.startsWith('dns'))?.value
+}
+
+function parse(text: string, example: string): Multiaddr {
+  if (!text.startsWith('/')) {
+    const hostPort = /^(\d+\.\d+\.\d+\.\d+):(\d+)$/.exec(text)
+    bad(
+      text,
+      'it begins with no slash',
+      hostPort === null ? `write it like ${example}` : `write it as /ip4/${hostPort[1]}/tcp/${hostPort[2]}`
+    )
+  }
+  try {
+    return multiaddr(text)
+  } catch (cause) {
+    bad(text, cause instanceof Error ? cause.message : String(cause), `write it like ${example}`, cause)
+  }
+}
+
+function requireTcp(addr: Multiaddr, text: string): void {
+  const [host, transport, ...more] = addr.getComponents().map(component => component.name)
+  if (host === 'dnsaddr') bad(text, 'dnsaddr is not supported, a host name is written /dns4/<name>/tcp/<port>')
+  const named = host === 'ip4' || host === 'ip6' || host === 'dns' || host === 'dns4' || host === 'dns6'
+  if (!named) bad(text, `it begins with /${host ?? ''}, not with an address`)
+  if (transport !== 'tcp' || more.length > 0) {
+    bad(text, `shoal speaks plain TCP, this is ${[transport ?? 'no transport', ...more].join('/')}`)
+  }
+}
+
+function bad(text: string, why: string, hint = `write it like ${EXAMPLE}`, cause?: unknown): never {
+  throw new ShoalError('ERR_BAD_MULTIADDR', `not a usable multiaddr: ${JSON.stringify(text.slice(0, 200))}: ${why}`, {
+    hint,
+    ...(cause === undefined ? {} : { cause })
+  })
+}

@@ -1,0 +1,168 @@
+/**
+ * The libp2p node under shoal: TCP, noise, yamux, identify, ping and the DHT. Nothing here dials anyone by itself:
+ * no bootstrap list, no relay, no port probing, no multicast. Import it dynamically; it is most of the start-up time.
+ */
+import '../../base/polyfill.ts'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { type Identify, type IdentifyPush, identify, identifyPush } from '@libp2p/identify'
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { type Ping, ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import type { Logger } from '../../base/log.ts'
+import { ContentRouting } from '../../dht/content-routing.ts'
+import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
+import { dnsName, linkAddrs } from './addresses.ts'
+import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
+import { SwarmDialer } from './swarm-dialer.ts'
+
+/**
+ * Below libp2p's read buffer (4 MiB) of a stream: a window that may grow past it resets the stream when a reader
+ * falls behind. Large enough for 1 Gbit/s at 30 ms.
+ */
+const STREAM_WINDOW_BYTES = 4 * 1024 * 1024 - 64 * 1024
+
+const DIAL_TIMEOUT_MS = 10_000
+const ADDRESS_DIAL_TIMEOUT_MS = 5_000
+
+export interface HostOptions {
+  privateKey: PrivateKey
+  /** Multiaddrs; each must be had. Absent: see chooseDefaultListen. Empty: dial only. */
+  listen?: string[] | undefined
+  log: Logger
+  /** Default 600. */
+  maxConnections?: number
+  dht?: KadOptions
+  /** Peers that are refused in both directions (bans). Asked at every connection. */
+  denied?: (peerId: string) => boolean
+  /** Of this program, told to peers. */
+  version?: string
+}
+
+type Services = { identify: Identify; identifyPush: IdentifyPush; ping: Ping; dht: KadDHT }
+
+export interface Host {
+  readonly peerId: string
+  readonly libp2p: Libp2p<Services>
+  readonly routing: ContentRouting
+  readonly dialer: SwarmDialer
+  /** Multiaddrs that others can dial, ending in `/p2p/<peer ID>`: see linkAddrs. */
+  addrs(): string[]
+  /** Resolves when every connection and timer is gone. Ends what the dialer and routing have under way. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts it; it listens when this resolves.
+ * @throws ERR_BAD_MULTIADDR, ERR_PORT_IN_USE, ERR_NO_PERMISSION
+ */
+export async function createHost(options: HostOptions): Promise<Host> {
+  const listen = options.listen === undefined ? await chooseDefaultListen() : await checkListen(options.listen)
+  const self = peerIdFromPrivateKey(options.privateKey)
+  const denied = options.denied ?? (() => false)
+  const userNames = new Set<string>()
+  const libp2p = await createLibp2p<Services>({
+    start: false,
+    privateKey: options.privateKey,
+    nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
+    addresses: { listen, announceFilter: linkAddrs<Multiaddr> },
+    transports: [
+      tcp({
+        // Liveness is the swarm's to judge; yamux pings every 30 s keep these timers from firing on a live peer.
+        inboundSocketInactivityTimeout: 300_000,
+        outboundSocketInactivityTimeout: 300_000
+      })
+    ],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: 4_096,
+        maxOutboundStreams: 4_096,
+        maxEarlyStreams: 256,
+        streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES }
+      })
+    ],
+    connectionManager: {
+      maxConnections: options.maxConnections ?? 600,
+      maxParallelDials: 64,
+      maxDialQueueLength: 1_000,
+      maxPeerAddrsToDial: 16,
+      dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      // Whole swarms live behind one address (loopback, NAT), and come at once.
+      inboundConnectionThreshold: 500,
+      maxIncomingPendingConnections: 256,
+      // The DHT's neighbours are redialled when they vanish: briefly, then the routing table looks for others.
+      reconnectRetries: 2,
+      reconnectRetryInterval: 1_000,
+      maxParallelReconnects: 4,
+      // dnsaddr would ask a public resolver over HTTPS.
+      resolvers: {}
+    },
+    // It drops a connection at the first slow ping under load.
+    connectionMonitor: { enabled: false },
+    connectionGater: {
+      denyDialPeer: peer => denied(peer.toString()),
+      denyInboundEncryptedConnection: peer => denied(peer.toString()),
+      // Host names are resolved when the user gave them, never because a stranger did.
+      denyDialMultiaddr: addr => !mayResolve(addr, userNames),
+      filterMultiaddrForPeer: (_peer, addr) => mayResolve(addr, userNames)
+    },
+    // A provider record is answered with the addresses in the peer store, and not at all once they have expired.
+    peerStore: { maxAddressAge: RECORD_VALIDITY_MS, maxPeerAge: RECORD_VALIDITY_MS + 3_600_000 },
+    services: {
+      identify: identify({ runOnLimitedConnection: false, maxInboundStreams: 4, maxOutboundStreams: 4 }),
+      identifyPush: identifyPush({ runOnLimitedConnection: false, maxInboundStreams: 4, maxOutboundStreams: 4 }),
+      ping: ping({ runOnLimitedConnection: false, maxInboundStreams: 16, maxOutboundStreams: 16 }),
+      dht: kad(options.dht)
+    }
+  })
+  try {
+    await libp2p.start()
+  } catch (err) {
+    throw fromListenFailure(err, listen)
+  }
+  // libp2p does this a second after it listens; until then it would not name itself as a provider.
+  await libp2p.peerStore.patch(self, {
+    multiaddrs: libp2p.getMultiaddrs().map(addr => addr.decapsulateCode(CODE_P2P))
+  })
+  const routing = new ContentRouting({
+    dht: libp2p.services.dht,
+    self,
+    peerStore: libp2p.peerStore,
+    peerRouting: libp2p.peerRouting,
+    events: libp2p,
+    ...(options.dht?.protocol === undefined ? {} : { protocol: options.dht.protocol })
+  })
+  routing.start()
+  const dialer = new SwarmDialer({
+    libp2p,
+    log: options.log.scope('dialer'),
+    onUserName: name => userNames.add(name)
+  })
+  let stopping: Promise<void> | undefined
+  const stop = async () => {
+    dialer.stop()
+    await routing.stop()
+    await libp2p.stop()
+  }
+  return {
+    peerId: self.toString(),
+    libp2p,
+    routing,
+    dialer,
+    addrs: () => libp2p.getMultiaddrs().map(addr => addr.toString()),
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    }
+  }
+}
+
+function mayResolve(addr: Multiaddr, userNames: ReadonlySet<string>): boolean {
+  const name = dnsName(addr)
+  return name === undefined || userNames.has(name)
+}

@@ -1,0 +1,133 @@
+/** A libp2p stream as the swarm sees it. */
+import type { Connection, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { ShoalError } from '../../base/errors.ts'
+import type { PeerStream } from '../../transfer/io/seams.ts'
+import { plainAddrs } from './addresses.ts'
+
+/** After close(): how long the other side may take to read what is queued and to close its half. */
+const CLOSE_TIMEOUT_MS = 5_000
+
+/**
+ * Invariants: `onClose` is called exactly once, whoever ended the stream, and nothing is called after it. Either side
+ * closing its half ends both. Nothing is ever paused: yamux resets paused bulk streams; what is outstanding is bounded
+ * by those who ask for it. Data that came before `onData` was set waits in libp2p's read buffer (4 MiB).
+ */
+export class Libp2pPeerStream implements PeerStream {
+  readonly peerId: string
+  readonly addr: string
+  readonly outbound: boolean
+  onDrain: (() => void) | undefined
+  readonly #stream: Stream
+  #onData: ((chunk: Uint8Array) => void) | undefined
+  #onClose: ((err?: Error) => void) | undefined
+  /** Set once the stream ended, until it was told to `onClose`. */
+  #ended: { err: Error | undefined } | undefined
+  #told = false
+  #closeTimer: NodeJS.Timeout | undefined
+
+  constructor(stream: Stream, connection: Connection) {
+    this.#stream = stream
+    this.peerId = connection.remotePeer.toString()
+    this.addr = plainAddrs([connection.remoteAddr])[0] ?? connection.remoteAddr.toString()
+    this.outbound = stream.direction === 'outbound'
+    stream.addEventListener('drain', this.#onStreamDrain)
+    stream.addEventListener('close', this.#onStreamClose)
+    stream.addEventListener('end', this.#onStreamEnd)
+    // It may have ended before anyone listened.
+    if (stream.status !== 'open') this.#end(new ShoalError('ERR_UNREACHABLE', 'the stream was reset'))
+    else if (stream.readableEnded) this.#onStreamEnd()
+  }
+
+  get onData(): ((chunk: Uint8Array) => void) | undefined {
+    return this.#onData
+  }
+
+  set onData(handler: ((chunk: Uint8Array) => void) | undefined) {
+    const first = this.#onData === undefined
+    this.#onData = handler
+    // libp2p keeps what arrives until someone listens, and gives it out in order then.
+    if (first && handler !== undefined) this.#stream.addEventListener('message', this.#onStreamMessage)
+    else if (handler === undefined) this.#stream.removeEventListener('message', this.#onStreamMessage)
+  }
+
+  get onClose(): ((err?: Error) => void) | undefined {
+    return this.#onClose
+  }
+
+  set onClose(handler: ((err?: Error) => void) | undefined) {
+    this.#onClose = handler
+    if (this.#ended !== undefined && handler !== undefined) queueMicrotask(() => this.#tell())
+  }
+
+  /** One yamux frame for the lot where the window allows it. The chunks must not change until they are sent. */
+  send(chunks: readonly Uint8Array[]): boolean {
+    if (this.#ended !== undefined) throw new ShoalError('ERR_UNREACHABLE', 'the stream is closed')
+    const [only] = chunks
+    return this.#stream.send(chunks.length === 1 && only !== undefined ? only : new Uint8ArrayList(...chunks))
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return
+    // close() of libp2p ends our half only; the other side's adapter answers by closing its own.
+    this.#closeTimer ??= setTimeout(
+      () => this.abort(new ShoalError('ERR_UNREACHABLE', 'the peer did not close its side of the stream')),
+      CLOSE_TIMEOUT_MS
+    ).unref()
+    try {
+      await this.#stream.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) })
+    } catch (err) {
+      this.abort(err instanceof Error ? err : new ShoalError('ERR_UNREACHABLE', String(err)))
+    }
+  }
+
+  abort(err: Error): void {
+    this.#stream.abort(err)
+    this.#end(err)
+  }
+
+  readonly #onStreamMessage = (event: StreamMessageEvent): void => {
+    const { data } = event
+    if (data instanceof Uint8Array) {
+      if (!this.#told) this.#onData?.(data)
+      return
+    }
+    for (const chunk of data) {
+      if (this.#told) return
+      this.#onData?.(chunk)
+    }
+  }
+
+  readonly #onStreamDrain = (): void => {
+    if (this.#ended === undefined) this.onDrain?.()
+  }
+
+  readonly #onStreamClose = (event: StreamCloseEvent): void => {
+    clearTimeout(this.#closeTimer)
+    this.#end(event.error)
+  }
+
+  /** The other side sends no more. `end` comes before data that shares its frame, so let that through first. */
+  readonly #onStreamEnd = (): void => {
+    queueMicrotask(() => {
+      if (this.#ended !== undefined) return
+      const closing = this.close()
+      this.#end(undefined)
+      void closing
+    })
+  }
+
+  #end(err: Error | undefined): void {
+    if (this.#ended !== undefined) return
+    this.#ended = { err }
+    this.#tell()
+  }
+
+  #tell(): void {
+    if (this.#told || this.#ended === undefined || this.#onClose === undefined) return
+    this.#told = true
+    const { err } = this.#ended
+    if (err === undefined) this.#onClose()
+    else this.#onClose(err)
+  }
+}

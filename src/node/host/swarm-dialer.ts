@@ -1,0 +1,139 @@
+/** Opens and takes swarm streams: `/shoal/swarm/1.0.0` over libp2p. */
+import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { abortError, ShoalError } from '../../base/errors.ts'
+import type { Logger } from '../../base/log.ts'
+import type { Dialer, PeerStream } from '../../transfer/io/seams.ts'
+import type { PexPeer } from '../../transfer/protocol/messages.ts'
+import { dnsName, parseMultiaddr, plainAddrs } from './addresses.ts'
+import { type DialStage, unreachable } from './dial-error.ts'
+import { Libp2pPeerStream } from './libp2p-stream.ts'
+
+export const SWARM_PROTOCOL = '/shoal/swarm/1.0.0'
+
+/** One stream for each root that two peers share. */
+const MAX_STREAMS_PER_CONNECTION = 2_048
+/** A stranger may name many addresses for one peer. */
+const MAX_ADDRS = 16
+const CONNECT_TIMEOUT_MS = 10_000
+const STREAM_TIMEOUT_MS = 10_000
+
+export interface SwarmDialerInit {
+  libp2p: Libp2p
+  log: Logger
+  /** A host name that the user gave and that may therefore be resolved. */
+  onUserName: (name: string) => void
+}
+
+export class SwarmDialer implements Dialer {
+  readonly #libp2p: Libp2p
+  readonly #log: Logger
+  readonly #onUserName: (name: string) => void
+  readonly #stopped = new AbortController()
+
+  constructor(init: SwarmDialerInit) {
+    this.#libp2p = init.libp2p
+    this.#log = init.log
+    this.#onUserName = init.onUserName
+  }
+
+  /**
+   * A stream to the peer, over the connection that is there or a new one: to the addresses given and those known,
+   * or by peer ID through the DHT when there are none. The caller sets the stream's handlers at once.
+   * @throws ERR_UNREACHABLE with the reason, ERR_ABORTED
+   */
+  async dial(peer: PexPeer, options: { signal: AbortSignal }): Promise<PeerStream> {
+    const id = peerIdOf(peer.id)
+    const signal = AbortSignal.any([options.signal, this.#stopped.signal])
+    if (peer.addrs.length > 0) {
+      const multiaddrs = plainAddrs(peer.addrs.slice(0, MAX_ADDRS)).map(addr => multiaddr(addr))
+      if (multiaddrs.length > 0) await this.#libp2p.peerStore.merge(id, { multiaddrs })
+    }
+    const connection = await this.#connect(id, `peer ${peer.id}`, signal)
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(STREAM_TIMEOUT_MS)])
+    try {
+      const stream = await connection.newStream(SWARM_PROTOCOL, {
+        signal: limit,
+        maxOutboundStreams: MAX_STREAMS_PER_CONNECTION
+      })
+      return new Libp2pPeerStream(stream, connection)
+    } catch (err) {
+      throw signal.aborted ? abortError(signal) : unreachable(`peer ${peer.id}`, err, 'stream')
+    }
+  }
+
+  /**
+   * Connects to an address that the user gave, with or without `/p2p/<peer ID>`.
+   * @returns the peer ID
+   * @throws ERR_BAD_MULTIADDR, ERR_UNREACHABLE with the reason, ERR_ABORTED
+   */
+  async connectTo(text: string, options: { signal?: AbortSignal } = {}): Promise<string> {
+    const { addr, peerId } = parseMultiaddr(text)
+    const signal = AbortSignal.any([this.#stopped.signal, ...(options.signal === undefined ? [] : [options.signal])])
+    const name = addr === undefined ? undefined : dnsName(addr)
+    if (name !== undefined) this.#onUserName(name)
+    const target: PeerId | Multiaddr | undefined =
+      addr === undefined
+        ? peerId === undefined
+          ? undefined
+          : peerIdFromString(peerId)
+        : peerId === undefined
+          ? addr
+          : addr.encapsulate(`/p2p/${peerId}`)
+    if (target === undefined) throw new ShoalError('ERR_BAD_MULTIADDR', `${text} names neither an address nor a peer`)
+    const connection = await this.#connect(target, text, signal)
+    return connection.remotePeer.toString()
+  }
+
+  /** Handles swarm streams that peers open. The handler sets the stream's handlers before it returns. */
+  async onStream(handler: (stream: PeerStream) => void): Promise<void> {
+    await this.#libp2p.handle(
+      SWARM_PROTOCOL,
+      (stream: Stream, connection: Connection) => {
+        try {
+          handler(new Libp2pPeerStream(stream, connection))
+        } catch (err) {
+          this.#log.error('a swarm stream was refused', err)
+          stream.abort(err instanceof Error ? err : new ShoalError('ERR_BUG', String(err)))
+        }
+      },
+      {
+        maxInboundStreams: MAX_STREAMS_PER_CONNECTION,
+        maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
+        runOnLimitedConnection: false
+      }
+    )
+  }
+
+  /** Ends every dial that is under way. */
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  async #connect(target: PeerId | Multiaddr, name: string, signal: AbortSignal): Promise<Connection> {
+    let stage: DialStage = 'connecting'
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    try {
+      return await this.#libp2p.dial(target, {
+        signal: limit,
+        onProgress: event => {
+          if (event.type === 'upgrader:encrypt-outbound-connection') stage = 'handshake'
+        }
+      })
+    } catch (err) {
+      throw signal.aborted ? abortError(signal) : unreachable(name, err, stage)
+    }
+  }
+}
+
+/** @throws ERR_UNREACHABLE: it came from a peer, or from a link that was checked before */
+function peerIdOf(text: string): PeerId {
+  try {
+    return peerIdFromString(text)
+  } catch (cause) {
+    throw new ShoalError('ERR_UNREACHABLE', `cannot reach peer ${JSON.stringify(text.slice(0, 100))}: not a peer ID`, {
+      cause
+    })
+  }
+}
