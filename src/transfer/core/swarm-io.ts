@@ -27,6 +27,8 @@ export type Input =
   | { readonly type: 'pieceVerified'; readonly piece: number }
   /** The piece did not match its hash. The core knows who gave its blocks. */
   | { readonly type: 'pieceFalse'; readonly piece: number }
+  /** The piece matched but could not be written (disk full, say): wanted again, nobody's fault. */
+  | { readonly type: 'pieceUnwritten'; readonly piece: number }
   /** A held piece is no longer there (its file changed). */
   | { readonly type: 'pieceLost'; readonly piece: number }
   /** The runner sent the last byte of an upload, or could not. */

@@ -36,6 +36,15 @@ export interface PieceStorage {
   onLost: ((pieces: readonly number[]) => void) | undefined
 }
 
+/** Takes the DAG nodes of a root in the order of their node index, checks them, and knows when they are all there. */
+export interface ManifestSink {
+  /** Nodes added so far: the index of the next. */
+  readonly known: number
+  readonly complete: boolean
+  /** Throws ERR_BAD_DATA when the block is not the next node (its sender's fault), ERR_MALFORMED_ROOT when it is nonsense. */
+  add(block: Uint8Array): void
+}
+
 /** Where peers of a root come from: providers, links, by hand. Ends when `signal` fires. */
 export interface PeerSource {
   find(root: Uint8Array, options: { signal: AbortSignal; onFound: (peers: readonly PexPeer[]) => void }): Promise<void>

@@ -1,0 +1,27 @@
+/**
+ * Reusable buffers for incoming blocks, so that a long transfer settles at a steady memory instead of leaving a trail of
+ * garbage. A buffer has one owner at a time: who took it gives it back once, or lets the collector have it.
+ */
+export class BufferPool {
+  readonly #size: number
+  readonly #maxIdle: number
+  readonly #idle: Uint8Array[] = []
+
+  /** @param size bytes of each pooled buffer  @param maxIdle buffers kept for reuse */
+  constructor(size: number, maxIdle: number) {
+    this.#size = size
+    this.#maxIdle = maxIdle
+  }
+
+  /** At least `length` bytes of unspecified content; longer than the pool's size comes fresh. */
+  take(length: number): Uint8Array {
+    if (length > this.#size) return new Uint8Array(length)
+    // a small request must not pin a large buffer
+    if (length <= this.#size / 4) return new Uint8Array(length)
+    return this.#idle.pop() ?? new Uint8Array(this.#size)
+  }
+
+  give(buffer: Uint8Array): void {
+    if (buffer.byteLength === this.#size && this.#idle.length < this.#maxIdle) this.#idle.push(buffer)
+  }
+}

@@ -1,0 +1,21 @@
+/** Why a dial or a session came to nothing, as a short phrase that fits behind a number of peers. */
+import { ShoalError } from '../../base/errors.ts'
+import type { GoodbyeCode } from '../protocol/messages.ts'
+
+export function goodbyeReason(code: GoodbyeCode): string {
+  switch (code) {
+    case 'notFound':
+      return 'no longer shares it'
+    case 'full':
+      return 'is full'
+    case 'stopping':
+      return 'went away'
+    default:
+      return `ended the session (${code})`
+  }
+}
+
+export function dialReason(err: unknown): string {
+  if (err instanceof ShoalError && typeof err.details['reason'] === 'string') return err.details['reason']
+  return 'did not answer'
+}

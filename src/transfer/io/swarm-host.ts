@@ -1,0 +1,165 @@
+/**
+ * All swarms of one node: routes incoming streams to the swarm of their root, and owns what the swarms share: the upload
+ * queue, the rate limits, the ban list, the buffers, the tick.
+ */
+import type { Clock } from '../../base/clock.ts'
+import { ShoalError } from '../../base/errors.ts'
+import type { Logger } from '../../base/log.ts'
+import type { Random } from '../../base/random.ts'
+import { TypedEvents } from '../../base/typed-events.ts'
+import { KIB, SECOND_MS } from '../../base/units.ts'
+import { BanList } from '../core/ban-list.ts'
+import type { Message } from '../protocol/messages.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { DownloadGate } from './download-gate.ts'
+import { PeerSession, type SessionHandlers } from './peer-session.ts'
+import { RateLimiter } from './rate-limiter.ts'
+import type { Dialer, PeerStream } from './seams.ts'
+import { SwarmRunner } from './swarm-runner.ts'
+import { Uploader } from './uploader.ts'
+
+const TICK_MS = 250
+/** An incoming stream that has not said hello by then is closed. */
+export const HELLO_TIMEOUT_MS = 10 * SECOND_MS
+/** Incoming streams that have not said hello yet. */
+export const MAX_UNGREETED = 256
+const POOLED_BUFFER_BYTES = 256 * KIB
+const MAX_IDLE_BUFFERS = 64
+
+export interface SwarmHostInit {
+  readonly selfId: string
+  readonly dialer: Dialer
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** Bytes a second; absent: no limit. */
+  readonly up?: number | undefined
+  readonly down?: number | undefined
+}
+
+export interface SwarmHostEvents {
+  'peer:banned': { peerId: string; reason: string }
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+
+export class SwarmHost {
+  readonly init: SwarmHostInit
+  readonly upLimiter: RateLimiter
+  readonly downLimiter: RateLimiter
+  readonly gate: DownloadGate
+  readonly uploader: Uploader
+  readonly pool = new BufferPool(POOLED_BUFFER_BYTES, MAX_IDLE_BUFFERS)
+  readonly events = new TypedEvents<SwarmHostEvents>()
+  readonly #bans = new BanList()
+  readonly #swarms = new Map<string, SwarmRunner>()
+  readonly #ungreeted = new Set<PeerSession>()
+  readonly #ticker: NodeJS.Timeout
+  #nextSession = 1
+  #stopped = false
+
+  constructor(init: SwarmHostInit) {
+    this.init = init
+    this.upLimiter = new RateLimiter(init.clock, init.up)
+    this.downLimiter = new RateLimiter(init.clock, init.down)
+    this.gate = new DownloadGate(this.downLimiter)
+    this.uploader = new Uploader(this.upLimiter)
+    this.#ticker = setInterval(() => {
+      for (const swarm of this.#swarms.values()) swarm.tick()
+    }, TICK_MS)
+    this.#ticker.unref()
+  }
+
+  get swarms(): IterableIterator<SwarmRunner> {
+    return this.#swarms.values()
+  }
+
+  /** The swarm of a root; a new one when there is none. @param root CID bytes (v1) */
+  open(root: Uint8Array): SwarmRunner {
+    const key = hex(root)
+    const known = this.#swarms.get(key)
+    if (known !== undefined) return known
+    const swarm = new SwarmRunner(this, root)
+    this.#swarms.set(key, swarm)
+    return swarm
+  }
+
+  get(root: Uint8Array): SwarmRunner | undefined {
+    return this.#swarms.get(hex(root))
+  }
+
+  async close(root: Uint8Array): Promise<void> {
+    const swarm = this.#swarms.get(hex(root))
+    this.#swarms.delete(hex(root))
+    await swarm?.stop()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#ticker)
+    for (const session of [...this.#ungreeted]) session.abort(new ShoalError('ERR_ABORTED', 'this node is stopping'))
+    await Promise.all([...this.#swarms.values()].map(swarm => swarm.stop()))
+    this.#swarms.clear()
+    this.upLimiter.stop()
+    this.downLimiter.stop()
+  }
+
+  isBanned(peerId: string): boolean {
+    return this.#bans.isBanned(peerId, this.init.clock.now())
+  }
+
+  ban(peerId: string, reason: string): void {
+    this.#bans.ban(peerId, this.init.clock.now())
+    this.init.log.warn(`banned ${peerId}: ${reason}`)
+    for (const swarm of this.#swarms.values()) swarm.dropPeer(peerId, 'badData', reason)
+    this.events.emit('peer:banned', { peerId, reason })
+  }
+
+  openSession(stream: PeerStream, handlers: SessionHandlers): PeerSession {
+    return new PeerSession(this.#nextSession++, stream, handlers)
+  }
+
+  /** An incoming stream: its hello says which root it is about. */
+  accept(stream: PeerStream): void {
+    if (this.#stopped || this.#ungreeted.size >= MAX_UNGREETED) {
+      stream.abort(new ShoalError('ERR_LIMIT', 'too many streams without a hello'))
+      return
+    }
+    const timer = setTimeout(() => session.goodbye('protocol', 'no hello'), HELLO_TIMEOUT_MS)
+    const done = () => {
+      clearTimeout(timer)
+      this.#ungreeted.delete(session)
+    }
+    const session = this.openSession(stream, {
+      onMessage: (_, message) => {
+        done()
+        this.#greet(session, message)
+      },
+      onData: () => session.goodbye('protocol', 'data before hello'),
+      onDrain: () => {},
+      onClosed: done
+    })
+    if (!session.isClosed) this.#ungreeted.add(session)
+  }
+
+  #greet(session: PeerSession, message: Message): void {
+    if (message.type === 'goodbye') {
+      session.abort(new ShoalError('ERR_PROTOCOL', message.message))
+      return
+    }
+    if (message.type !== 'hello') {
+      session.goodbye('protocol', `${message.type} before hello`)
+      return
+    }
+    if (this.isBanned(session.peerId)) {
+      session.goodbye('badData', 'banned for bad data')
+      return
+    }
+    const swarm = this.#swarms.get(hex(message.root))
+    if (swarm === undefined) {
+      session.goodbye('notFound', 'this node does not share that root')
+      return
+    }
+    swarm.adopt(session, message)
+  }
+}

@@ -1,0 +1,461 @@
+/**
+ * Runs the swarm core of one root: turns what happens on streams, disk and clock into inputs, and carries out every
+ * action of an input before the next one. Nothing here decides; nothing in the core does I/O.
+ */
+import { ShoalError } from '../../base/errors.ts'
+import { TypedEvents } from '../../base/typed-events.ts'
+import { MIB, SECOND_MS } from '../../base/units.ts'
+import { RateMeter } from '../core/rate-meter.ts'
+import { Swarm } from '../core/swarm.ts'
+import type { Action, Input } from '../core/swarm-io.ts'
+import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
+import { dialReason, goodbyeReason } from './end-reasons.ts'
+import { IncomingBlocks } from './incoming-blocks.ts'
+import type { PeerSession, SessionHandlers } from './peer-session.ts'
+import { takePieces } from './piece-intake.ts'
+import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
+import { sendNodes } from './send-nodes.ts'
+import type { SwarmHost } from './swarm-host.ts'
+
+const DIAL_TIMEOUT_MS = 15 * SECOND_MS
+/** Data that nobody asked for (or that crossed a cancel) which a session may send before it is ended. */
+const MAX_UNEXPECTED_BYTES = MIB
+
+export interface SwarmRunnerEvents {
+  /** The sink is complete: attach the storage. */
+  'manifest:completed': undefined
+  'piece:verified': { piece: number }
+  /** Bytes or nodes arrived: there is life. */
+  progressed: undefined
+  /** Every wanted piece is held. */
+  completed: undefined
+  /** The fetch cannot go on: the root is malformed, or the storage failed. */
+  failed: Error
+}
+
+interface Live {
+  readonly session: PeerSession
+  /** Requests that wait at the gate: id → the function that calls them off. */
+  readonly gated: Map<number, () => void>
+  unexpectedBudget: number
+  tickedUp: number
+  tickedDown: number
+  readonly up: RateMeter
+  readonly down: RateMeter
+}
+
+export class SwarmRunner {
+  readonly root: Uint8Array
+  readonly events = new TypedEvents<SwarmRunnerEvents>()
+  /** Peer IDs that gave at least one verified byte. */
+  readonly givers = new Set<string>()
+  /** Verified bytes that came over the network. */
+  fetchedBytes = 0
+  sentBytes = 0
+  receivedBytes = 0
+  /** Pieces whose hash was wrong. */
+  falsePieces = 0
+  /** How dials and sessions ended without success: reason → number of peers. */
+  readonly failures = new Map<string, Set<string>>()
+  /** Peers that were banned while this swarm ran. */
+  readonly bannedPeers = new Set<string>()
+  /** Peers that a session was opened with, ever. */
+  readonly met = new Set<string>()
+  readonly #host: SwarmHost
+  readonly #core: Swarm
+  readonly #live = new Map<number, Live>()
+  readonly #blocks: IncomingBlocks
+  readonly #inputs: Input[] = []
+  readonly #stopping = new AbortController()
+  readonly #background = new Set<Promise<unknown>>()
+  readonly #up = new RateMeter()
+  readonly #down = new RateMeter()
+  #sink: ManifestSink | undefined
+  #storage: PieceStorage | undefined
+  #search: AbortController | undefined
+  #handling = false
+
+  constructor(host: SwarmHost, root: Uint8Array) {
+    this.root = root
+    this.#host = host
+    this.#blocks = new IncomingBlocks(host.pool)
+    this.#core = new Swarm({ root, selfId: host.init.selfId, random: host.init.random })
+  }
+
+  get storage(): PieceStorage | undefined {
+    return this.#storage
+  }
+
+  get sessions(): PeerSession[] {
+    return [...this.#live.values()].map(live => live.session)
+  }
+
+  /** Bytes a second over the last seconds. */
+  rates(): { up: number; down: number } {
+    const now = this.#now()
+    return { up: this.#up.rate(now), down: this.#down.rate(now) }
+  }
+
+  sessionRates(session: number): { up: number; down: number } {
+    const live = this.#live.get(session)
+    const now = this.#now()
+    return { up: live?.up.rate(now) ?? 0, down: live?.down.rate(now) ?? 0 }
+  }
+
+  /** Asks the swarm for the DAG nodes of the root. `manifest:completed` follows. */
+  fetchManifest(sink: ManifestSink): void {
+    this.#sink = sink
+  }
+
+  /**
+   * The manifest is known and this is where its bytes lie. What it lacks is fetched when `fetch` is set.
+   */
+  attach(storage: PieceStorage, options: { fetch: boolean }): void {
+    this.#sink = undefined
+    this.#storage = storage
+    storage.onLost = pieces => {
+      for (const piece of pieces) this.#post({ type: 'pieceLost', piece })
+    }
+    this.#post({ type: 'fetchPaused', paused: !options.fetch })
+    this.#post({
+      type: 'manifestReady',
+      pieces: storage.pieces,
+      nodeCount: storage.nodeCount,
+      have: storage.have
+    })
+  }
+
+  /** Go on fetching, or stop fetching and only serve. */
+  setFetching(fetch: boolean): void {
+    this.#post({ type: 'fetchPaused', paused: !fetch })
+  }
+
+  setPriorities(ranges: ReadonlyArray<{ offset: number; length: number }>, onlyThese: boolean): void {
+    this.#post({ type: 'prioritiesSet', ranges, onlyThese })
+  }
+
+  addPeers(peers: readonly PexPeer[]): void {
+    const fresh = peers.filter(peer => peer.id !== this.#host.init.selfId && !this.#host.isBanned(peer.id))
+    if (fresh.length > 0) this.#post({ type: 'peersFound', peers: fresh })
+  }
+
+  /** Looks for peers until `endSearch`, `stop`, or the source has no more. */
+  search(source: PeerSource): void {
+    this.endSearch()
+    const search = new AbortController()
+    this.#search = search
+    const signal = AbortSignal.any([search.signal, this.#stopping.signal])
+    this.#track(
+      source.find(this.root, { signal, onFound: peers => this.addPeers(peers) }).catch((err: unknown) => {
+        if (!signal.aborted) this.#host.init.log.warn(`looking for peers failed: ${String(err)}`)
+      })
+    )
+  }
+
+  endSearch(): void {
+    this.#search?.abort()
+    this.#search = undefined
+  }
+
+  /** An incoming session whose hello named this root. */
+  adopt(session: PeerSession, hello: Message): void {
+    session.handlers = this.#handlers
+    this.#opened(session)
+    this.#post({ type: 'message', session: session.id, message: hello })
+  }
+
+  /** Ends every session with the peer. */
+  dropPeer(peerId: string, code: GoodbyeCode, reason: string): void {
+    for (const { session } of [...this.#live.values()]) if (session.peerId === peerId) session.goodbye(code, reason)
+  }
+
+  tick(): void {
+    if (this.#live.size === 0 && this.#search === undefined) return
+    const moved: Array<{ session: number; down: number; up: number }> = []
+    for (const live of this.#live.values()) {
+      const { up, down } = this.#count(live)
+      if (up > 0 || down > 0) moved.push({ session: live.session.id, down, up })
+    }
+    this.#post({ type: 'tick', moved })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
+    for (const { session } of [...this.#live.values()])
+      session.goodbye('stopping', 'this node no longer serves that root')
+    await Promise.allSettled([...this.#background])
+    this.#blocks.clear()
+    if (this.#storage !== undefined) this.#storage.onLost = undefined
+  }
+
+  #now(): number {
+    return this.#host.init.clock.now()
+  }
+
+  #track(work: Promise<unknown>): void {
+    const tracked = work.finally(() => this.#background.delete(tracked))
+    this.#background.add(tracked)
+  }
+
+  readonly #handlers: SessionHandlers = {
+    onMessage: (session, message) => {
+      this.#post({ type: 'message', session: session.id, message })
+      if (message.type === 'nodes') this.#takeNodes(session, message.first, message.blocks)
+      if (message.type === 'goodbye') {
+        this.#noteFailure(session.peerId, goodbyeReason(message.code))
+        session.abort(new ShoalError('ERR_UNREACHABLE', message.message))
+      }
+    },
+    onData: (session, requestId, chunk) => this.#receive(session, requestId, chunk),
+    onDrain: session => this.#host.uploader.drained(session),
+    onClosed: session => {
+      const live = this.#live.get(session.id)
+      if (live === undefined) return
+      for (const callOff of live.gated.values()) callOff()
+      this.#count(live)
+      this.#live.delete(session.id)
+      this.#blocks.forgetSession(session.id)
+      this.#host.uploader.dropSession(session)
+      this.#post({ type: 'sessionClosed', session: session.id })
+    }
+  }
+
+  /** Adds what moved since the last count to the totals and rates. */
+  #count(live: Live): { up: number; down: number } {
+    const { session } = live
+    const now = this.#now()
+    const up = session.sentBytes - live.tickedUp
+    const down = session.receivedBytes - live.tickedDown
+    live.tickedUp += up
+    live.tickedDown += down
+    this.sentBytes += up
+    this.receivedBytes += down
+    for (const meter of [this.#up, live.up]) meter.add(up, now)
+    for (const meter of [this.#down, live.down]) meter.add(down, now)
+    return { up, down }
+  }
+
+  #opened(session: PeerSession): void {
+    this.met.add(session.peerId)
+    this.#live.set(session.id, {
+      session,
+      gated: new Map(),
+      unexpectedBudget: MAX_UNEXPECTED_BYTES,
+      tickedUp: session.sentBytes,
+      tickedDown: session.receivedBytes,
+      up: new RateMeter(),
+      down: new RateMeter()
+    })
+    this.#post({
+      type: 'sessionOpened',
+      session: session.id,
+      peerId: session.peerId,
+      outbound: session.stream.outbound
+    })
+  }
+
+  /** One input, then all its actions, then the next. */
+  #post(input: Input): void {
+    this.#inputs.push(input)
+    if (this.#handling) return
+    this.#handling = true
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        for (const action of this.#core.handle(next, this.#now())) this.#perform(action)
+      }
+    } finally {
+      this.#handling = false
+    }
+  }
+
+  #perform(action: Action): void {
+    switch (action.type) {
+      case 'send':
+        this.#live.get(action.session)?.session.sendMessage(action.message)
+        return
+      case 'request':
+        this.#request(action)
+        return
+      case 'cancelRequest':
+        this.#cancelRequest(action.session, action.id)
+        return
+      case 'verify':
+        this.#verify(action.first, action.count)
+        return
+      case 'upload':
+        this.#upload(action)
+        return
+      case 'cancelUpload':
+        this.#host.uploader.cancel(action.session, action.id)
+        return
+      case 'sendNodes':
+        this.#sendNodes(action.session, action.first, action.count)
+        return
+      case 'dial':
+        this.#track(this.#dial(action.peer))
+        return
+      case 'disconnect':
+        this.#live.get(action.session)?.session.goodbye(action.code, action.message)
+        return
+      case 'ban':
+        this.bannedPeers.add(action.peerId)
+        this.#host.ban(action.peerId, action.reason)
+        return
+      case 'completed':
+        this.events.emit('completed', undefined)
+        return
+      default:
+        action satisfies never
+    }
+  }
+
+  #request({ session: sessionId, id, offset, length }: Extract<Action, { type: 'request' }>): void {
+    const live = this.#live.get(sessionId)
+    if (live === undefined) return
+    let passed = false
+    const callOff = this.#host.gate.pass(length, () => {
+      passed = true
+      live.gated.delete(id)
+      this.#blocks.expect(sessionId, live.session.peerId, id, offset, length)
+      live.session.sendMessage({ type: 'request', id, offset, length })
+    })
+    if (!passed) live.gated.set(id, callOff)
+  }
+
+  #cancelRequest(sessionId: number, id: number): void {
+    const live = this.#live.get(sessionId)
+    if (live === undefined) return
+    const callOff = live.gated.get(id)
+    if (callOff !== undefined) {
+      callOff()
+      live.gated.delete(id)
+      return
+    }
+    live.unexpectedBudget += this.#blocks.forget(sessionId, id)
+    live.session.sendMessage({ type: 'cancel', id })
+  }
+
+  #receive(session: PeerSession, requestId: number, chunk: Uint8Array): void {
+    const live = this.#live.get(session.id)
+    if (live === undefined) return
+    switch (this.#blocks.receive(session.id, requestId, chunk)) {
+      case 'more':
+        return
+      case 'done':
+        this.events.emit('progressed', undefined)
+        this.#post({ type: 'requestCompleted', session: session.id, id: requestId })
+        return
+      case 'unexpected':
+        live.unexpectedBudget -= chunk.byteLength
+        if (live.unexpectedBudget < 0) session.goodbye('protocol', 'data that was not asked for')
+        return
+      case 'overrun':
+        session.goodbye('protocol', 'more data than was asked for')
+    }
+  }
+
+  #verify(first: number, count: number): void {
+    const storage = this.#storage
+    if (storage === undefined) return
+    this.#track(
+      takePieces({ storage, blocks: this.#blocks, gate: this.#host.gate, first, count }, result => {
+        if (result.type === 'false') this.falsePieces += 1
+        if (result.type === 'verified') {
+          this.fetchedBytes += storage.pieces.wireSize(result.piece)
+          for (const peerId of result.from) this.givers.add(peerId)
+        }
+        switch (result.type) {
+          case 'verified':
+            this.#post({ type: 'pieceVerified', piece: result.piece })
+            this.events.emit('piece:verified', { piece: result.piece })
+            return
+          case 'false':
+            this.#post({ type: 'pieceFalse', piece: result.piece })
+            return
+          case 'unwritten':
+            this.#post({ type: 'fetchPaused', paused: true })
+            this.#post({ type: 'pieceUnwritten', piece: result.piece })
+            this.events.emit('failed', result.error)
+        }
+      })
+    )
+  }
+
+  #upload({ session: sessionId, id, offset, length }: Extract<Action, { type: 'upload' }>): void {
+    const live = this.#live.get(sessionId)
+    const storage = this.#storage
+    if (live === undefined || storage === undefined) return
+    this.#host.uploader.enqueue({
+      session: live.session,
+      id,
+      offset,
+      length,
+      piece: storage.pieces.pieceAt(offset) ?? 0,
+      storage,
+      onEnded: sentBytes => this.#post({ type: 'uploadEnded', session: sessionId, id, sentBytes }),
+      onFailed: err => {
+        this.#host.init.log.warn(
+          `cannot read what a peer asked for: ${err instanceof Error ? err.message : String(err)}`
+        )
+        live.session.sendMessage({ type: 'reject', id, code: 'notHeld' })
+      }
+    })
+  }
+
+  #sendNodes(sessionId: number, first: number, count: number): void {
+    const session = this.#live.get(sessionId)?.session
+    const storage = this.#storage
+    if (session === undefined || storage === undefined) return
+    const { upLimiter } = this.#host
+    this.#track(sendNodes({ session, storage, first, count, limiter: upLimiter, log: this.#host.init.log }))
+  }
+
+  #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {
+    const sink = this.#sink
+    if (sink === undefined || session.isClosed || blocks.length === 0) return
+    try {
+      for (const [at, block] of blocks.entries()) {
+        if (sink.complete) break
+        if (first + at === sink.known) sink.add(block)
+      }
+    } catch (err) {
+      if (err instanceof ShoalError && err.code === 'ERR_BAD_DATA') {
+        this.#post({ type: 'nodesFalse', session: session.id })
+        return
+      }
+      this.events.emit('failed', err instanceof Error ? err : new ShoalError('ERR_BUG', String(err)))
+      return
+    }
+    this.events.emit('progressed', undefined)
+    this.#post({ type: 'nodesAccepted', session: session.id, known: sink.known, complete: sink.complete })
+    if (sink.complete) {
+      this.#sink = undefined
+      this.events.emit('manifest:completed', undefined)
+    }
+  }
+
+  async #dial(peer: PexPeer): Promise<void> {
+    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+    try {
+      const stream = await this.#host.init.dialer.dial(peer, { signal })
+      if (this.#stopping.signal.aborted || this.#host.isBanned(stream.peerId)) {
+        stream.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
+        return
+      }
+      const session = this.#host.openSession(stream, this.#handlers)
+      if (session.isClosed) this.#post({ type: 'dialFailed', peerId: peer.id })
+      else this.#opened(session)
+    } catch (err) {
+      if (this.#stopping.signal.aborted) return
+      this.#noteFailure(peer.id, dialReason(err))
+      this.#host.init.log.debug(`dial of ${peer.id} failed: ${err instanceof Error ? err.message : String(err)}`)
+      this.#post({ type: 'dialFailed', peerId: peer.id })
+    }
+  }
+
+  #noteFailure(peerId: string, reason: string): void {
+    const peers = this.failures.get(reason) ?? new Set<string>()
+    this.failures.set(reason, peers)
+    peers.add(peerId)
+  }
+}
