@@ -1,2 +1,65 @@
 #!/usr/bin/env node
 import '../base/polyfill.ts'
+import { SECOND_MS } from '../base/units.ts'
+import { DONE, FAILED } from './exit-code.ts'
+import { Interrupt } from './interrupt.ts'
+import { type CliIo, realLoaders } from './io.ts'
+import { describeError } from './output.ts'
+import { runCli } from './program.ts'
+import { printable } from './render/text.ts'
+
+/** From the first signal, and again from the end of the command: whatever holds the process then is cut off. */
+const STOP_GRACE_MS = 3 * SECOND_MS
+
+const argv = process.argv.slice(2)
+const interrupt = new Interrupt()
+const io: CliIo = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  interrupt,
+  load: realLoaders
+}
+
+function stopWithin(code: () => number): void {
+  setTimeout(() => process.exit(code()), STOP_GRACE_MS).unref()
+}
+
+let signals = 0
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    signals += 1
+    if (signals > 1 && name === 'SIGINT') process.exit(interrupt.exitCode)
+    if (signals > 1) return
+    interrupt.fire()
+    stopWithin(() => interrupt.exitCode)
+  })
+}
+
+// The reader has gone, as in `shoal ls | head`: nothing is left to say, and that is no failure.
+process.stdout.on('error', err => {
+  if (!('code' in err) || err.code !== 'EPIPE') return crash(err)
+  io.stdout = { write: () => true }
+  interrupt.exitCode = DONE
+  interrupt.fire()
+  stopWithin(() => DONE)
+})
+process.stderr.on('error', () => {})
+
+let crashed = false
+function crash(err: unknown): void {
+  if (crashed) return
+  crashed = true
+  const { message, hint } = describeError(err)
+  process.stderr.write(`shoal: ${printable(hint === undefined ? message : `${message}; ${hint}`)}\n`)
+  if (/^(debug|trace)$/.test(argv[argv.indexOf('--log') + 1] ?? '') && err instanceof Error) {
+    process.stderr.write(`${err.stack}\n`)
+  }
+  process.exit(FAILED)
+}
+process.on('uncaughtException', crash)
+process.on('unhandledRejection', crash)
+
+process.exitCode = await runCli(argv, io)
+stopWithin(() => Number(process.exitCode))

@@ -1,0 +1,122 @@
+/** `shoal share PATH…`: hands over to the node that runs, or hashes and seeds by itself. */
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { fromSystemError, ShoalError, throwIfAborted } from '../../base/errors.ts'
+import { formatBytes } from '../../base/units.ts'
+import type { Shared, ShareOptions } from '../../node/api.ts'
+import type { CommandContext, RunAction } from '../context.ts'
+import { DONE, exitCodeOf } from '../exit-code.ts'
+import { meterHashing } from '../meters.ts'
+import { plural, printable } from '../render/text.ts'
+import { seedUntilSignal, tellAnnounced } from '../seeding.ts'
+import { lockedBy, openSession, type Session, warnIgnoredOptions } from '../session.ts'
+import { reportSkipped } from '../skipped.ts'
+
+export interface ShareFlags {
+  seed: boolean
+  hidden: boolean
+}
+
+export function addShare(program: Command, run: RunAction): void {
+  program
+    .command('share')
+    .description('share files and folders where they lie: hash, seed, announce')
+    .argument('<path...>', 'files and folders')
+    .option('--no-seed', 'exit when it is hashed; the next daemon on this data folder seeds it')
+    .option('--no-hidden', 'leave out names that begin with a dot')
+    .action((paths: string[], flags: ShareFlags) => run(context => share(context, paths, flags)))
+}
+
+async function share(context: CommandContext, given: readonly string[], flags: ShareFlags): Promise<number> {
+  let exitCode = DONE
+  const fail = (err: unknown) => {
+    throwIfAborted(context.signal)
+    context.out.error(err)
+    if (exitCode === DONE) exitCode = exitCodeOf(err)
+  }
+  const paths: string[] = []
+  for (const path of given.map(path => resolve(context.io.cwd, path))) {
+    await checkShareable(path).then(() => paths.push(path), fail)
+  }
+  if (paths.length === 0) return exitCode
+
+  const session = await openSession(
+    context,
+    flags.seed ? { mode: 'share', dht: 'server' } : { mode: 'offline', answers: true }
+  )
+  try {
+    checkHolder(context, session)
+    let shared = 0
+    for (const path of paths) {
+      try {
+        const result = await shareOne(context, session, path, flags)
+        shared += 1
+        if (session.kind === 'own' && flags.seed) tellAnnounced(context, session.node, result.cid, nameOf(path))
+      } catch (err) {
+        fail(err)
+      }
+    }
+    if (session.kind === 'own' && flags.seed && shared > 0) await seedUntilSignal(context, session.node)
+    return exitCode
+  } finally {
+    await session.close()
+  }
+}
+
+async function shareOne(
+  { out, signal }: CommandContext,
+  session: Session,
+  path: string,
+  { hidden }: ShareFlags
+): Promise<Shared> {
+  const meter = meterHashing(out, nameOf(path))
+  const options: ShareOptions = { signal, hidden, onProgress: meter.onProgress }
+  let shared: Shared
+  try {
+    shared = await session.node.share(path, options)
+  } finally {
+    meter.stop()
+  }
+  const { cid, link, size, pieces, skipped } = shared
+  reportSkipped(out, skipped)
+  out.event('shared', { cid, link, path: shared.path, size, pieces })
+  if (out.quiet) out.result(link)
+  else {
+    out.result(`shared ${printable(shared.path)}: ${formatBytes(size)}, ${plural(pieces, 'piece')}`)
+    out.result(`  ${cid}`)
+    out.result(`  ${link}`)
+  }
+  return shared
+}
+
+/** A process that has the folder without a network for a while cannot share; one that will end soon is told of. */
+function checkHolder(context: CommandContext, session: Session): void {
+  if (session.kind === 'own') return
+  const { info } = session
+  if (info.mode === 'offline') throw lockedBy(info, 'wait until it is done, and run the same command again')
+  warnIgnoredOptions(context, info, ['--listen', '--peer', '--up', '--down'])
+  if (info.mode === 'get') {
+    context.out.note(`handed to shoal get (pid ${info.pid}), which ends when it is done; shoal daemon seeds it further`)
+  }
+}
+
+/** The checks that need no node. A FIFO, socket or device is never opened. */
+async function checkShareable(path: string): Promise<void> {
+  try {
+    const stats = await stat(path)
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw new ShoalError('ERR_NOT_FILE_OR_FOLDER', `${path} is neither a regular file nor a folder`, {
+        hint: 'share a file or a folder'
+      })
+    }
+    await access(path, stats.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK)
+  } catch (err) {
+    throw fromSystemError(err, path)
+  }
+}
+
+function nameOf(path: string): string {
+  return printable(basename(path))
+}

@@ -1,0 +1,76 @@
+/** The options that every command takes, checked. */
+import { resolve } from 'node:path'
+import envPaths from 'env-paths'
+import { ShoalError } from '../base/errors.ts'
+import { LOG_LEVELS, type LogLevel } from '../base/log.ts'
+import { parseRate, parseSeconds } from '../base/units.ts'
+import type { CliIo } from './io.ts'
+
+/** As commander reads them. */
+export interface RawGlobals {
+  dataDir?: string
+  json?: boolean
+  quiet?: boolean
+  log?: string
+  listen?: string[]
+  peer?: string[]
+  up?: string
+  down?: string
+  timeout?: string
+}
+
+export interface Globals {
+  /** Absolute. */
+  dataDir: string
+  json: boolean
+  quiet: boolean
+  logLevel: LogLevel
+  listen: string[]
+  peers: string[]
+  /** Bytes a second. */
+  up?: number
+  down?: number
+  timeoutMs?: number
+}
+
+/** @throws ERR_USAGE, ERR_BAD_NUMBER, ERR_BAD_MULTIADDR */
+export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> {
+  const globals: Globals = {
+    dataDir: dataDirOf(raw.dataDir, io),
+    json: raw.json === true,
+    quiet: raw.quiet === true,
+    logLevel: logLevelOf(raw.log),
+    listen: raw.listen ?? [],
+    peers: raw.peer ?? []
+  }
+  if (raw.up !== undefined) globals.up = numberOf('--up', raw.up, parseRate)
+  if (raw.down !== undefined) globals.down = numberOf('--down', raw.down, parseRate)
+  if (raw.timeout !== undefined) globals.timeoutMs = numberOf('--timeout', raw.timeout, parseSeconds)
+  for (const address of [...globals.listen, ...globals.peers]) await io.load.checkMultiaddr(address)
+  return globals
+}
+
+function dataDirOf(given: string | undefined, io: CliIo): string {
+  const fromEnv = io.env['SHOAL_DATA_DIR']
+  const chosen = given ?? (fromEnv === undefined || fromEnv === '' ? envPaths('shoal', { suffix: '' }).data : fromEnv)
+  if (chosen === '' || chosen.includes('\0')) throw new ShoalError('ERR_USAGE', '--data-dir needs a folder')
+  return resolve(io.cwd, chosen)
+}
+
+function logLevelOf(text: string | undefined): LogLevel {
+  if (text === undefined) return 'error'
+  const level = LOG_LEVELS.find(known => known === text)
+  if (level !== undefined) return level
+  throw new ShoalError('ERR_USAGE', `unknown log level ${JSON.stringify(text)}`, {
+    hint: `--log takes one of ${LOG_LEVELS.join(', ')}`
+  })
+}
+
+function numberOf(option: string, text: string, parse: (text: string) => number): number {
+  try {
+    return parse(text)
+  } catch (err) {
+    if (!(err instanceof ShoalError)) throw err
+    throw new ShoalError(err.code, `${option}: ${err.message}`, err.hint === undefined ? {} : { hint: err.hint })
+  }
+}

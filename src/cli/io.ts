@@ -1,0 +1,44 @@
+/** Everything the command line touches outside itself, so that a test can hand it a world of its own. */
+
+import type { NodeOptions, ShareOptions, ShoalNode } from '../node/api.ts'
+import type { HashedPath } from '../node/hash-path.ts'
+import type { Source } from '../node/sources.ts'
+import type { connectNode } from '../rpc/client.ts'
+import type { startServer } from '../rpc/server.ts'
+import type { Interrupt } from './interrupt.ts'
+
+export interface OutStream {
+  write(text: string): unknown
+  readonly isTTY?: boolean | undefined
+  /** Width of the terminal; 80 where it is unknown. */
+  readonly columns?: number | undefined
+}
+
+/** What is loaded only when a command needs it: `--help`, `hash` and an error must not wait for a network stack. */
+export interface Loaders {
+  createNode(options: NodeOptions): Promise<ShoalNode>
+  hashPath(path: string, options: ShareOptions): Promise<HashedPath>
+  parseSource(text: string): Promise<Source>
+  checkMultiaddr(text: string): Promise<string>
+  connectNode: typeof connectNode
+  startServer: typeof startServer
+}
+
+export interface CliIo {
+  stdout: OutStream
+  stderr: OutStream
+  env: Record<string, string | undefined>
+  /** Absolute. */
+  cwd: string
+  interrupt: Interrupt
+  load: Loaders
+}
+
+export const realLoaders: Loaders = {
+  createNode: async options => (await import('../node/create-node.ts')).createNode(options),
+  hashPath: async (path, options) => (await import('../node/hash-path.ts')).hashPath(path, options),
+  parseSource: async text => (await import('../node/sources.ts')).parseSource(text),
+  checkMultiaddr: async text => (await import('../node/sources.ts')).checkMultiaddr(text),
+  connectNode: async (dataDir, options) => (await import('../rpc/client.ts')).connectNode(dataDir, options),
+  startServer: async (node, options) => (await import('../rpc/server.ts')).startServer(node, options)
+}

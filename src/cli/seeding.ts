@@ -1,0 +1,48 @@
+/** Stays and seeds until a signal, and says in one line how that goes. */
+import { formatBytes, formatRate } from '../base/units.ts'
+import type { NodeApi, NodeStatus } from '../node/api.ts'
+import type { CommandContext } from './context.ts'
+import { DONE } from './exit-code.ts'
+import { every } from './meters.ts'
+import { plural } from './render/text.ts'
+
+const LIVE_MS = 1_000
+const PLAIN_MS = 30_000
+
+export async function seedUntilSignal({ io, out, signal }: CommandContext, node: NodeApi): Promise<void> {
+  io.interrupt.exitCode = DONE
+  out.note('seeding until stopped with Ctrl-C')
+  let toldBytes = 0
+  const stop = every(out.isLive ? LIVE_MS : PLAIN_MS, async () => {
+    if (!out.isChatty) return
+    const status = await node.status({ signal })
+    if (signal.aborted) return
+    if (out.isLive) out.live(describeSeeding(status))
+    else if (status.sentBytes !== toldBytes) out.note(describeSeeding(status))
+    toldBytes = status.sentBytes
+  })
+  await io.interrupt.fired()
+  stop()
+  out.live('')
+  if (!out.isChatty) return
+  const { sentBytes } = await node.status()
+  out.note(`stopping; ${formatBytes(sentBytes)} sent`)
+}
+
+/** Prints when DHT nodes hold the record; a failure is told, an end by a signal is not. */
+export function tellAnnounced({ out, signal }: CommandContext, node: NodeApi, cid: string, name: string): void {
+  node.announced(cid, { signal }).then(
+    nodes => {
+      out.event('announced', { cid, nodes })
+      out.note(`announced ${name} to ${plural(nodes, 'node')}`)
+    },
+    (err: unknown) => {
+      if (!signal.aborted) out.warn(`${name} was not announced: ${err instanceof Error ? err.message : String(err)}`)
+    }
+  )
+}
+
+export function describeSeeding({ roots, connections, up, sentBytes }: NodeStatus): string {
+  const rate = formatRate(up)
+  return `seeding ${plural(roots.length, 'root')} to ${plural(connections, 'peer')}: ${rate}, ${formatBytes(sentBytes)} sent`
+}

@@ -1,0 +1,126 @@
+/**
+ * The node that a command acts through: the one that runs on this data folder, found by its control socket, or one of
+ * its own, which then answers on that socket for as long as it lives.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { ShoalError } from '../base/errors.ts'
+import type { NodeApi, NodeOptions, ShoalNode } from '../node/api.ts'
+import type { RemoteNode } from '../rpc/client.ts'
+import type { NodeInfo } from '../rpc/messages.ts'
+import type { RpcServer } from '../rpc/server.ts'
+import type { CommandContext } from './context.ts'
+
+/** Someone has the folder's lock and does not answer yet: it starts, or it is an `ls` that is over in a moment. */
+const LOCK_PATIENCE_MS = 3_000
+const LOCK_RETRY_MS = 100
+
+export interface SessionOptions {
+  /** What runs when no other process does: a node with a network and control socket, or one without. */
+  mode: 'daemon' | 'share' | 'get' | 'offline'
+  dht?: 'server' | 'client'
+  /** Offline: answer the control socket all the same, because this takes long. */
+  answers?: boolean
+}
+
+export type Session = RemoteSession | OwnSession
+
+export interface RemoteSession {
+  kind: 'remote'
+  node: NodeApi
+  info: NodeInfo
+  close(): Promise<void>
+}
+
+export interface OwnSession {
+  kind: 'own'
+  node: ShoalNode
+  /** Stops the node. */
+  close(): Promise<void>
+}
+
+/** @throws ERR_LOCKED when another process has the data folder and does not do this for us */
+export async function openSession(context: CommandContext, options: SessionOptions): Promise<Session> {
+  const { dataDir } = context.globals
+  const deadline = performance.now() + LOCK_PATIENCE_MS
+  for (;;) {
+    context.signal.throwIfAborted()
+    const remote = await connect(context)
+    if (remote !== undefined) return remote
+    try {
+      return await startOwn(context, options)
+    } catch (err) {
+      const locked = err instanceof ShoalError && err.code === 'ERR_LOCKED'
+      if (!locked || performance.now() > deadline) throw err
+      context.log.debug('%s is locked and nobody answers for it yet', dataDir)
+    }
+    await delay(LOCK_RETRY_MS, undefined, { signal: context.signal })
+  }
+}
+
+/** The node that runs on this data folder. */
+export async function connect({ io, globals }: CommandContext): Promise<RemoteSession | undefined> {
+  const remote: RemoteNode | undefined = await io.load.connectNode(globals.dataDir)
+  if (remote === undefined) return undefined
+  const close = async () => remote.close()
+  return { kind: 'remote', node: remote, info: remote.info, close }
+}
+
+export function lockedBy(info: NodeInfo, hint: string): ShoalError {
+  const who = info.mode === 'offline' ? 'another shoal command' : `shoal ${info.mode}`
+  return new ShoalError('ERR_LOCKED', `${info.dataDir} is held by ${who} (pid ${info.pid})`, {
+    hint,
+    details: { mode: info.mode, pid: info.pid, dataDir: info.dataDir }
+  })
+}
+
+/** Says which of the given options cannot reach a node that already runs. */
+export function warnIgnoredOptions({ globals, out }: CommandContext, info: NodeInfo, names: readonly string[]): void {
+  const given: Record<string, boolean> = {
+    '--listen': globals.listen.length > 0,
+    '--peer': globals.peers.length > 0,
+    '--up': globals.up !== undefined,
+    '--down': globals.down !== undefined
+  }
+  const ignored = names.filter(name => given[name] === true)
+  if (ignored.length === 0) return
+  const verb = ignored.length === 1 ? 'has' : 'have'
+  out.warn(`${ignored.join(', ')} ${verb} no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
+}
+
+async function startOwn(context: CommandContext, options: SessionOptions): Promise<OwnSession> {
+  const { io, globals, log, signal } = context
+  const { mode } = options
+  const node = await io.load.createNode(nodeOptions(context, options))
+  let server: RpcServer | undefined
+  const close = async () => {
+    await server?.close()
+    await node.stop()
+  }
+  try {
+    await node.start({ signal })
+    if (mode !== 'offline' || options.answers === true) {
+      server = await io.load.startServer(node, { dataDir: globals.dataDir, mode, log })
+    }
+    await warnOfProblems(context, node)
+    return { kind: 'own', node, close }
+  } catch (err) {
+    await close()
+    throw err
+  }
+}
+
+function nodeOptions({ globals, log }: CommandContext, { mode, dht }: SessionOptions): NodeOptions {
+  const options: NodeOptions = { dataDir: globals.dataDir, log }
+  if (mode === 'offline') return { ...options, offline: true }
+  if (globals.listen.length > 0) options.listen = globals.listen
+  if (globals.peers.length > 0) options.peers = globals.peers
+  if (globals.up !== undefined) options.up = globals.up
+  if (globals.down !== undefined) options.down = globals.down
+  if (dht !== undefined) options.dht = dht
+  return options
+}
+
+async function warnOfProblems({ out, signal }: CommandContext, node: ShoalNode): Promise<void> {
+  const { problems } = await node.status({ signal })
+  for (const problem of problems) out.warn(problem)
+}
