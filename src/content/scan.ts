@@ -1,0 +1,149 @@
+/**
+ * Looks through a folder without opening a file: what lies in it, how large it is, and what has to be left out. Symbolic
+ * links are read, never followed.
+ */
+import { lstat, readdir, readlink } from 'node:fs/promises'
+import { systemCode, throwIfAborted } from '../base/errors.ts'
+import { MAX_PATH_BYTES } from './manifest-limits.ts'
+import { decodeName, printable, printableBytes } from './safe-path.ts'
+import { drainQueue } from './work-queue.ts'
+
+export interface Skipped {
+  /** Relative to the folder, '/'-separated; printable (control characters and stray bytes escaped). */
+  readonly path: string
+  /** One short phrase: `socket`, `no permission`, `changed while it was read`, … */
+  readonly reason: string
+}
+
+export interface ScannedFile {
+  readonly kind: 'file'
+  readonly name: string
+  /** Relative to the scanned folder, '/'-separated. */
+  readonly path: string
+}
+
+export interface ScannedSymlink {
+  readonly kind: 'symlink'
+  readonly name: string
+  readonly target: string
+}
+
+export interface ScannedFolder {
+  readonly kind: 'folder'
+  readonly name: string
+  /** '' for the scanned folder itself. */
+  readonly path: string
+  /** In no particular order. */
+  readonly children: Array<ScannedFile | ScannedSymlink | ScannedFolder>
+}
+
+export interface Scan {
+  readonly root: ScannedFolder
+  readonly files: ScannedFile[]
+  readonly skipped: Skipped[]
+}
+
+export interface ScanOptions {
+  /** Include names that begin with a dot. Default true. */
+  readonly hidden?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called for each file with its size in bytes. */
+  readonly onFile?: ((bytes: number) => void) | undefined
+}
+
+const FOLDERS_AT_ONCE = 8
+const STATS_AT_ONCE = 32
+const DOT = 0x2e
+
+/**
+ * @param path absolute, a folder
+ * @throws the system error where the folder itself cannot be read; ERR_ABORTED. Below it, what cannot be read is skipped
+ */
+export async function scanFolder(path: string, options: ScanOptions = {}): Promise<Scan> {
+  const root: ScannedFolder = { kind: 'folder', name: '', path: '', children: [] }
+  const scan: Scan = { root, files: [], skipped: [] }
+  const queue = [{ folder: root, names: await readdir(path, { encoding: 'buffer' }) }]
+  await drainQueue(queue, FOLDERS_AT_ONCE, async ({ folder, names }) => {
+    for (let from = 0; from < names.length; from += STATS_AT_ONCE) {
+      throwIfAborted(options.signal)
+      await Promise.all(
+        names.slice(from, from + STATS_AT_ONCE).map(async nameBytes => {
+          if (options.hidden === false && nameBytes[0] === DOT) return
+          const name = decodeName(nameBytes)
+          const shown = `${folder.path === '' ? '' : `${printable(folder.path)}/`}${printableBytes(nameBytes)}`
+          try {
+            if (name === undefined) throw new Unfit('name is not UTF-8')
+            const relative = folder.path === '' ? name : `${folder.path}/${name}`
+            if (Buffer.byteLength(relative) > MAX_PATH_BYTES) throw new Unfit('path too long')
+            const child = await look(`${path}/${relative}`, relative, name, options)
+            if (child.kind === 'folder') {
+              const below = await readdir(`${path}/${relative}`, { encoding: 'buffer' })
+              queue.push({ folder: child, names: below })
+            } else if (child.kind === 'file') scan.files.push(child)
+            folder.children.push(child)
+          } catch (err) {
+            scan.skipped.push({ path: shown, reason: skipReason(err) })
+          }
+        })
+      )
+    }
+  })
+  return scan
+}
+
+/** Why something is left out, in a phrase. @throws the error again where it is no reason to go on without it */
+export function skipReason(err: unknown): string {
+  if (err instanceof Unfit) return err.message
+  const code = systemCode(err)
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'no permission'
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'gone before it was read'
+    case 'ENAMETOOLONG':
+      return 'path too long'
+    case 'ERR_FILE_CHANGED':
+      return 'changed while it was read'
+    case 'EIO':
+    case 'ESTALE':
+    case 'ELOOP':
+    case 'ENXIO':
+    case 'EOPNOTSUPP':
+      return `cannot be read (${code})`
+    default:
+      throw err
+  }
+}
+
+/** What is there and cannot be shared. Never leaves this file. */
+class Unfit extends Error {}
+
+async function look(
+  path: string,
+  relative: string,
+  name: string,
+  options: ScanOptions
+): Promise<ScannedFile | ScannedSymlink | ScannedFolder> {
+  const stats = await lstat(path)
+  if (stats.isFile()) {
+    options.onFile?.(stats.size)
+    return { kind: 'file', name, path: relative }
+  }
+  if (stats.isDirectory()) return { kind: 'folder', name, path: relative, children: [] }
+  if (stats.isSymbolicLink()) {
+    const target = decodeName(await readlink(path, { encoding: 'buffer' }))
+    if (target === undefined) throw new Unfit('symbolic link to a name that is not UTF-8')
+    return { kind: 'symlink', name, target }
+  }
+  throw new Unfit(
+    stats.isSocket()
+      ? 'socket'
+      : stats.isFIFO()
+        ? 'FIFO'
+        : stats.isBlockDevice() || stats.isCharacterDevice()
+          ? 'device'
+          : 'no regular file'
+  )
+}
