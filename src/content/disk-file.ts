@@ -37,14 +37,14 @@ export function closeDisk(fd: number): Promise<void> {
 
 /**
  * Reads `length` bytes at `position` to the front of `buffer`. Resolves with the bytes read, fewer only where the file
- * ends, or with the error: a read that runs ahead must not reject before anybody waits for it.
+ * ends.
  */
-export function readDisk(fd: number, buffer: Buffer, length: number, position: number): Promise<number | Error> {
-  return new Promise(resolve => {
+export function readDisk(fd: number, buffer: Buffer, length: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
     let had = 0
     const more = () => {
       read(fd, buffer, had, length - had, position + had, (err, got) => {
-        if (err !== null) resolve(err)
+        if (err !== null) reject(err)
         else {
           had += got
           if (got === 0 || had === length) resolve(had)
