@@ -12,7 +12,7 @@ const GENERATED = ['transfer/protocol/wire.ts']
 
 const files: SourceFileText[] = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })
   .map(path => path.replaceAll('\\', '/'))
-  .filter(path => path.endsWith('.ts'))
+  .filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
   .sort()
   .map(path => ({ path, text: readFileSync(`${root}src/${path}`, 'utf8') }))
 
