@@ -115,17 +115,23 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerStore: { maxAddressAge: RECORD_VALIDITY_MS, maxPeerAge: RECORD_VALIDITY_MS + 3_600_000 },
     services: {
       identify: identify({ runOnLimitedConnection: false, maxInboundStreams: 4, maxOutboundStreams: 4 }),
-      identifyPush: identifyPush({ runOnLimitedConnection: false, maxInboundStreams: 4, maxOutboundStreams: 4 }),
+      identifyPush: identifyPush({
+        runOnLimitedConnection: false,
+        maxInboundStreams: 4,
+        maxOutboundStreams: 4,
+        debounce: 200
+      }),
       ping: ping({ runOnLimitedConnection: false, maxInboundStreams: 16, maxOutboundStreams: 16 }),
       dht: kad(options.dht)
     }
   })
+  silenceAddressUpdates(libp2p)
   try {
     await libp2p.start()
   } catch (err) {
     throw fromListenFailure(err, listen)
   }
-  // libp2p does this a second after it listens; until then it would not name itself as a provider.
+  // Without it the node would not name itself as a provider.
   await libp2p.peerStore.patch(self, {
     multiaddrs: libp2p.getMultiaddrs().map(addr => addr.decapsulateCode(CODE_P2P))
   })
@@ -145,9 +151,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
   })
   let stopping: Promise<void> | undefined
   const stop = async () => {
-    dialer.stop()
-    await routing.stop()
-    await libp2p.stop()
+    // libp2p waits for connections to close by timers that do not keep the process alive: without another reason to
+    // live it would end in the middle of this.
+    const alive = setInterval(() => {}, 1_000)
+    try {
+      dialer.stop()
+      await routing.stop()
+      await libp2p.stop()
+    } finally {
+      clearInterval(alive)
+    }
   }
   return {
     peerId: self.toString(),
@@ -160,6 +173,18 @@ export async function createHost(options: HostOptions): Promise<Host> {
       return stopping
     }
   }
+}
+
+/**
+ * libp2p stores its own addresses a second after a listener opened or closed; that timer keeps a process alive for a
+ * second after stop(). We store them ourselves at the start, and nothing else changes them.
+ */
+function silenceAddressUpdates(libp2p: Libp2p<Services>): void {
+  const { components } = libp2p as unknown as {
+    components?: { addressManager?: { _updatePeerStoreAddresses?: () => void } }
+  }
+  const manager = components?.addressManager
+  if (manager?._updatePeerStoreAddresses !== undefined) manager._updatePeerStoreAddresses = () => {}
 }
 
 function mayResolve(addr: Multiaddr, userNames: ReadonlySet<string>): boolean {

@@ -1,0 +1,264 @@
+/**
+ * The one re-announcer: tells the DHT what this node holds, at once when it is added and again before the records
+ * expire, across restarts. Announcements of a node that knows nobody wait until it does.
+ */
+import { createHash } from 'node:crypto'
+import { CID } from 'multiformats/cid'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { abortError } from '../base/errors.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import { type Random, seededRandom } from '../base/random.ts'
+import { ReprovideSchedule } from './reprovide-schedule.ts'
+
+/** Announcements at once; each asks about twenty nodes. */
+const CONCURRENCY = 4
+/** Addresses change while a node runs (another network, a new lease): looked at so often. */
+const ADDRESS_CHECK_MS = 60_000
+const LONGEST_TIMER_MS = 3_600_000
+
+/** What survives a restart. Keys are CIDs as text. */
+export interface ReprovideStore {
+  /** When each was announced last, wall-clock ms; 0 for not yet. */
+  load(): Promise<Map<string, number>>
+  save(cid: string, lastProvidedWallMs: number): Promise<void>
+  remove(cid: string): Promise<void>
+  /** A digest of who and where this node was at the last announcement. */
+  loadIdentity(): Promise<string | undefined>
+  saveIdentity(digest: string): Promise<void>
+}
+
+/** What it needs of the DHT; ContentRouting is one. */
+export interface Announcer {
+  hold(cid: CID): Promise<void>
+  provide(cid: CID, options: { signal: AbortSignal }): Promise<{ nodes: number }>
+  withdraw(cid: CID): Promise<void>
+}
+
+/** Calls `run` once after `ms`; the returned function takes it back. */
+export type StartTimer = (run: () => void, ms: number) => () => void
+
+export interface ReproviderInit {
+  routing: Announcer
+  store: ReprovideStore
+  peerId: string
+  /** The addresses that records carry; they are read again each minute. */
+  addrs: () => readonly string[]
+  onAnnounced?: (cid: string, nodes: number) => void
+  log?: Logger
+  clock?: Clock
+  random?: Random
+  startTimer?: StartTimer
+}
+
+const startSystemTimer: StartTimer = (run, ms) => {
+  const timer = setTimeout(run, ms).unref()
+  return () => clearTimeout(timer)
+}
+
+export class Reprovider {
+  readonly #routing: Announcer
+  readonly #store: ReprovideStore
+  readonly #identity: () => string
+  readonly #onAnnounced: (cid: string, nodes: number) => void
+  readonly #log: Logger
+  readonly #clock: Clock
+  readonly #startTimer: StartTimer
+  readonly #schedule: ReprovideSchedule
+  readonly #stopped = new AbortController()
+  /** Ends one announcement when its CID is removed. */
+  readonly #running = new Map<string, { abort: AbortController; done: Promise<void> }>()
+  /** How many nodes took the record, for what this process announced. */
+  readonly #nodes = new Map<string, number>()
+  readonly #waiting = new Map<string, Set<(nodes: number) => void>>()
+  #lastIdentity = ''
+  #started = false
+  #cancelTimer = () => {}
+  #cancelAddressCheck = () => {}
+  #checking: Promise<void> = Promise.resolve()
+
+  constructor(init: ReproviderInit) {
+    this.#routing = init.routing
+    this.#store = init.store
+    this.#identity = () => digest([init.peerId, ...[...init.addrs()].sort()])
+    this.#onAnnounced = init.onAnnounced ?? (() => {})
+    this.#log = init.log ?? silentLogger
+    this.#clock = init.clock ?? systemClock
+    this.#startTimer = init.startTimer ?? startSystemTimer
+    this.#schedule = new ReprovideSchedule(init.random ?? seededRandom(Math.floor(Math.random() * 2 ** 32)))
+  }
+
+  /** Takes up what an earlier process left: fresh records wait for their turn unless the node's addresses changed. */
+  async start(): Promise<void> {
+    const announced = await this.#store.load()
+    this.#lastIdentity = this.#identity()
+    if ((await this.#store.loadIdentity()) !== this.#lastIdentity) {
+      // Marked one by one before the digest is, so that a crash in between forgets nothing.
+      for (const cid of announced.keys()) {
+        await this.#store.save(cid, 0)
+        announced.set(cid, 0)
+      }
+      await this.#store.saveIdentity(this.#lastIdentity)
+    }
+    for (const text of announced.keys()) {
+      const cid = parse(text)
+      if (cid !== undefined) await this.#routing.hold(cid)
+      else announced.delete(text)
+    }
+    this.#schedule.restore(announced, this.#clock.wallMs())
+    this.#started = true
+    this.#watchAddresses()
+    this.#pump()
+  }
+
+  /** Announces it now and keeps it announced. Who knows this node finds it when this resolves. */
+  async add(cid: CID): Promise<void> {
+    const text = cid.toString()
+    await this.#routing.hold(cid)
+    await this.#store.save(text, 0)
+    this.#schedule.now(text, this.#clock.wallMs())
+    this.#pump()
+  }
+
+  /** No more announcements; this node no longer names itself. */
+  async remove(cid: CID): Promise<void> {
+    const text = cid.toString()
+    this.#schedule.remove(text)
+    this.#nodes.delete(text)
+    const running = this.#running.get(text)
+    running?.abort.abort()
+    await running?.done
+    await this.#routing.withdraw(cid)
+    await this.#store.remove(text)
+  }
+
+  /**
+   * Resolves with the number of nodes that hold the record, once this process has announced it; announces it now when
+   * that was left to a later turn. Pends while no peer is known.
+   * @throws ERR_ABORTED
+   */
+  announced(cid: CID, options: { signal?: AbortSignal } = {}): Promise<number> {
+    const text = cid.toString()
+    const nodes = this.#nodes.get(text)
+    if (nodes !== undefined) return Promise.resolve(nodes)
+    const signal = AbortSignal.any([this.#stopped.signal, ...(options.signal === undefined ? [] : [options.signal])])
+    return new Promise((resolve, reject) => {
+      const waiting = this.#waiting.get(text) ?? new Set()
+      this.#waiting.set(text, waiting)
+      const end = () => {
+        signal.removeEventListener('abort', onAbort)
+        waiting.delete(onNodes)
+        if (waiting.size === 0 && this.#waiting.get(text) === waiting) this.#waiting.delete(text)
+      }
+      const onNodes = (count: number) => {
+        end()
+        resolve(count)
+      }
+      const onAbort = () => {
+        end()
+        reject(abortError(signal))
+      }
+      waiting.add(onNodes)
+      signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) onAbort()
+      else if (this.#schedule.has(text)) {
+        this.#schedule.now(text, this.#clock.wallMs())
+        this.#pump()
+      }
+    })
+  }
+
+  /** Records kept announced. */
+  get size(): number {
+    return this.#schedule.size
+  }
+
+  /** How long until the next announcement, ms, or null when none is planned. */
+  nextInMs(): number | null {
+    const next = this.#schedule.nextMs()
+    return next === null ? null : Math.max(0, next - this.#clock.wallMs())
+  }
+
+  /** Resolves when every announcement has ended. What was not finished is due at the next start. */
+  async stop(): Promise<void> {
+    this.#started = false
+    this.#stopped.abort()
+    this.#cancelTimer()
+    this.#cancelAddressCheck()
+    await Promise.all([this.#checking, ...[...this.#running.values()].map(one => one.done)])
+  }
+
+  #pump(): void {
+    if (!this.#started) return
+    while (this.#running.size < CONCURRENCY) {
+      const text = this.#schedule.take(this.#clock.wallMs())
+      if (text === undefined) break
+      const abort = new AbortController()
+      const done = this.#announce(text, AbortSignal.any([abort.signal, this.#stopped.signal])).finally(() => {
+        this.#running.delete(text)
+        this.#pump()
+      })
+      this.#running.set(text, { abort, done })
+    }
+    this.#cancelTimer()
+    const waitMs = this.nextInMs()
+    if (waitMs === null || this.#running.size >= CONCURRENCY) return
+    this.#cancelTimer = this.#startTimer(() => this.#pump(), Math.min(waitMs, LONGEST_TIMER_MS))
+  }
+
+  async #announce(text: string, signal: AbortSignal): Promise<void> {
+    const cid = parse(text)
+    if (cid === undefined) return this.#schedule.remove(text)
+    try {
+      const { nodes } = await this.#routing.provide(cid, { signal })
+      if (signal.aborted) return
+      const now = this.#clock.wallMs()
+      if (nodes === 0) return this.#schedule.failed(text, now)
+      this.#schedule.succeeded(text, now)
+      await this.#store.save(text, now)
+      this.#nodes.set(text, nodes)
+      for (const resolve of [...(this.#waiting.get(text) ?? [])]) resolve(nodes)
+      this.#onAnnounced(text, nodes)
+    } catch (err) {
+      if (signal.aborted) return
+      this.#log.warn(`announcing ${text} failed, it will be tried again`, err)
+      this.#schedule.failed(text, this.#clock.wallMs())
+    }
+  }
+
+  #watchAddresses(): void {
+    this.#cancelAddressCheck = this.#startTimer(() => {
+      this.#checking = this.#checkAddresses()
+        .catch(err => this.#log.warn('the schedule of announcements could not be written', err))
+        .finally(() => {
+          if (this.#started) this.#watchAddresses()
+        })
+    }, ADDRESS_CHECK_MS)
+  }
+
+  async #checkAddresses(): Promise<void> {
+    const identity = this.#identity()
+    if (identity === this.#lastIdentity) return
+    this.#lastIdentity = identity
+    this.#log.info('the addresses of this node changed: everything is announced again')
+    const announced = await this.#store.load()
+    for (const text of announced.keys()) {
+      if (!this.#schedule.has(text)) continue
+      await this.#store.save(text, 0)
+      this.#schedule.now(text, this.#clock.wallMs())
+    }
+    await this.#store.saveIdentity(identity)
+    this.#pump()
+  }
+}
+
+function parse(text: string): CID | undefined {
+  try {
+    return CID.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
+}

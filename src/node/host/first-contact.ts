@@ -1,0 +1,156 @@
+/**
+ * Gets a node into its network and back into it: dials peers remembered on disk and peers given by hand, again and
+ * again with growing pauses while nobody answers, and remembers who did.
+ */
+import type { IdentifyResult, Libp2p } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Logger } from '../../base/log.ts'
+import { KAD_PROTOCOL } from '../../dht/kad.ts'
+import { parseMultiaddr } from './addresses.ts'
+import type { PeerBook, RememberedPeer } from './peer-book.ts'
+import type { SwarmDialer } from './swarm-dialer.ts'
+
+/** Remembered peers tried in one round, and how many connections are enough to try none. */
+const REMEMBERED_A_ROUND = 12
+const ENOUGH_CONNECTIONS = 4
+const CONCURRENCY = 6
+const DIAL_TIMEOUT_MS = 8_000
+
+/** The pause after round `round` (from 0): 30 s four times, then doubling up to ten minutes. */
+export function pauseAfterRoundMs(round: number): number {
+  return Math.min(30_000 * 2 ** Math.max(0, round - 3), 600_000)
+}
+
+export interface FirstContactInit {
+  libp2p: Libp2p
+  dialer: SwarmDialer
+  book: PeerBook
+  /** Multiaddrs given by hand or by configuration, checked. They are kept connected. */
+  peers: readonly string[]
+  log: Logger
+  /** The DHT protocol of this network; only its servers are remembered. */
+  protocol?: string
+  /** A peer given by hand could not be reached; called once until it has been reached. */
+  onUnreachable?: (addr: string, err: unknown) => void
+}
+
+export class FirstContact {
+  readonly #init: FirstContactInit
+  readonly #stopped = new AbortController()
+  /** The peer ID behind each address given by hand, once known. */
+  readonly #idOf = new Map<string, string>()
+  readonly #told = new Set<string>()
+  #round = 0
+  #timer: NodeJS.Timeout | undefined
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(init: FirstContactInit) {
+    this.#init = init
+    for (const addr of init.peers) {
+      const { peerId } = parseMultiaddr(addr)
+      if (peerId !== undefined) this.#idOf.set(addr, peerId)
+    }
+  }
+
+  /** Starts the first round and returns; the returned promise resolves when that round has ended. */
+  start(): Promise<void> {
+    this.#init.libp2p.addEventListener('peer:identify', this.#onIdentify)
+    this.#init.libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    return this.#begin()
+  }
+
+  async stop(): Promise<void> {
+    this.#init.libp2p.removeEventListener('peer:identify', this.#onIdentify)
+    this.#init.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
+    clearTimeout(this.#timer)
+    this.#stopped.abort()
+    await this.#work
+    await this.#init.book.flush()
+  }
+
+  /** Where a peer can be dialled is what it says in identify, and what worked for us. */
+  readonly #onIdentify = (event: CustomEvent<IdentifyResult>): void => {
+    const { connection, listenAddrs, peerId, protocols, signedPeerRecord } = event.detail
+    if (!protocols.includes(this.#init.protocol ?? KAD_PROTOCOL)) return
+    const dialled = connection.direction === 'outbound' ? [connection.remoteAddr] : []
+    const addrs = [...dialled, ...(signedPeerRecord?.addresses ?? listenAddrs)]
+    this.#init.book.saw(
+      peerId.toString(),
+      addrs.map(addr => addr.toString())
+    )
+  }
+
+  readonly #onDisconnect = (): void => {
+    if (this.#stopped.signal.aborted || this.#init.libp2p.getConnections().length > 0) return
+    this.#round = 0
+    this.#schedule(1_000)
+  }
+
+  #begin(): Promise<void> {
+    this.#work = this.#runRound().catch(err => this.#init.log.error('a round of dialling failed', err))
+    return this.#work
+  }
+
+  #schedule(waitMs: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#begin(), waitMs).unref()
+  }
+
+  async #runRound(): Promise<void> {
+    const { book, libp2p, log } = this.#init
+    const remembered = book
+      .recent()
+      .filter(peer => !this.#isConnected(peer.id))
+      .slice(0, REMEMBERED_A_ROUND)
+    const byHand = this.#init.peers.filter(addr => {
+      const id = this.#idOf.get(addr)
+      return id === undefined || !this.#isConnected(id)
+    })
+    const tasks = [
+      ...remembered.map(peer => () => this.#dialRemembered(peer)),
+      ...byHand.map(addr => () => this.#dialByHand(addr))
+    ]
+    await Promise.all(
+      Array.from({ length: Math.min(CONCURRENCY, tasks.length) }, async () => {
+        for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
+          if (this.#stopped.signal.aborted) return
+          await task()
+        }
+      })
+    )
+    if (this.#stopped.signal.aborted) return
+    if (libp2p.getConnections().length > 0) log.debug(`${libp2p.getConnections().length} connections after a round`)
+    this.#schedule(pauseAfterRoundMs(this.#round++))
+  }
+
+  async #dialRemembered(peer: RememberedPeer): Promise<void> {
+    if (this.#init.libp2p.getConnections().length >= ENOUGH_CONNECTIONS || this.#isConnected(peer.id)) return
+    try {
+      const addrs = peer.addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${peer.id}`))
+      await this.#init.libp2p.dial(addrs, { signal: this.#limit() })
+    } catch (err) {
+      this.#init.log.debug(`remembered peer ${peer.id} does not answer`, err)
+    }
+  }
+
+  async #dialByHand(addr: string): Promise<void> {
+    try {
+      this.#idOf.set(addr, await this.#init.dialer.connectTo(addr, { signal: this.#stopped.signal }))
+      this.#told.delete(addr)
+    } catch (err) {
+      if (this.#stopped.signal.aborted || this.#told.has(addr)) return
+      this.#told.add(addr)
+      this.#init.log.warn(err instanceof Error ? err.message : String(err))
+      this.#init.onUnreachable?.(addr, err)
+    }
+  }
+
+  #isConnected(id: string): boolean {
+    return this.#init.libp2p.getConnections(peerIdFromString(id)).length > 0
+  }
+
+  #limit(): AbortSignal {
+    return AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+  }
+}
