@@ -5,9 +5,9 @@ import type { GoodbyeCode } from '../protocol/messages.ts'
 export function goodbyeReason(code: GoodbyeCode): string {
   switch (code) {
     case 'notFound':
-      return 'no longer shares it'
+      return 'did not have it'
     case 'full':
-      return 'is full'
+      return 'had no room'
     case 'stopping':
       return 'went away'
     default:

@@ -4,22 +4,20 @@
  */
 import { ShoalError } from '../../base/errors.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
-import { MIB, SECOND_MS } from '../../base/units.ts'
-import { RateMeter } from '../core/rate-meter.ts'
+import { SECOND_MS } from '../../base/units.ts'
 import { Swarm } from '../core/swarm.ts'
 import type { Action, Input } from '../core/swarm-io.ts'
 import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
+import { Downloads, type Request } from './downloads.ts'
 import { dialReason, goodbyeReason } from './end-reasons.ts'
-import { IncomingBlocks } from './incoming-blocks.ts'
 import type { PeerSession, SessionHandlers } from './peer-session.ts'
 import { takePieces } from './piece-intake.ts'
 import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
 import { sendNodes } from './send-nodes.ts'
 import type { SwarmHost } from './swarm-host.ts'
+import { type Rates, Traffic } from './traffic.ts'
 
 const DIAL_TIMEOUT_MS = 15 * SECOND_MS
-/** Data that nobody asked for (or that crossed a cancel) which a session may send before it is ended. */
-const MAX_UNEXPECTED_BYTES = MIB
 
 export interface SwarmRunnerEvents {
   /** The sink is complete: attach the storage. */
@@ -33,17 +31,6 @@ export interface SwarmRunnerEvents {
   failed: Error
 }
 
-interface Live {
-  readonly session: PeerSession
-  /** Requests that wait at the gate: id → the function that calls them off. */
-  readonly gated: Map<number, () => void>
-  unexpectedBudget: number
-  tickedUp: number
-  tickedDown: number
-  readonly up: RateMeter
-  readonly down: RateMeter
-}
-
 export class SwarmRunner {
   readonly root: Uint8Array
   readonly events = new TypedEvents<SwarmRunnerEvents>()
@@ -51,8 +38,6 @@ export class SwarmRunner {
   readonly givers = new Set<string>()
   /** Verified bytes that came over the network. */
   fetchedBytes = 0
-  sentBytes = 0
-  receivedBytes = 0
   /** Pieces whose hash was wrong. */
   falsePieces = 0
   /** How dials and sessions ended without success: reason → number of peers. */
@@ -63,13 +48,12 @@ export class SwarmRunner {
   readonly met = new Set<string>()
   readonly #host: SwarmHost
   readonly #core: Swarm
-  readonly #live = new Map<number, Live>()
-  readonly #blocks: IncomingBlocks
+  readonly #sessions = new Map<number, PeerSession>()
+  readonly #downloads: Downloads
+  readonly #traffic = new Traffic()
   readonly #inputs: Input[] = []
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<unknown>>()
-  readonly #up = new RateMeter()
-  readonly #down = new RateMeter()
   #sink: ManifestSink | undefined
   #storage: PieceStorage | undefined
   #search: AbortController | undefined
@@ -78,7 +62,7 @@ export class SwarmRunner {
   constructor(host: SwarmHost, root: Uint8Array) {
     this.root = root
     this.#host = host
-    this.#blocks = new IncomingBlocks(host.pool)
+    this.#downloads = new Downloads(host.pool, host.gate)
     this.#core = new Swarm({ root, selfId: host.init.selfId, random: host.init.random })
   }
 
@@ -87,19 +71,23 @@ export class SwarmRunner {
   }
 
   get sessions(): PeerSession[] {
-    return [...this.#live.values()].map(live => live.session)
+    return [...this.#sessions.values()]
   }
 
-  /** Bytes a second over the last seconds. */
-  rates(): { up: number; down: number } {
-    const now = this.#now()
-    return { up: this.#up.rate(now), down: this.#down.rate(now) }
+  get sentBytes(): number {
+    return this.#traffic.sentBytes
   }
 
-  sessionRates(session: number): { up: number; down: number } {
-    const live = this.#live.get(session)
-    const now = this.#now()
-    return { up: live?.up.rate(now) ?? 0, down: live?.down.rate(now) ?? 0 }
+  get receivedBytes(): number {
+    return this.#traffic.receivedBytes
+  }
+
+  rates(): Rates {
+    return this.#traffic.rates(this.#now())
+  }
+
+  sessionRates(session: number): Rates {
+    return this.#traffic.sessionRates(session, this.#now())
   }
 
   /** Asks the swarm for the DAG nodes of the root. `manifest:completed` follows. */
@@ -166,25 +154,24 @@ export class SwarmRunner {
 
   /** Ends every session with the peer. */
   dropPeer(peerId: string, code: GoodbyeCode, reason: string): void {
-    for (const { session } of [...this.#live.values()]) if (session.peerId === peerId) session.goodbye(code, reason)
+    for (const session of this.sessions) if (session.peerId === peerId) session.goodbye(code, reason)
   }
 
   tick(): void {
-    if (this.#live.size === 0 && this.#search === undefined) return
+    if (this.#sessions.size === 0 && this.#search === undefined) return
     const moved: Array<{ session: number; down: number; up: number }> = []
-    for (const live of this.#live.values()) {
-      const { up, down } = this.#count(live)
-      if (up > 0 || down > 0) moved.push({ session: live.session.id, down, up })
+    for (const session of this.sessions) {
+      const { up, down } = this.#traffic.count(session, this.#now())
+      if (up > 0 || down > 0) moved.push({ session: session.id, down, up })
     }
     this.#post({ type: 'tick', moved })
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
-    for (const { session } of [...this.#live.values()])
-      session.goodbye('stopping', 'this node no longer serves that root')
+    for (const session of this.sessions) session.goodbye('stopping', 'this node no longer serves that root')
     await Promise.allSettled([...this.#background])
-    this.#blocks.clear()
+    this.#downloads.clear()
     if (this.#storage !== undefined) this.#storage.onLost = undefined
   }
 
@@ -209,43 +196,18 @@ export class SwarmRunner {
     onData: (session, requestId, chunk) => this.#receive(session, requestId, chunk),
     onDrain: session => this.#host.uploader.drained(session),
     onClosed: session => {
-      const live = this.#live.get(session.id)
-      if (live === undefined) return
-      for (const callOff of live.gated.values()) callOff()
-      this.#count(live)
-      this.#live.delete(session.id)
-      this.#blocks.forgetSession(session.id)
+      if (!this.#sessions.delete(session.id)) return
+      this.#traffic.end(session, this.#now())
+      this.#downloads.forget(session)
       this.#host.uploader.dropSession(session)
       this.#post({ type: 'sessionClosed', session: session.id })
     }
   }
 
-  /** Adds what moved since the last count to the totals and rates. */
-  #count(live: Live): { up: number; down: number } {
-    const { session } = live
-    const now = this.#now()
-    const up = session.sentBytes - live.tickedUp
-    const down = session.receivedBytes - live.tickedDown
-    live.tickedUp += up
-    live.tickedDown += down
-    this.sentBytes += up
-    this.receivedBytes += down
-    for (const meter of [this.#up, live.up]) meter.add(up, now)
-    for (const meter of [this.#down, live.down]) meter.add(down, now)
-    return { up, down }
-  }
-
   #opened(session: PeerSession): void {
     this.met.add(session.peerId)
-    this.#live.set(session.id, {
-      session,
-      gated: new Map(),
-      unexpectedBudget: MAX_UNEXPECTED_BYTES,
-      tickedUp: session.sentBytes,
-      tickedDown: session.receivedBytes,
-      up: new RateMeter(),
-      down: new RateMeter()
-    })
+    this.#sessions.set(session.id, session)
+    this.#traffic.count(session, this.#now())
     this.#post({
       type: 'sessionOpened',
       session: session.id,
@@ -269,33 +231,34 @@ export class SwarmRunner {
   }
 
   #perform(action: Action): void {
+    const session = 'session' in action ? this.#sessions.get(action.session) : undefined
     switch (action.type) {
       case 'send':
-        this.#live.get(action.session)?.session.sendMessage(action.message)
+        session?.sendMessage(action.message)
         return
       case 'request':
-        this.#request(action)
+        if (session !== undefined) this.#downloads.request(session, action)
         return
       case 'cancelRequest':
-        this.#cancelRequest(action.session, action.id)
+        if (session !== undefined) this.#downloads.cancel(session, action.id)
         return
       case 'verify':
         this.#verify(action.first, action.count)
         return
       case 'upload':
-        this.#upload(action)
+        if (session !== undefined) this.#upload(session, action)
         return
       case 'cancelUpload':
         this.#host.uploader.cancel(action.session, action.id)
         return
       case 'sendNodes':
-        this.#sendNodes(action.session, action.first, action.count)
+        if (session !== undefined) this.#sendNodes(session, action.first, action.count)
         return
       case 'dial':
         this.#track(this.#dial(action.peer))
         return
       case 'disconnect':
-        this.#live.get(action.session)?.session.goodbye(action.code, action.message)
+        session?.goodbye(action.code, action.message)
         return
       case 'ban':
         this.bannedPeers.add(action.peerId)
@@ -309,56 +272,17 @@ export class SwarmRunner {
     }
   }
 
-  #request({ session: sessionId, id, offset, length }: Extract<Action, { type: 'request' }>): void {
-    const live = this.#live.get(sessionId)
-    if (live === undefined) return
-    let passed = false
-    const callOff = this.#host.gate.pass(length, () => {
-      passed = true
-      live.gated.delete(id)
-      this.#blocks.expect(sessionId, live.session.peerId, id, offset, length)
-      live.session.sendMessage({ type: 'request', id, offset, length })
-    })
-    if (!passed) live.gated.set(id, callOff)
-  }
-
-  #cancelRequest(sessionId: number, id: number): void {
-    const live = this.#live.get(sessionId)
-    if (live === undefined) return
-    const callOff = live.gated.get(id)
-    if (callOff !== undefined) {
-      callOff()
-      live.gated.delete(id)
-      return
-    }
-    live.unexpectedBudget += this.#blocks.forget(sessionId, id)
-    live.session.sendMessage({ type: 'cancel', id })
-  }
-
   #receive(session: PeerSession, requestId: number, chunk: Uint8Array): void {
-    const live = this.#live.get(session.id)
-    if (live === undefined) return
-    switch (this.#blocks.receive(session.id, requestId, chunk)) {
-      case 'more':
-        return
-      case 'done':
-        this.events.emit('progressed', undefined)
-        this.#post({ type: 'requestCompleted', session: session.id, id: requestId })
-        return
-      case 'unexpected':
-        live.unexpectedBudget -= chunk.byteLength
-        if (live.unexpectedBudget < 0) session.goodbye('protocol', 'data that was not asked for')
-        return
-      case 'overrun':
-        session.goodbye('protocol', 'more data than was asked for')
-    }
+    if (!this.#downloads.receive(session, requestId, chunk)) return
+    this.events.emit('progressed', undefined)
+    this.#post({ type: 'requestCompleted', session: session.id, id: requestId })
   }
 
   #verify(first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
     this.#track(
-      takePieces({ storage, blocks: this.#blocks, gate: this.#host.gate, first, count }, result => {
+      takePieces({ storage, blocks: this.#downloads.blocks, gate: this.#host.gate, first, count }, result => {
         if (result.type === 'false') this.falsePieces += 1
         if (result.type === 'verified') {
           this.fetchedBytes += storage.pieces.wireSize(result.piece)
@@ -381,33 +305,32 @@ export class SwarmRunner {
     )
   }
 
-  #upload({ session: sessionId, id, offset, length }: Extract<Action, { type: 'upload' }>): void {
-    const live = this.#live.get(sessionId)
+  #upload(session: PeerSession, { id, offset, length }: Request): void {
     const storage = this.#storage
-    if (live === undefined || storage === undefined) return
+    if (storage === undefined) return
     this.#host.uploader.enqueue({
-      session: live.session,
+      session,
       id,
       offset,
       length,
       piece: storage.pieces.pieceAt(offset) ?? 0,
       storage,
-      onEnded: sentBytes => this.#post({ type: 'uploadEnded', session: sessionId, id, sentBytes }),
+      onEnded: sentBytes => this.#post({ type: 'uploadEnded', session: session.id, id, sentBytes }),
       onFailed: err => {
         this.#host.init.log.warn(
           `cannot read what a peer asked for: ${err instanceof Error ? err.message : String(err)}`
         )
-        live.session.sendMessage({ type: 'reject', id, code: 'notHeld' })
+        session.sendMessage({ type: 'reject', id, code: 'notHeld' })
       }
     })
   }
 
-  #sendNodes(sessionId: number, first: number, count: number): void {
-    const session = this.#live.get(sessionId)?.session
+  #sendNodes(session: PeerSession, first: number, count: number): void {
     const storage = this.#storage
-    if (session === undefined || storage === undefined) return
+    if (storage === undefined) return
+    // not waited for at the stop: it ends with its session, and a strict upload limit may make it slow
     const { upLimiter } = this.#host
-    this.#track(sendNodes({ session, storage, first, count, limiter: upLimiter, log: this.#host.init.log }))
+    void sendNodes({ session, storage, first, count, limiter: upLimiter, log: this.#host.init.log })
   }
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {

@@ -1,0 +1,146 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { keystream } from '../../helpers/keystream.ts'
+import { MemoryStorage, mapPieces } from '../../helpers/memory-storage.ts'
+import { MemoryNetwork, peer, ROOT } from '../../helpers/memory-swarm.ts'
+
+const MIB = 1024 * 1024
+let network = new MemoryNetwork()
+
+afterEach(async () => {
+  await network.stop()
+  network = new MemoryNetwork()
+})
+
+function content(seed: string, sizes: number[]) {
+  const bytes = keystream(
+    sizes.reduce((a, b) => a + b, 0),
+    seed
+  )
+  return { bytes, pieces: mapPieces(bytes, sizes) }
+}
+
+const large = () => content('large', [MIB, MIB, MIB, MIB, 700_000])
+
+describe('SwarmRunner', () => {
+  it('fetches every byte from one seeder, each once', async () => {
+    const { bytes, pieces } = large()
+    const seeder = network.seeder('seeder', pieces, bytes)
+    const { runner, storage } = network.leecher('leecher', pieces)
+    const completed = runner.events.once('completed')
+    runner.addPeers([peer('seeder')])
+    await completed
+    expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
+    runner.tick()
+    seeder.tick()
+    expect(runner.receivedBytes).toBe(bytes.byteLength)
+    expect(seeder.sentBytes).toBe(bytes.byteLength)
+    expect([...runner.givers]).toEqual(['seeder'])
+  })
+
+  it('fetches thousands of small pieces in few requests', async () => {
+    const { bytes, pieces } = content('small', new Array(3000).fill(4096))
+    network.seeder('seeder', pieces, bytes)
+    const { runner, storage } = network.leecher('leecher', pieces)
+    let requests = 0
+    runner.events.on('progressed', () => requests++)
+    const completed = runner.events.once('completed')
+    runner.addPeers([peer('seeder')])
+    await completed
+    expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
+    expect(requests).toBeLessThan(3000 / 20)
+  })
+
+  it('lets leechers serve each other, so that the seeder sends far less than all copies', async () => {
+    const { bytes, pieces } = content('many', new Array(24).fill(256 * 1024))
+    const seeder = network.seeder('seeder', pieces, bytes, { up: 12_000_000 })
+    const leechers = ['a', 'b', 'c', 'd'].map(id => network.leecher(id, pieces))
+    const done = leechers.map(({ runner }) => runner.events.once('completed'))
+    for (const { runner } of leechers) runner.addPeers(['seeder', 'a', 'b', 'c', 'd'].map(peer))
+    await Promise.all(done)
+    for (const { storage } of leechers) expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
+    seeder.tick()
+    expect(seeder.sentBytes).toBeLessThan(bytes.byteLength * 3)
+    const givers = new Set(leechers.flatMap(({ runner }) => [...runner.givers]))
+    expect(givers.size).toBeGreaterThan(1)
+  })
+
+  it('bans a peer that sends wrong bytes, keeps none of them, and finishes with an honest one', async () => {
+    const { bytes, pieces } = large()
+    const wrong = bytes.slice()
+    for (let at = 0; at < wrong.byteLength; at += 5000) wrong[at] = (wrong[at] ?? 0) ^ 1
+    network.seeder('liar', pieces, wrong)
+    const { runner, storage } = network.leecher('leecher', pieces)
+    const banned = network.hosts.get('leecher')?.events.once('peer:banned')
+    const completed = runner.events.once('completed')
+    runner.addPeers([peer('liar')])
+    expect((await banned)?.peerId).toBe('liar')
+    expect(storage.have.count).toBe(0)
+    network.seeder('honest', pieces, bytes)
+    runner.addPeers([peer('honest'), peer('liar')])
+    await completed
+    expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
+    expect([...runner.givers]).toEqual(['honest'])
+  })
+
+  it('goes on when the seeder vanishes in the middle and another comes', async () => {
+    const { bytes, pieces } = content('vanish', new Array(40).fill(256 * 1024))
+    network.seeder('first', pieces, bytes)
+    const { runner, storage } = network.leecher('leecher', pieces)
+    const completed = runner.events.once('completed')
+    runner.addPeers([peer('first')])
+    await runner.events.once('piece:verified')
+    await network.hosts.get('first')?.stop()
+    network.seeder('second', pieces, bytes)
+    runner.addPeers([peer('second')])
+    await completed
+    expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
+  })
+
+  it('reports a storage that cannot write, without blame, and goes on when it can', async () => {
+    const { bytes, pieces } = large()
+    network.seeder('seeder', pieces, bytes)
+    const { runner, storage } = network.leecher('leecher', pieces)
+    storage.writeError = new Error('disk full')
+    const failed = runner.events.once('failed')
+    runner.addPeers([peer('seeder')])
+    expect((await failed).message).toBe('disk full')
+    expect(runner.bannedPeers.size).toBe(0)
+    storage.writeError = undefined
+    const completed = runner.events.once('completed')
+    runner.setFetching(true)
+    await completed
+    expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
+  })
+
+  it('fetches what a reader wants first, and only that when told so', async () => {
+    const { bytes, pieces } = content('reader', new Array(16).fill(MIB / 4))
+    network.seeder('seeder', pieces, bytes)
+    const runner = network.host('leecher').open(ROOT)
+    const storage = new MemoryStorage(pieces)
+    runner.setPriorities([{ offset: 10 * 256 * 1024, length: 2 * 256 * 1024 }], true)
+    runner.attach(storage, { fetch: true })
+    const verified: number[] = []
+    const both = new Promise<void>(resolve => {
+      runner.events.on('piece:verified', ({ piece }) => {
+        verified.push(piece)
+        if (verified.length === 2) resolve()
+      })
+    })
+    runner.addPeers([peer('seeder')])
+    await both
+    expect(verified.sort((a, b) => a - b)).toEqual([10, 11])
+    const completed = runner.events.once('completed')
+    runner.setPriorities([], false)
+    await completed
+    expect(storage.have.isFull).toBe(true)
+  })
+
+  it('tells a peer that asks for a root which is not here', async () => {
+    network.host('empty')
+    const { bytes, pieces } = large()
+    expect(bytes.byteLength).toBeGreaterThan(0)
+    const { runner } = network.leecher('leecher', pieces)
+    runner.addPeers([peer('empty')])
+    await expect.poll(() => [...runner.failures.keys()]).toEqual(['did not have it'])
+  })
+})
