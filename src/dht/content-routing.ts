@@ -3,6 +3,7 @@ import type { Libp2pEvents, PeerId, PeerRouting, PeerStore, TypedEventTarget } f
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
+import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
 import { type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
 import { TableKeeper } from './table-keeper.ts'
@@ -92,7 +93,7 @@ export class ContentRouting {
    */
   ready(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#table.size > 0) return Promise.resolve()
-    const signal = anyOf(this.#stopped.signal, options.signal)
+    const signal = combineSignals(this.#stopped.signal, options.signal)
     return new Promise((resolve, reject) => {
       const end = () => {
         this.#table.removeEventListener('peer:add', onAdd)
@@ -128,8 +129,8 @@ export class ContentRouting {
   async provide(cid: CID, options: { signal?: AbortSignal } = {}): Promise<{ nodes: number }> {
     await this.hold(cid)
     await this.ready(options)
-    const caller = anyOf(this.#stopped.signal, options.signal)
-    const signal = anyOf(caller, AbortSignal.timeout(PROVIDE_TIMEOUT_MS))
+    const caller = combineSignals(this.#stopped.signal, options.signal)
+    const signal = combineSignals(caller, AbortSignal.timeout(PROVIDE_TIMEOUT_MS))
     const nodes = new Set<string>()
     try {
       for await (const event of this.#dht.provide(cid, { signal })) {
@@ -162,12 +163,12 @@ export class ContentRouting {
   }
 
   async *#lookup(cid: CID, stats: LookupStats, caller: AbortSignal | undefined): AsyncGenerator<FoundProvider> {
-    const signal = anyOf(this.#stopped.signal, caller, AbortSignal.timeout(LOOKUP_TIMEOUT_MS))
+    const signal = combineSignals(this.#stopped.signal, caller, AbortSignal.timeout(LOOKUP_TIMEOUT_MS))
     const asked = new Set<string>()
     const answered = new Set<string>()
     const found = new Set<string>([this.#self.toString()])
     try {
-      await this.ready({ signal: anyOf(signal, AbortSignal.timeout(FIRST_PEER_WAIT_MS)) })
+      await this.ready({ signal: combineSignals(signal, AbortSignal.timeout(FIRST_PEER_WAIT_MS)) })
     } catch {
       return
     }
@@ -209,21 +210,17 @@ export class ContentRouting {
     if (fromRecord.length > 0) return plain(fromRecord)
     const known = await this.#peerStore.get(id).catch(() => undefined)
     if (known !== undefined && known.addresses.length > 0) return plain(known.addresses.map(a => a.multiaddr))
-    const limit = anyOf(signal, AbortSignal.timeout(FIND_PEER_TIMEOUT_MS))
+    const limit = combineSignals(signal, AbortSignal.timeout(FIND_PEER_TIMEOUT_MS))
     const peer = await this.#peerRouting.findPeer(id, { signal: limit, useCache: false }).catch(() => undefined)
     return peer === undefined ? [] : plain(peer.multiaddrs)
   }
 
   /** Addresses of a peer by its ID, from what is known here or from the DHT; empty when nobody knows. */
   async findPeer(id: string, options: { signal?: AbortSignal } = {}): Promise<string[]> {
-    return await this.#addrsOf(peerIdFromString(id), [], anyOf(this.#stopped.signal, options.signal))
+    return await this.#addrsOf(peerIdFromString(id), [], combineSignals(this.#stopped.signal, options.signal))
   }
 }
 
 function plain(addrs: readonly Multiaddr[]): string[] {
   return [...new Set(addrs.map(addr => addr.decapsulateCode(CODE_P2P).toString()))]
-}
-
-function anyOf(...signals: Array<AbortSignal | undefined>): AbortSignal {
-  return AbortSignal.any(signals.filter(signal => signal !== undefined))
 }

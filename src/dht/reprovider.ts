@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { CID } from 'multiformats/cid'
+import { combineSignals } from '../base/abort-signals.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { abortError } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
@@ -140,7 +141,7 @@ export class Reprovider {
     const text = cid.toString()
     const nodes = this.#nodes.get(text)
     if (nodes !== undefined) return Promise.resolve(nodes)
-    const signal = AbortSignal.any([this.#stopped.signal, ...(options.signal === undefined ? [] : [options.signal])])
+    const signal = combineSignals(this.#stopped.signal, options.signal)
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(text) ?? new Set()
       this.#waiting.set(text, waiting)
@@ -193,7 +194,7 @@ export class Reprovider {
       const text = this.#schedule.take(this.#clock.wallMs())
       if (text === undefined) break
       const abort = new AbortController()
-      const done = this.#announce(text, AbortSignal.any([abort.signal, this.#stopped.signal])).finally(() => {
+      const done = this.#announce(text, combineSignals(abort.signal, this.#stopped.signal)).finally(() => {
         this.#running.delete(text)
         this.#pump()
       })

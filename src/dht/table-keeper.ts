@@ -5,6 +5,7 @@
  * not speak the protocol leaves the table, and comes back when it connects.
  */
 import type { Libp2pEvents, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
+import { combineSignals } from '../base/abort-signals.ts'
 import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
 
 /** The first look after the table grew; each further one within QUIET_MS waits twice as long, up to MAX_GAP_MS. */
@@ -86,7 +87,7 @@ export class TableKeeper {
   }
 
   async #walk(): Promise<void> {
-    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)])
+    const signal = combineSignals(this.#stopped.signal, AbortSignal.timeout(WALK_TIMEOUT_MS))
     try {
       for await (const event of this.#dht.getClosestPeers(this.#self.toMultihash().bytes, { signal })) {
         if (event.name === 'QUERY_ERROR' && !signal.aborted) this.failed(event.from)

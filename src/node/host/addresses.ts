@@ -1,4 +1,5 @@
 /** Multiaddrs that users give and get. */
+import { peerIdFromString } from '@libp2p/peer-id'
 import { isLoopback } from '@libp2p/utils'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { ShoalError } from '../../base/errors.ts'
@@ -21,6 +22,7 @@ export function parseMultiaddr(text: string): PeerAddress {
   const names = parsed.getComponents().map(component => component.name)
   const peerId = parsed.getComponents().findLast(component => component.code === CODE_P2P)?.value
   if (names.includes('p2p-circuit')) bad(text, 'relayed addresses are not supported')
+  if (peerId !== undefined && !isPeerId(peerId)) bad(text, `${peerId.slice(0, 60)} is no peer ID`)
   const rest = parsed.decapsulateCode(CODE_P2P)
   if (rest.getComponents().length === 0) return { addr: undefined, peerId }
   requireTcp(rest, text)
@@ -64,6 +66,15 @@ export function plainAddrs(addrs: readonly (string | Multiaddr)[]): string[] {
 /** Whether resolving a name is needed to dial it. */
 export function dnsName(addr: Multiaddr): string | undefined {
   return addr.getComponents().find(component => component.name.startsWith('dns'))?.value
+}
+
+function isPeerId(text: string): boolean {
+  try {
+    peerIdFromString(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function parse(text: string, example: string): Multiaddr {

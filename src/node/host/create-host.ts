@@ -12,6 +12,8 @@ import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { combineSignals } from '../../base/abort-signals.ts'
+import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
@@ -27,6 +29,8 @@ const STREAM_WINDOW_BYTES = 4 * 1024 * 1024 - 64 * 1024
 
 const DIAL_TIMEOUT_MS = 10_000
 const ADDRESS_DIAL_TIMEOUT_MS = 5_000
+/** At stop, what is queued has so long to go out. */
+const CLOSE_TIMEOUT_MS = 300
 
 export interface HostOptions {
   privateKey: PrivateKey
@@ -157,6 +161,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     try {
       dialer.stop()
       await routing.stop()
+      await closeConnections(libp2p)
       await libp2p.stop()
     } finally {
       clearInterval(alive)
@@ -173,6 +178,20 @@ export async function createHost(options: HostOptions): Promise<Host> {
       return stopping
     }
   }
+}
+
+/** libp2p's own way waits 500 ms for each side to answer and warns about listeners where there are many streams. */
+async function closeConnections(libp2p: Libp2p<Services>): Promise<void> {
+  const signal = combineSignals(AbortSignal.timeout(CLOSE_TIMEOUT_MS))
+  await Promise.all(
+    libp2p.getConnections().map(async connection => {
+      try {
+        await connection.close({ signal })
+      } catch (err) {
+        connection.abort(err instanceof Error ? err : new ShoalError('ERR_ABORTED', 'the node stops'))
+      }
+    })
+  )
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { IdentifyResult, Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { combineSignals } from '../../base/abort-signals.ts'
 import type { Logger } from '../../base/log.ts'
 import { KAD_PROTOCOL } from '../../dht/kad.ts'
 import { parseMultiaddr } from './addresses.ts'
@@ -151,6 +152,6 @@ export class FirstContact {
   }
 
   #limit(): AbortSignal {
-    return AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+    return combineSignals(this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
   }
 }

@@ -2,6 +2,7 @@
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { combineSignals } from '../../base/abort-signals.ts'
 import { abortError, ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Dialer, PeerStream } from '../../transfer/io/seams.ts'
@@ -45,13 +46,13 @@ export class SwarmDialer implements Dialer {
    */
   async dial(peer: PexPeer, options: { signal: AbortSignal }): Promise<PeerStream> {
     const id = peerIdOf(peer.id)
-    const signal = AbortSignal.any([options.signal, this.#stopped.signal])
+    const signal = combineSignals(options.signal, this.#stopped.signal)
     if (peer.addrs.length > 0) {
       const multiaddrs = plainAddrs(peer.addrs.slice(0, MAX_ADDRS)).map(addr => multiaddr(addr))
       if (multiaddrs.length > 0) await this.#libp2p.peerStore.merge(id, { multiaddrs })
     }
     const connection = await this.#connect(id, `peer ${peer.id}`, signal)
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(STREAM_TIMEOUT_MS)])
+    const limit = combineSignals(signal, AbortSignal.timeout(STREAM_TIMEOUT_MS))
     try {
       const stream = await connection.newStream(SWARM_PROTOCOL, {
         signal: limit,
@@ -70,7 +71,7 @@ export class SwarmDialer implements Dialer {
    */
   async connectTo(text: string, options: { signal?: AbortSignal } = {}): Promise<string> {
     const { addr, peerId } = parseMultiaddr(text)
-    const signal = AbortSignal.any([this.#stopped.signal, ...(options.signal === undefined ? [] : [options.signal])])
+    const signal = combineSignals(this.#stopped.signal, options.signal)
     const name = addr === undefined ? undefined : dnsName(addr)
     if (name !== undefined) this.#onUserName(name)
     const target: PeerId | Multiaddr | undefined =
@@ -113,7 +114,7 @@ export class SwarmDialer implements Dialer {
 
   async #connect(target: PeerId | Multiaddr, name: string, signal: AbortSignal): Promise<Connection> {
     let stage: DialStage = 'connecting'
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    const limit = combineSignals(signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS))
     try {
       return await this.#libp2p.dial(target, {
         signal: limit,

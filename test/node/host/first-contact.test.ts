@@ -1,0 +1,154 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Logger, silentLogger } from '../../../src/base/log.ts'
+import type { Host } from '../../../src/node/host/create-host.ts'
+import { FirstContact, type FirstContactInit, pauseAfterRoundMs } from '../../../src/node/host/first-contact.ts'
+import { PEERS_FILE, PeerBook } from '../../../src/node/host/peer-book.ts'
+import { addrOf, host, until } from './test-hosts.ts'
+
+let dir: string
+const contacts = new Set<FirstContact>()
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'shoal-peers-'))
+})
+afterEach(async () => {
+  await Promise.all([...contacts].map(contact => contact.stop()))
+  contacts.clear()
+  await rm(dir, { recursive: true, force: true })
+})
+
+async function book(log: Logger = silentLogger): Promise<PeerBook> {
+  const made = new PeerBook({ dataDir: dir, log })
+  await made.load()
+  return made
+}
+
+function contact(of: Host, init: Partial<FirstContactInit> & { book: PeerBook }): FirstContact {
+  const made = new FirstContact({ libp2p: of.libp2p, dialer: of.dialer, peers: [], log: silentLogger, ...init })
+  contacts.add(made)
+  return made
+}
+
+function warnings(): { log: Logger; said: string[] } {
+  const said: string[] = []
+  const log: Logger = { ...silentLogger, warn: message => said.push(message), scope: () => log }
+  return { log, said }
+}
+
+const someId = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
+
+test('a peer given by hand is remembered and found again after a restart, without being told', async () => {
+  const lasting = await host()
+  const first = await host()
+  const before = contact(first, { book: await book(), peers: [addrOf(lasting).replace(/\/p2p\/.*/, '')] })
+  await before.start()
+  expect(first.libp2p.getPeers().map(String)).toEqual([lasting.peerId])
+  const written = await book()
+  await until('it was identified', async () => {
+    await before.stop()
+    await written.load()
+    return written.recent().length > 0 || before.start().then(() => false)
+  })
+  expect(written.recent()).toMatchObject([{ id: lasting.peerId, addrs: [addrOf(lasting).replace(/\/p2p\/.*/, '')] }])
+  await first.stop()
+
+  const again = await host()
+  await contact(again, { book: written }).start()
+  expect(again.libp2p.getPeers().map(String)).toEqual([lasting.peerId])
+})
+
+test('a peer that does not answer is told once and does not keep others from being reached', async () => {
+  const alive = await host()
+  const a = await host()
+  const dead = '/ip4/127.0.0.1/tcp/1'
+  const told: string[] = []
+  await contact(a, {
+    book: await book(),
+    peers: [dead, addrOf(alive)],
+    onUnreachable: addr => told.push(addr)
+  }).start()
+  expect(told).toEqual([dead])
+  expect(a.libp2p.getPeers().map(String)).toEqual([alive.peerId])
+})
+
+test('a node that lost everyone tries again within seconds', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const other = await host({ privateKey })
+  const a = await host()
+  const addr = addrOf(other).replace(/\/p2p\/.*/, '')
+  await contact(a, { book: await book(), peers: [addr] }).start()
+  await other.stop()
+  await until('they are apart', () => a.libp2p.getConnections().length === 0)
+  await host({ privateKey, listen: [addr] })
+  await until('they are together again', () => a.libp2p.getConnections().length > 0)
+})
+
+test('one that only asks is not remembered', async () => {
+  const a = await host()
+  const peers = await book()
+  await contact(a, { book: peers }).start()
+  const client = await host({ dht: { mode: 'client' } })
+  const server = await host()
+  await client.dialer.connectTo(addrOf(a))
+  await server.dialer.connectTo(addrOf(a))
+  await until('both were identified', async () => {
+    const known = await Promise.all(a.libp2p.getPeers().map(id => a.libp2p.peerStore.get(id)))
+    return known.length === 2 && known.every(peer => peer.protocols.length > 0)
+  })
+  await until('the server is remembered', () => peers.recent().length > 0)
+  expect(peers.recent().map(peer => peer.id)).toEqual([server.peerId])
+})
+
+test('the pauses grow to ten minutes', () => {
+  expect([0, 1, 2, 3, 4, 5, 6, 7, 8, 99].map(round => pauseAfterRoundMs(round) / 1_000)).toEqual([
+    30, 30, 30, 30, 60, 120, 240, 480, 600, 600
+  ])
+})
+
+test('the book keeps the 200 seen last, newest first, and writes whole files only', async () => {
+  const peers = await book()
+  const ids = await Promise.all(Array.from({ length: 210 }, someId))
+  for (const id of ids) peers.saw(id, [`/ip4/10.0.0.1/tcp/1/p2p/${id}`])
+  peers.saw(ids[20] ?? '', ['/ip4/10.0.0.2/tcp/2'])
+  await Promise.all([peers.flush(), peers.flush()])
+  expect(await readdir(dir)).toEqual([PEERS_FILE])
+  const read = await book()
+  expect(read.recent()).toHaveLength(200)
+  expect(read.recent()[0]).toMatchObject({ id: ids[20], addrs: ['/ip4/10.0.0.2/tcp/2'] })
+  expect(read.recent()[1]).toMatchObject({ id: ids[209], addrs: ['/ip4/10.0.0.1/tcp/1'] })
+})
+
+test.each([
+  ['cut short', '{"version":1,"peers":[{"id":"12D3'],
+  ['not JSON', '\u0000\u0001'],
+  ['of another version', '{"version":99,"peers":[]}'],
+  ['another shape', '[1,2,3]']
+])('a file that is %s is told and forgotten', async (_name, text) => {
+  await writeFile(join(dir, PEERS_FILE), text)
+  const { log, said } = warnings()
+  const peers = await book(log)
+  expect(said).toEqual([expect.stringContaining('damaged')])
+  expect(peers.recent()).toEqual([])
+  const id = await someId()
+  peers.saw(id, ['/ip4/10.0.0.1/tcp/1'])
+  await peers.flush()
+  expect(JSON.parse(await readFile(join(dir, PEERS_FILE), 'utf8'))).toMatchObject({ version: 1, peers: [{ id }] })
+})
+
+test('entries that make no sense are left out', async () => {
+  const id = await someId()
+  const good = { id, addrs: ['/ip4/10.0.0.1/tcp/1', 7, 'x'], lastSeenMs: 5 }
+  const peers = [
+    good,
+    1,
+    null,
+    { id: 'x', addrs: ['/ip4/10.0.0.1/tcp/1'], lastSeenMs: 1 },
+    { id, addrs: 'x', lastSeenMs: 1 }
+  ]
+  await writeFile(join(dir, PEERS_FILE), JSON.stringify({ version: 1, peers }))
+  expect((await book()).recent()).toEqual([{ id, addrs: ['/ip4/10.0.0.1/tcp/1'], lastSeenMs: 5 }])
+})
