@@ -1,0 +1,115 @@
+/** Decides how a fetch begins: anew, where it stopped, from what is held elsewhere, or not at all (docs/store.md). */
+import { rm } from 'node:fs/promises'
+import { ShoalError } from '../../base/errors.ts'
+import { isRawRoot, type Manifest } from '../manifest.ts'
+import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, statOf } from './destination.ts'
+import { existingContent } from './existing-content.ts'
+import { copyTo, seedFrom } from './local-copy.ts'
+import type { RootRecord } from './records.ts'
+import type { StoredRoot } from './stored-root.ts'
+import { tempPath } from './temp-name.ts'
+
+export interface FetchInit {
+  readonly manifest: Manifest
+  /** DAG-node blocks in node index order. For a raw root: its block, or nothing. */
+  readonly blocks: readonly Uint8Array[]
+  /** Final, absolute. */
+  readonly path: string
+  readonly name: string
+  /** Replace what is at `path`. */
+  readonly force: boolean
+  readonly signal?: AbortSignal
+}
+
+/** What beginning a fetch needs of the store. */
+export interface FetchHost {
+  current(): StoredRoot | undefined
+  /** Records a new root with its DAG nodes; it becomes the current one and the old one is forgotten. */
+  install(
+    record: Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempIno'>,
+    content: Pick<FetchInit, 'manifest' | 'blocks'>,
+    fill: (root: StoredRoot) => Promise<void>
+  ): Promise<StoredRoot>
+}
+
+export async function beginFetch(host: FetchHost, init: FetchInit): Promise<StoredRoot> {
+  const { manifest, path, force, signal } = init
+  let old = host.current()
+  if (old !== undefined) {
+    const isLoaded = await old.load().then(
+      () => true,
+      err => {
+        if (err instanceof ShoalError && err.code === 'ERR_STORE_DAMAGED') return false
+        throw err
+      }
+    )
+    if (!isLoaded) old = undefined
+  }
+  if (old !== undefined && old.state !== 'partial') await old.checkFiles(signal)
+  if (old?.state === 'complete' && old.path === path && (await statOf(path)) !== undefined) return old
+
+  const there = await statOf(path)
+  if (there !== undefined) {
+    const files = await existingContent(manifest, init.blocks, path, signal)
+    if (files !== undefined && old?.state === 'complete') return old
+    if (files !== undefined) {
+      return await host.install(
+        { name: init.name, path, source: 'get', state: 'complete', temp: null, tempIno: null },
+        init,
+        async root => {
+          for (const [entry, print] of files.prints) root.parts.files.prints.set(entry, print)
+        }
+      )
+    }
+    if (!force) throw existsError(path, ' and is something else')
+    if (there.isDirectory() !== isFolderRoot(manifest)) {
+      throw existsError(path, `, and ${there.isDirectory() ? 'a folder is never replaced by a file' : 'is no folder'}`)
+    }
+  }
+  if (old?.state === 'complete' && (await copyTo(old, path, force, signal))) return old
+  if (old?.state === 'partial' && old.path === path && (await isTempThere(old))) {
+    old.force = force
+    return old
+  }
+  return await startAnew(host, init, old)
+}
+
+async function isTempThere({ temp, tempIno }: StoredRoot): Promise<boolean> {
+  if (temp === null) return true
+  const stats = await statOf(temp)
+  return stats !== undefined && String(stats.ino) === tempIno
+}
+
+async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | undefined): Promise<StoredRoot> {
+  const { manifest, path, name, signal } = init
+  const hasTemp = manifest.entries[0]?.kind !== 'symlink'
+  const temp = hasTemp ? tempPath(path, manifest.root) : null
+  let claimed: Awaited<ReturnType<typeof claimTemp>> | undefined
+  if (temp !== null) {
+    await makeParent(path)
+    if ((await statOf(temp)) === undefined) await checkSpace(path, manifest.totalBytes)
+    claimed = await claimTemp(temp, manifest)
+  }
+  const tempIno = claimed === undefined ? null : String(claimed.ino)
+  const record = { name, path, source: 'get', state: 'partial', temp, tempIno } as const
+  const installing = host.install(record, init, async root => {
+    const { ledger } = root.parts
+    if (claimed?.adopted === true) ledger.suspectAll()
+    for (let piece = 0; piece < manifest.pieces.count; piece++) {
+      if (manifest.pieces.wireSize(piece) === 0) await root.write(piece, 1, [])
+    }
+    const block = init.blocks[0]
+    if (isRawRoot(manifest) && block !== undefined && block.byteLength > 0) await root.write(0, 1, [block])
+    if (old !== undefined) await seedFrom(old, root, signal)
+    await root.flush()
+  })
+  try {
+    const root = await installing
+    root.force = init.force
+    return root
+  } catch (err) {
+    // What was copied so far is still where it came from.
+    if (temp !== null && claimed?.adopted === false) await rm(temp, { recursive: true, force: true }).catch(() => {})
+    throw err
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Open files, at most `limit` kept, least recently used closed first. A handle in use is never closed: while more than
+ * `limit` are in use at once there are more (callers bound their own concurrency).
+ */
+import { constants } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+
+/** Never through a symbolic link, never waiting for a FIFO's other end. */
+export const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+export const WRITE_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+interface Slot {
+  readonly handle: Promise<FileHandle>
+  users: number
+  dropped: boolean
+}
+
+export class FileHandles {
+  readonly #slots = new Map<string, Slot>()
+  readonly #limit: number
+  readonly #open: (path: string) => Promise<FileHandle>
+
+  /** @param openFile how a path is opened; its error reaches whoever asked */
+  constructor(limit: number, openFile: (path: string) => Promise<FileHandle> = path => open(path, READ_FLAGS)) {
+    this.#limit = limit
+    this.#open = openFile
+  }
+
+  /** Runs `work` with an open handle, which stays open afterwards while there is room. */
+  async use<T>(path: string, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+    const slot = this.#slots.get(path) ?? { handle: this.#open(path), users: 0, dropped: false }
+    // Last in the map is the most recently used.
+    this.#slots.delete(path)
+    this.#slots.set(path, slot)
+    slot.users += 1
+    try {
+      return await work(await slot.handle)
+    } catch (err) {
+      // A handle that failed may be of a file that was replaced: the next caller opens anew.
+      this.#drop(path, slot)
+      throw err
+    } finally {
+      slot.users -= 1
+      if (slot.dropped && slot.users === 0) await close(slot)
+      await this.#trim()
+    }
+  }
+
+  /** The next `use` of the path opens it again. */
+  async forget(path: string): Promise<void> {
+    const slot = this.#slots.get(path)
+    if (slot === undefined) return
+    this.#drop(path, slot)
+    if (slot.users === 0) await close(slot)
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#slots.keys()].map(path => this.forget(path)))
+  }
+
+  #drop(path: string, slot: Slot): void {
+    slot.dropped = true
+    if (this.#slots.get(path) === slot) this.#slots.delete(path)
+  }
+
+  async #trim(): Promise<void> {
+    if (this.#slots.size <= this.#limit) return
+    const closing: Array<Promise<void>> = []
+    for (const [path, slot] of this.#slots) {
+      if (this.#slots.size <= this.#limit) break
+      if (slot.users > 0) continue
+      this.#drop(path, slot)
+      closing.push(close(slot))
+    }
+    await Promise.all(closing)
+  }
+}
+
+async function close(slot: Slot): Promise<void> {
+  const handle = await slot.handle.catch(() => undefined)
+  await handle?.close().catch(() => {})
+}

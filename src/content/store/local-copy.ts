@@ -1,0 +1,80 @@
+/** Copies held content to another place on this machine, every piece hashed on the way. */
+import { throwIfAborted } from '../../base/errors.ts'
+import { MIB } from '../../base/units.ts'
+import { isRawRoot } from '../manifest.ts'
+import { checkSpace, claimTemp, isFolderRoot, makeParent, moveIntoPlace } from './destination.ts'
+import { makeLinks, makeTree } from './fetched-tree.ts'
+import { PieceWriter, type WriteLog } from './piece-writer.ts'
+import { RootFiles } from './root-files.ts'
+import type { StoredRoot } from './stored-root.ts'
+import { tempPath } from './temp-name.ts'
+
+const BATCH_BYTES = 4 * MIB
+const NOT_RECORDED: WriteLog = { throwFailure: () => {}, wrote: async () => {} }
+
+/**
+ * Runs of held pieces, each verified, at most 4 MiB together (or one piece). A piece that turns out to be lost is left
+ * out, and withdrawn from its root.
+ */
+async function* heldRuns(root: StoredRoot, signal?: AbortSignal) {
+  const { pieces } = root
+  for (let first = 0; first < pieces.count; ) {
+    throwIfAborted(signal)
+    if (!root.have.has(first)) {
+      first += 1
+      continue
+    }
+    let end = first + 1
+    while (root.have.has(end) && pieces.offset(end + 1) - pieces.offset(first) <= BATCH_BYTES) end += 1
+    const at = pieces.offset(first)
+    const bytes = await root.read(at, pieces.offset(end) - at).catch(() => undefined)
+    let whole = bytes !== undefined
+    for (let piece = first; bytes !== undefined && whole && piece < end; piece++) {
+      const block = bytes.subarray(pieces.offset(piece) - at, pieces.offset(piece + 1) - at)
+      whole = root.parts.reader.matches(piece, [block])
+    }
+    if (bytes !== undefined && whole) yield { first, count: end - first, bytes }
+    else {
+      // One of the run is bad: each by itself.
+      for (let piece = first; piece < end; piece++) {
+        const block = await root.parts.reader.readVerified(piece)
+        if (block !== undefined) yield { first: piece, count: 1, bytes: block }
+      }
+    }
+    first = end
+  }
+}
+
+/** Writes what `from` holds into `to`, a fetch of the same root. */
+export async function seedFrom(from: StoredRoot, to: StoredRoot, signal?: AbortSignal): Promise<void> {
+  for await (const { first, count, bytes } of heldRuns(from, signal)) await to.write(first, count, [bytes])
+}
+
+/**
+ * A whole copy at `path`; the store knows nothing of it afterwards.
+ * @returns whether all of it could be copied; false: pieces turned out to be lost, and nothing is at `path`
+ */
+export async function copyTo(from: StoredRoot, path: string, force: boolean, signal?: AbortSignal): Promise<boolean> {
+  const { manifest } = from
+  const temp = tempPath(path, from.cid)
+  await makeParent(path)
+  await checkSpace(path, manifest.totalBytes)
+  await claimTemp(temp, manifest)
+  const files = new RootFiles(manifest, temp, true)
+  const writer = new PieceWriter(manifest, files, NOT_RECORDED)
+  try {
+    let copied = 0
+    for await (const { first, count, bytes } of heldRuns(from, signal)) {
+      await writer.write(first, count, [bytes])
+      copied += count
+    }
+    if (copied < manifest.pieces.count) return false
+    if (!isRawRoot(manifest)) await makeTree(manifest, files, writer, index => from.readNode(index))
+    await writer.sync(new Set(files.filesWithPieces()))
+    if (isFolderRoot(manifest)) await makeLinks(manifest, temp)
+  } finally {
+    await writer.close()
+  }
+  await moveIntoPlace(temp, path, manifest, force)
+  return true
+}

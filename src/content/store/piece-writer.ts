@@ -1,0 +1,225 @@
+/** Writes verified pieces to every place where they belong, in sparse files of the temporary tree. */
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { leafData } from '../dag-node.ts'
+import type { Manifest } from '../manifest.ts'
+import { FileHandles, WRITE_FLAGS } from './file-handles.ts'
+import { eachLimited } from './limit.ts'
+import type { Envelope } from './records.ts'
+import type { RootFiles } from './root-files.ts'
+
+const MAX_WRITE_HANDLES = 64
+const MAX_FILES_AT_ONCE = 16
+
+interface FileWrite {
+  readonly position: number
+  length: number
+  readonly buffers: Uint8Array[]
+}
+
+/** What the writer tells the ledger. */
+export interface WriteLog {
+  throwFailure(): void
+  wrote(
+    pieces: readonly number[],
+    entries: Iterable<number>,
+    bytes: number,
+    envelopes: ReadonlyMap<number, Envelope>
+  ): Promise<void>
+}
+
+export class PieceWriter {
+  readonly #manifest: Manifest
+  readonly #files: RootFiles
+  readonly #ledger: WriteLog
+  readonly #handles = new FileHandles(MAX_WRITE_HANDLES, openInTree)
+  /** Inode → entry, of every file that was opened: two entries in one file are two names that the disk takes for one. */
+  readonly #entryOfInode = new Map<number, number>()
+  readonly #prepared = new Set<number>()
+
+  constructor(manifest: Manifest, files: RootFiles, ledger: WriteLog) {
+    this.#manifest = manifest
+    this.#files = files
+    this.#ledger = ledger
+  }
+
+  /**
+   * @param buffers the blocks of pieces first … first + count - 1, one after another, verified
+   * @throws ERR_MALFORMED_ROOT, ERR_NO_SPACE, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_IO
+   */
+  async write(first: number, count: number, buffers: readonly Uint8Array[]): Promise<void> {
+    this.#ledger.throwFailure()
+    const { pieces } = this.#manifest
+    const total = buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (pieces.index(first) === undefined || !(count >= 1) || first + count > pieces.count) {
+      throw new ShoalError('ERR_BUG', `a write of ${count} pieces at ${first} leaves the content`)
+    }
+    if (total !== pieces.offset(first + count) - pieces.offset(first)) {
+      throw new ShoalError('ERR_BUG', `a write of ${total} bytes for pieces ${first} to ${first + count - 1}`)
+    }
+    const cursor = new BufferCursor(buffers)
+    const plan = new Map<number, FileWrite[]>()
+    const envelopes = new Map<number, Envelope>()
+    const written: number[] = []
+    for (let piece = first; piece < first + count; piece++) {
+      let parts = cursor.take(pieces.wireSize(piece))
+      if (pieces.isDagPb(piece)) {
+        const block = Buffer.concat(parts)
+        const { offset, length } = leafData(block, pieces.dataSize(piece))
+        envelopes.set(piece, { prefix: block.subarray(0, offset), suffix: block.subarray(offset + length) })
+        parts = [block.subarray(offset, offset + length)]
+      }
+      for (const span of this.#manifest.spansOf(piece)) {
+        if (span.length > 0) addWrite(plan, span.entry, span.fileOffset, span.length, parts)
+      }
+      written.push(piece)
+    }
+    await eachLimited(plan, MAX_FILES_AT_ONCE, ([entry, writes]) => this.#writeFile(entry, writes))
+    await this.#ledger.wrote(written, plan.keys(), total, copied(envelopes))
+  }
+
+  /** Writes bytes that are no piece (inside a DAG node), or repairs one of a piece's places. */
+  async writeData(entry: number, position: number, data: Uint8Array): Promise<void> {
+    await this.#writeFile(entry, [{ position, length: data.byteLength, buffers: [data] }])
+  }
+
+  /** Makes the file, of its full size. */
+  async touch(entry: number): Promise<void> {
+    await this.#writeFile(entry, [])
+  }
+
+  /** fdatasync of the files of these entries. */
+  async sync(entries: ReadonlySet<number>): Promise<void> {
+    await eachLimited(entries, MAX_FILES_AT_ONCE, entry => {
+      const path = this.#files.path(entry)
+      return this.#handles
+        .use(path, handle => handle.datasync())
+        .catch(err => {
+          throw fromSystemError(err, path)
+        })
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#handles.closeAll()
+  }
+
+  async #writeFile(entry: number, writes: readonly FileWrite[]): Promise<void> {
+    const path = this.#files.path(entry)
+    try {
+      await this.#handles.use(path, async handle => {
+        if (!this.#prepared.has(entry)) await this.#prepare(entry, handle, path)
+        for (const { position, length, buffers } of writes) await writeFully(handle, buffers, position, length)
+      })
+    } catch (err) {
+      throw fromSystemError(err, path)
+    }
+  }
+
+  async #prepare(entry: number, handle: FileHandle, path: string): Promise<void> {
+    const stats = await handle.stat()
+    if (!stats.isFile()) {
+      throw new ShoalError('ERR_EXISTS', `${path} is in the way of a file that is being fetched`, {
+        hint: 'move it away and run the same command again'
+      })
+    }
+    const other = this.#entryOfInode.get(stats.ino)
+    if (other !== undefined && other !== entry) {
+      throw new ShoalError(
+        'ERR_EXISTS',
+        `this file system takes two names for one: ${path} and ${this.#files.path(other)}`,
+        { hint: 'fetch to a file system that keeps upper and lower case apart', details: { path } }
+      )
+    }
+    this.#entryOfInode.set(stats.ino, entry)
+    const size = this.#files.size(entry)
+    if (stats.size !== size) await handle.truncate(size)
+    this.#prepared.add(entry)
+  }
+}
+
+async function openInTree(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, WRITE_FLAGS, 0o666)
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== 'ENOENT') throw err
+    await mkdir(dirname(path), { recursive: true })
+    return await open(path, WRITE_FLAGS, 0o666)
+  }
+}
+
+/** Neighbours in the same file become one write. */
+function addWrite(
+  plan: Map<number, FileWrite[]>,
+  entry: number,
+  position: number,
+  length: number,
+  parts: readonly Uint8Array[]
+): void {
+  const writes = plan.get(entry) ?? []
+  plan.set(entry, writes)
+  const last = writes.at(-1)
+  if (last !== undefined && last.position + last.length === position) {
+    last.buffers.push(...parts)
+    last.length += length
+  } else writes.push({ position, length, buffers: [...parts] })
+}
+
+async function writeFully(
+  handle: FileHandle,
+  buffers: readonly Uint8Array[],
+  position: number,
+  length: number
+): Promise<void> {
+  let at = position
+  let rest = buffers.slice()
+  while (at < position + length) {
+    const { bytesWritten } = await handle.writev(rest, at)
+    at += bytesWritten
+    let skip = bytesWritten
+    rest = rest.flatMap(buffer => {
+      const dropped = Math.min(skip, buffer.byteLength)
+      skip -= dropped
+      return dropped === buffer.byteLength ? [] : [buffer.subarray(dropped)]
+    })
+  }
+}
+
+/** The envelopes outlive the blocks that they are views of. */
+function copied(envelopes: ReadonlyMap<number, Envelope>): Map<number, Envelope> {
+  return new Map(
+    [...envelopes].map(([piece, { prefix, suffix }]) => [
+      piece,
+      { prefix: Uint8Array.from(prefix), suffix: Uint8Array.from(suffix) }
+    ])
+  )
+}
+
+/** Cuts views off a list of buffers. */
+class BufferCursor {
+  readonly #buffers: readonly Uint8Array[]
+  #index = 0
+  #at = 0
+
+  constructor(buffers: readonly Uint8Array[]) {
+    this.#buffers = buffers
+  }
+
+  take(length: number): Uint8Array[] {
+    const parts: Uint8Array[] = []
+    let rest = length
+    while (rest > 0) {
+      const buffer = this.#buffers[this.#index]
+      if (buffer === undefined) break
+      const part = buffer.subarray(this.#at, this.#at + rest)
+      if (part.byteLength > 0) parts.push(part)
+      rest -= part.byteLength
+      this.#at += part.byteLength
+      if (this.#at < buffer.byteLength) break
+      this.#index += 1
+      this.#at = 0
+    }
+    return parts
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The files of one root on disk: where each lies, its fingerprint, and reads that notice a change. Nothing here decides
+ * what is held.
+ */
+import type { BigIntStats } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../../base/errors.ts'
+import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
+import type { Manifest } from '../manifest.ts'
+import type { RecordOp } from './database.ts'
+import { FileHandles } from './file-handles.ts'
+import { encodeFingerprints, FILES_PER_RECORD, fileKey, type StoredFingerprint } from './records.ts'
+
+const MAX_READ_HANDLES = 64
+
+/** A file is not what it was. Never leaves the store: it starts a check of that file. */
+export class SuspectFile extends Error {
+  readonly entry: number
+  /** A phrase that follows the file's name: `was deleted`, `is shorter than before`, … */
+  readonly reason: string
+
+  constructor(entry: number, reason: string, cause?: unknown) {
+    super(`entry ${entry} ${reason}`, { cause })
+    this.name = 'SuspectFile'
+    this.entry = entry
+    this.reason = reason
+  }
+}
+
+export interface FileRead {
+  readonly fileOffset: number
+  readonly into: Uint8Array
+}
+
+export class RootFiles {
+  readonly manifest: Manifest
+  /** By entry. A file without one is read only with its hashes checked. Empty while `isPartial`. */
+  readonly prints = new Map<number, StoredFingerprint>()
+  /** While partial our own writes change the times: only the size is compared. */
+  isPartial: boolean
+  /** The file or folder of entry 0. */
+  base: string
+  readonly #handles = new FileHandles(MAX_READ_HANDLES)
+
+  constructor(manifest: Manifest, base: string, isPartial: boolean) {
+    this.manifest = manifest
+    this.base = base
+    this.isPartial = isPartial
+  }
+
+  path(entry: number): string {
+    const path = this.manifest.entries[entry]?.path ?? ''
+    return path === '' ? this.base : join(this.base, path)
+  }
+
+  size(entry: number): number {
+    const found = this.manifest.entries[entry]
+    return found?.kind === 'file' ? found.size : 0
+  }
+
+  /** Whether bytes of the file may be used on the strength of its fingerprint alone. */
+  isTrusted(entry: number): boolean {
+    return this.isPartial || this.prints.get(entry)?.altered === false
+  }
+
+  /** Reads with the fingerprint compared before and after. @throws SuspectFile */
+  async read(entry: number, reads: readonly FileRead[]): Promise<void> {
+    await this.withHandle(entry, async handle => {
+      this.#compare(entry, await handle.stat({ bigint: true }))
+      for (const { fileOffset, into } of reads) {
+        if ((await readFully(handle, into, fileOffset)) < into.byteLength) {
+          throw new SuspectFile(entry, 'is shorter than before')
+        }
+      }
+      this.#compare(entry, await handle.stat({ bigint: true }))
+    })
+  }
+
+  /** Whatever is there now; the caller hashes it. Returns fewer bytes where the file ends. @throws SuspectFile */
+  async readUnchecked(entry: number, fileOffset: number, into: Uint8Array): Promise<number> {
+    return await this.withHandle(entry, async handle => {
+      const stats = await handle.stat()
+      if (!stats.isFile()) throw new SuspectFile(entry, 'is no file any more')
+      return await readFully(handle, into, fileOffset)
+    })
+  }
+
+  /** @throws SuspectFile for whatever fails */
+  async withHandle<T>(entry: number, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+    try {
+      return await this.#handles.use(this.path(entry), work)
+    } catch (err) {
+      throw asSuspect(entry, err)
+    }
+  }
+
+  /** The next read opens the file anew. */
+  async reopen(entry: number): Promise<void> {
+    await this.#handles.forget(this.path(entry))
+  }
+
+  async close(): Promise<void> {
+    await this.#handles.closeAll()
+  }
+
+  /** The `file` records that hold these entries. */
+  printOps(id: number, entries: Iterable<number>): RecordOp[] {
+    const groups = new Set([...entries].map(entry => Math.floor(entry / FILES_PER_RECORD)))
+    return [...groups].map(group => {
+      const files: Array<readonly [number, StoredFingerprint]> = []
+      for (let entry = group * FILES_PER_RECORD; entry < (group + 1) * FILES_PER_RECORD; entry++) {
+        const print = this.prints.get(entry)
+        if (print !== undefined) files.push([entry, print])
+      }
+      return { type: 'put', key: fileKey(id, group), value: encodeFingerprints(files) }
+    })
+  }
+
+  /** Entries of files that hold pieces, in order. */
+  *filesWithPieces(): Generator<number> {
+    for (const [entry, { kind }] of this.manifest.entries.entries()) {
+      if (kind === 'file' && this.#spanCount(entry) > 0) yield entry
+    }
+  }
+
+  /** How the file on disk differs from its fingerprint, or undefined where it does not. */
+  difference(entry: number, stats: BigIntStats): string | undefined {
+    if (!stats.isFile()) return stats.isSymbolicLink() ? 'was replaced by a symbolic link' : 'is no file any more'
+    const size = Number(stats.size)
+    if (this.isPartial) return size === this.size(entry) ? undefined : 'has another size'
+    const print = this.prints.get(entry)
+    if (print === undefined) return 'is not known'
+    if (sameFingerprint(print, fingerprintOf(stats))) return undefined
+    return size < print.size ? 'is shorter than before' : size > print.size ? 'is longer than before' : 'was changed'
+  }
+
+  #compare(entry: number, stats: BigIntStats): void {
+    const difference = this.difference(entry, stats)
+    if (difference !== undefined) throw new SuspectFile(entry, difference)
+  }
+
+  #spanCount(entry: number): number {
+    const found = this.manifest.entries[entry]
+    return found?.kind === 'file' ? found.spanCount : 0
+  }
+}
+
+export async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<number> {
+  let done = 0
+  while (done < into.byteLength) {
+    const { bytesRead } = await handle.read(into, done, into.byteLength - done, position + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return done
+}
+
+function asSuspect(entry: number, err: unknown): Error {
+  if (err instanceof SuspectFile) return err
+  const system = systemCode(err)
+  switch (system) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new SuspectFile(entry, 'was deleted', err)
+    case 'EACCES':
+    case 'EPERM':
+      return new SuspectFile(entry, 'cannot be read any more (no permission)', err)
+    case 'ELOOP':
+      return new SuspectFile(entry, 'was replaced by a symbolic link', err)
+    case 'EIO':
+      return new SuspectFile(entry, 'cannot be read (input/output error)', err)
+    case 'EMFILE':
+    case 'ENFILE':
+    case undefined:
+      // Our own trouble, not the file's.
+      return err instanceof Error ? err : new Error(String(err))
+    default:
+      return new SuspectFile(entry, `cannot be read (${system})`, err)
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * `roots.json`: CID, name and path of every root, beside LevelDB. Read only to say what was lost when LevelDB lost
+ * records, and to know a newer format before anything is touched.
+ */
+import { open, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
+import { syncFolder } from './database.ts'
+import { decodeJson, STORE_VERSION } from './records.ts'
+
+export interface ListedRoot {
+  readonly cid: string
+  readonly name: string
+  readonly path: string
+}
+
+const fileOf = (folder: string) => join(folder, 'roots.json')
+
+export function versionError(folder: string, version: unknown): ShoalError {
+  return new ShoalError(
+    'ERR_STORE_VERSION',
+    `the store in ${folder} has format ${String(version)}; this version of shoal reads up to ${STORE_VERSION}`,
+    { hint: 'use the newer shoal that wrote it, or another folder with --data-dir', details: { path: folder } }
+  )
+}
+
+/** Empty where there is no such file or it is no list. @throws ERR_STORE_VERSION, ERR_NO_PERMISSION */
+export async function readRootsList(folder: string): Promise<ListedRoot[]> {
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(fileOf(folder))
+  } catch (err) {
+    if (systemCode(err) === 'ENOENT' || systemCode(err) === 'ENOTDIR') return []
+    throw fromSystemError(err, fileOf(folder))
+  }
+  const value = decodeJson(bytes)
+  if (typeof value !== 'object' || value === null) return []
+  const { version, roots } = value as { version?: unknown; roots?: unknown }
+  if (typeof version === 'number' && version > STORE_VERSION) throw versionError(folder, version)
+  return Array.isArray(roots) ? roots.filter(isListed) : []
+}
+
+function isListed(value: unknown): value is ListedRoot {
+  if (typeof value !== 'object' || value === null) return false
+  const { cid, name, path } = value as Partial<Record<keyof ListedRoot, unknown>>
+  return typeof cid === 'string' && typeof name === 'string' && typeof path === 'string'
+}
+
+/** Atomically: the old list or the new one survives a crash. */
+export async function writeRootsList(folder: string, roots: readonly ListedRoot[]): Promise<void> {
+  const temporary = `${fileOf(folder)}.new`
+  try {
+    const handle = await open(temporary, 'w', 0o600)
+    try {
+      await handle.writeFile(`${JSON.stringify({ version: STORE_VERSION, roots }, null, 1)}\n`)
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, fileOf(folder))
+    await syncFolder(folder)
+  } catch (err) {
+    throw fromSystemError(err, fileOf(folder))
+  }
+}
