@@ -16,7 +16,7 @@ export interface FetchFlags {
 export interface FetchPlan {
   cid: string
   name: string
-  /** What the node is asked for: the link, with the peers given by hand. */
+  /** As it was given. */
   source: string
   /** Absolute, for the node: an existing folder takes the content below it. */
   to: string
@@ -26,8 +26,8 @@ export interface FetchPlan {
 
 /** @throws ERR_BAD_CID, ERR_BAD_LINK, ERR_EXISTS, ERR_PATH_NOT_FOUND, ERR_NO_PERMISSION, … */
 export async function planFetch(context: CommandContext, text: string, flags: FetchFlags): Promise<FetchPlan> {
-  const { io, globals } = context
-  const { cid, name = cid, peers } = await io.load.parseSource(text)
+  const { io } = context
+  const { cid, name = cid } = await io.load.parseSource(text)
   const to = resolve(io.cwd, flags.output ?? '.')
   const destination = await resolveDestination(to, name)
   if (flags.output?.endsWith('/') === true && destination.path === to) {
@@ -35,8 +35,7 @@ export async function planFetch(context: CommandContext, text: string, flags: Fe
       hint: 'make it first, or leave out the last /'
     })
   }
-  const source = linkOf(cid, name === cid ? undefined : name, [...peers, ...globals.peers])
-  const plan: FetchPlan = { cid, name, source, to }
+  const plan: FetchPlan = { cid, name, source: text, to }
   if (flags.force === true) return plan
   const here = await findHere(context, { cid, to: flags.output === undefined ? undefined : to, destination })
   return here === undefined ? plan : { ...plan, here }
@@ -92,13 +91,4 @@ async function sizeWhenRight(context: CommandContext, cid: string, at: Destinati
   } finally {
     meter.stop()
   }
-}
-
-/** Peers travel in the link, so that a node that runs already hears of them too. */
-function linkOf(cid: string, name: string | undefined, peers: readonly string[]): string {
-  const query = [
-    ...(name === undefined ? [] : [`name=${encodeURIComponent(name)}`]),
-    ...[...new Set(peers)].map(peer => `peer=${encodeURIComponent(peer)}`)
-  ]
-  return query.length === 0 ? cid : `shoal:${cid}?${query.join('&')}`
 }

@@ -46,14 +46,16 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
   if (raw.up !== undefined) globals.up = numberOf('--up', raw.up, parseRate)
   if (raw.down !== undefined) globals.down = numberOf('--down', raw.down, parseRate)
   if (raw.timeout !== undefined) globals.timeoutMs = numberOf('--timeout', raw.timeout, parseSeconds)
-  for (const address of [...globals.listen, ...globals.peers]) await io.load.checkMultiaddr(address)
+  for (const address of globals.listen) await io.load.checkListenAddr(address)
+  for (const address of globals.peers) await io.load.checkMultiaddr(address)
   return globals
 }
 
 function dataDirOf(given: string | undefined, io: CliIo): string {
   const fromEnv = io.env['SHOAL_DATA_DIR']
   const chosen = given ?? (fromEnv === undefined || fromEnv === '' ? envPaths('shoal', { suffix: '' }).data : fromEnv)
-  if (chosen === '' || chosen.includes('\0')) throw new ShoalError('ERR_USAGE', '--data-dir needs a folder')
+  if (chosen === '' || chosen.includes('\0'))
+    throw new ShoalError('ERR_USAGE', '--data-dir needs a folder', { hint: 'see shoal --help' })
   return resolve(io.cwd, chosen)
 }
 

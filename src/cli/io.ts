@@ -20,6 +20,7 @@ export interface Loaders {
   hashPath(path: string, options: ShareOptions): Promise<HashedPath>
   parseSource(text: string): Promise<Source>
   checkMultiaddr(text: string): Promise<string>
+  checkListenAddr(text: string): Promise<string>
   connectNode: typeof connectNode
   startServer: typeof startServer
 }
@@ -39,6 +40,7 @@ export const realLoaders: Loaders = {
   hashPath: async (path, options) => (await import('../node/hash-path.ts')).hashPath(path, options),
   parseSource: async text => (await import('../node/sources.ts')).parseSource(text),
   checkMultiaddr: async text => (await import('../node/sources.ts')).checkMultiaddr(text),
+  checkListenAddr: async text => (await import('../node/sources.ts')).checkListenAddr(text),
   connectNode: async (dataDir, options) => (await import('../rpc/client.ts')).connectNode(dataDir, options),
   startServer: async (node, options) => (await import('../rpc/server.ts')).startServer(node, options)
 }

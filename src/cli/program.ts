@@ -116,13 +116,14 @@ function usageExit(err: unknown, out: Output): number {
   return USAGE
 }
 
-/** commander's `error: unknown command 'shar'\n(Did you mean share?)` in one line. */
+/** commander's `error: unknown command 'shar'\n(Did you mean share?)` in one line, put the way our errors are. */
 function usageMessage(message: string): string {
   return message
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (one of )?(.*)\?\)$/, (_all, many: string | undefined, names: string) =>
-      many === undefined ? `, did you mean '${names}'?` : `, did you mean one of ${names}?`
+      many === undefined ? ` (did you mean '${names}'?)` : ` (did you mean one of ${names}?)`
     )
+    .replace(/\. Expected (.*)\.$/, '; expected $1')
     .replaceAll('\n', ' ')
 }
 

@@ -3,8 +3,8 @@
  * its own, which then answers on that socket for as long as it lives.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { ShoalError } from '../base/errors.ts'
-import type { NodeApi, NodeOptions, ShoalNode } from '../node/api.ts'
+import { ShoalError, throwIfAborted } from '../base/errors.ts'
+import type { NodeOptions, ShoalNode } from '../node/api.ts'
 import type { RemoteNode } from '../rpc/client.ts'
 import type { NodeInfo } from '../rpc/messages.ts'
 import type { RpcServer } from '../rpc/server.ts'
@@ -26,7 +26,7 @@ export type Session = RemoteSession | OwnSession
 
 export interface RemoteSession {
   kind: 'remote'
-  node: NodeApi
+  node: RemoteNode
   info: NodeInfo
   close(): Promise<void>
 }
@@ -43,7 +43,7 @@ export async function openSession(context: CommandContext, options: SessionOptio
   const { dataDir } = context.globals
   const deadline = performance.now() + LOCK_PATIENCE_MS
   for (;;) {
-    context.signal.throwIfAborted()
+    throwIfAborted(context.signal)
     const remote = await connect(context)
     if (remote !== undefined) return remote
     try {
@@ -73,18 +73,27 @@ export function lockedBy(info: NodeInfo, hint: string): ShoalError {
   })
 }
 
-/** Says which of the given options cannot reach a node that already runs. */
-export function warnIgnoredOptions({ globals, out }: CommandContext, info: NodeInfo, names: readonly string[]): void {
-  const given: Record<string, boolean> = {
-    '--listen': globals.listen.length > 0,
-    '--peer': globals.peers.length > 0,
-    '--up': globals.up !== undefined,
-    '--down': globals.down !== undefined
+/**
+ * Gives a node that runs already what it can still be given: peers. Says which options come too late for it.
+ * @throws ERR_LOCKED when it has no network, and so cannot do this for us
+ */
+export async function handTo(context: CommandContext, { node, info }: RemoteSession): Promise<void> {
+  const { globals, out, signal } = context
+  if (info.mode === 'offline') throw lockedBy(info, 'wait until it is done, and run the same command again')
+  const given = { '--listen': globals.listen[0], '--up': globals.up, '--down': globals.down }
+  const late = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  if (late.length > 0) {
+    const have = late.length === 1 ? 'has' : 'have'
+    out.warn(`${late.join(', ')} ${have} no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
   }
-  const ignored = names.filter(name => given[name] === true)
-  if (ignored.length === 0) return
-  const verb = ignored.length === 1 ? 'has' : 'have'
-  out.warn(`${ignored.join(', ')} ${verb} no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
+  for (const peer of globals.peers) {
+    try {
+      await node.connect(peer, { signal })
+    } catch (err) {
+      throwIfAborted(signal)
+      out.warn(err instanceof Error ? err.message : String(err))
+    }
+  }
 }
 
 async function startOwn(context: CommandContext, options: SessionOptions): Promise<OwnSession> {

@@ -114,6 +114,11 @@ export class RemoteNode implements NodeApi {
     return this.#connection.call('verify', { cid }, { signal, onEvent: progressOf(onProgress) })
   }
 
+  /** Connects it to a peer. @throws ERR_BAD_MULTIADDR, ERR_UNREACHABLE */
+  async connect(addr: string, { signal }: AbortOptions = {}): Promise<void> {
+    await this.#connection.call('connect', { addr }, { signal })
+  }
+
   /** Ends the connection; what still runs is rejected here and, but for a share, cancelled there. */
   close(): void {
     this.#connection.close(abortError())

@@ -1,10 +1,10 @@
 /** The methods of the control socket: parameters checked, then the node called. */
-import type { FetchOptions, NodeApi, ShareOptions } from '../node/api.ts'
+import type { FetchOptions, ShareOptions, ShoalNode } from '../node/api.ts'
 import type { NodeInfo, Params } from './messages.ts'
 import { optionalFlag, optionalMs, optionalText, pathParam, textParam } from './params.ts'
 
 export interface MethodCall {
-  node: NodeApi
+  node: ShoalNode
   info: NodeInfo
   params: Params
   signal: AbortSignal
@@ -64,6 +64,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['list', { run: ({ node, signal }) => node.list({ signal }) }],
   ['remove', { run: ({ node, params, signal }) => node.remove(textParam(params, 'cid'), { signal }) }],
   ['status', status],
+  ['connect', { run: ({ node, params, signal }) => node.connect(textParam(params, 'addr'), { signal }) }],
   ['peers', { run: ({ node, signal }) => node.peers({ signal }) }],
   [
     'verify',

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { ShoalError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import { MIB } from '../base/units.ts'
-import type { NodeApi } from '../node/api.ts'
+import type { ShoalNode } from '../node/api.ts'
 import { LineDecoder } from './lines.ts'
 import {
   MAX_REQUEST_LINE_BYTES,
@@ -21,7 +21,7 @@ import { type Method, methodNamed } from './methods.ts'
 const MAX_UNREAD_ANSWER_BYTES = 4 * MIB
 
 export interface ConnectionOptions {
-  node: NodeApi
+  node: ShoalNode
   info: NodeInfo
   log: Logger
 }

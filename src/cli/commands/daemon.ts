@@ -74,7 +74,7 @@ function tellEvents({ out }: CommandContext, node: ShoalNode, names: Map<string,
     node.on('root:removed', ({ cid }) => out.note(`stopped sharing ${nameOf(cid)}`)),
     node.on('file:changed', ({ cid, path, reason }) => {
       out.event('changed', { cid, path, reason })
-      out.warn(`${path} (${nameOf(cid)}) changed and is served no more where it did: ${reason}`)
+      out.warn(`${path} of ${nameOf(cid)} changed (${reason}); what no longer matches is served no more`)
     }),
     node.on('peer:banned', ({ peerId, reason }) => out.note(`banned peer ${peerId}: ${reason}`))
   ]

@@ -9,7 +9,7 @@ import { meterTransfer } from '../meters.ts'
 import type { Output } from '../output.ts'
 import { plural, printable } from '../render/text.ts'
 import { seedUntilSignal, tellAnnounced } from '../seeding.ts'
-import { lockedBy, openSession, type Session, warnIgnoredOptions } from '../session.ts'
+import { handTo, openSession, type Session } from '../session.ts'
 import { reportSkipped } from '../skipped.ts'
 
 /** How often a fetch goes on by itself after the node that did it was stopped. */
@@ -61,10 +61,7 @@ async function fetchThrough(
 ): Promise<void> {
   const { out, signal } = context
   const { node } = session
-  if (session.kind === 'remote') {
-    if (session.info.mode === 'offline') throw lockedBy(session.info, 'wait until it is done, and run this again')
-    warnIgnoredOptions(context, session.info, ['--listen', '--up', '--down'])
-  }
+  if (session.kind === 'remote') await handTo(context, session)
   if (plan.here !== undefined) {
     if (!plan.here.known) await node.share(plan.here.path, { signal })
     tellDone(out, alreadyHere(plan.cid, plan.here))

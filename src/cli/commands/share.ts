@@ -11,7 +11,7 @@ import { DONE, exitCodeOf } from '../exit-code.ts'
 import { meterHashing } from '../meters.ts'
 import { plural, printable } from '../render/text.ts'
 import { seedUntilSignal, tellAnnounced } from '../seeding.ts'
-import { lockedBy, openSession, type Session, warnIgnoredOptions } from '../session.ts'
+import { handTo, openSession, type RemoteSession, type Session } from '../session.ts'
 import { reportSkipped } from '../skipped.ts'
 
 export interface ShareFlags {
@@ -47,7 +47,7 @@ async function share(context: CommandContext, given: readonly string[], flags: S
     flags.seed ? { mode: 'share', dht: 'server' } : { mode: 'offline', answers: true }
   )
   try {
-    checkHolder(context, session)
+    if (session.kind === 'remote') await handOver(context, session)
     let shared = 0
     for (const path of paths) {
       try {
@@ -91,12 +91,10 @@ async function shareOne(
   return shared
 }
 
-/** A process that has the folder without a network for a while cannot share; one that will end soon is told of. */
-function checkHolder(context: CommandContext, session: Session): void {
-  if (session.kind === 'own') return
+/** A process that will end soon is told of. */
+async function handOver(context: CommandContext, session: RemoteSession): Promise<void> {
+  await handTo(context, session)
   const { info } = session
-  if (info.mode === 'offline') throw lockedBy(info, 'wait until it is done, and run the same command again')
-  warnIgnoredOptions(context, info, ['--listen', '--peer', '--up', '--down'])
   if (info.mode === 'get') {
     context.out.note(`handed to shoal get (pid ${info.pid}), which ends when it is done; shoal daemon seeds it further`)
   }

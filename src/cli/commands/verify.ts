@@ -31,7 +31,8 @@ async function verify(context: CommandContext, text: string): Promise<number> {
     if (bad.length > MAX_LINES) out.result(`bad: ${plural(bad.length - MAX_LINES, 'more piece')}`)
     if (!out.quiet)
       out.result(`${cid}: ${plural(pieces, 'piece')}, ${bad.length === 0 ? 'all right' : `${bad.length} bad`}`)
-    if (bad.length > 0) out.note('what is bad is served no more; shoal get with the same CID and place mends it')
+    if (bad.length > 0)
+      out.note('what is bad is served no more; shoal get --force with the same CID and place fetches it again')
     return bad.length === 0 ? DONE : BAD_DATA
   } finally {
     meter.stop()

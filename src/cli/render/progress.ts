@@ -46,9 +46,9 @@ function describeWait(snapshot: TransferSnapshot): string {
   const name = printable(snapshot.name)
   switch (snapshot.state) {
     case 'manifest':
-      return `reading what ${name} consists of: ${plural(snapshot.peers, 'peer')}`
+      return `reading the list of pieces from ${plural(snapshot.peers, 'peer')}  ${name}`
     case 'finding':
-      return `looking for peers that have ${name}: ${snapshot.peersKnown} found, ${snapshot.peers} connected`
+      return `looking for peers: ${snapshot.peersKnown} found, ${snapshot.peers} connected  ${name}`
     default:
       return `${name}: ${snapshot.state}`
   }

@@ -13,27 +13,34 @@ const GAP = '  '
 const MIN_COLUMNS = 8
 
 /**
- * @param columns terminal width, or undefined for a file or pipe: nothing is cut then
+ * @param columns terminal width, or undefined for a file or pipe: nothing is cut then. Where even the cut column does
+ *   not make room, columns are left out from the right.
  * @returns lines, the titles first
  */
 export function renderTable<Row>(spec: readonly Column<Row>[], rows: readonly Row[], columns?: number): string[] {
   const cells = rows.map(row => spec.map(column => printable(column.value(row))))
-  const widths = spec.map((column, i) =>
+  const natural = spec.map((column, i) =>
     cells.reduce((widest, row) => Math.max(widest, widthOf(row[i] ?? '')), widthOf(column.title))
   )
-  const gives = spec.findIndex(column => column.gives === true)
-  const total = widths.reduce((sum, width) => sum + width, GAP.length * (spec.length - 1))
-  if (columns !== undefined && total > columns && gives !== -1) {
-    widths[gives] = Math.min(widths[gives] ?? 0, Math.max(MIN_COLUMNS, (widths[gives] ?? 0) - (total - columns)))
-  }
+  const widths = columns === undefined ? natural : fitted(spec, natural, columns)
   const line = (values: readonly string[]) =>
-    values
-      .map((value, i) => {
-        const width = widths[i] ?? 0
-        const text = truncate(value, width)
+    widths
+      .map((width, i) => {
+        const text = truncate(values[i] ?? '', width)
         return spec[i]?.align === 'right' ? padStart(text, width) : padEnd(text, width)
       })
       .join(GAP)
       .trimEnd()
   return [spec.map(column => column.title), ...cells].map(line)
+}
+
+function fitted<Row>(spec: readonly Column<Row>[], natural: readonly number[], columns: number): number[] {
+  const gives = spec.findIndex(column => column.gives === true)
+  const widths = [...natural]
+  const over = () => widths.reduce((sum, width) => sum + width, GAP.length * (widths.length - 1)) - columns
+  const least = Math.min(natural[gives] ?? 0, MIN_COLUMNS)
+  const slack = gives === -1 ? 0 : (natural[gives] ?? 0) - least
+  while (widths.length > Math.max(1, gives + 1) && over() > slack) widths.pop()
+  if (gives !== -1 && over() > 0) widths[gives] = Math.max(least, (natural[gives] ?? 0) - over())
+  return widths
 }
