@@ -12,7 +12,14 @@ export type SessionId = number
 
 export type Input =
   /** A stream is open in both directions; the core answers with hello. `peerId` is authenticated. */
-  | { readonly type: 'sessionOpened'; readonly session: SessionId; readonly peerId: string; readonly outbound: boolean }
+  | {
+      readonly type: 'sessionOpened'
+      readonly session: SessionId
+      readonly peerId: string
+      readonly outbound: boolean
+      /** Addresses at which the peer can be dialled, where known: told to others in peer exchange. */
+      readonly addrs?: readonly string[]
+    }
   | { readonly type: 'sessionClosed'; readonly session: SessionId }
   | { readonly type: 'message'; readonly session: SessionId; readonly message: Message }
   /** The manifest is whole (at start for a root that is held; later for a fetch). `have` is copied. */
@@ -27,9 +34,7 @@ export type Input =
   | { readonly type: 'pieceVerified'; readonly piece: number }
   /** The piece did not match its hash. The core knows who gave its blocks. */
   | { readonly type: 'pieceFalse'; readonly piece: number }
-  /** The piece matched but could not be written (disk full, say): wanted again, nobody's fault. */
-  | { readonly type: 'pieceUnwritten'; readonly piece: number }
-  /** A held piece is no longer there (its file changed). */
+  /** A held piece is no longer there (its file changed), or one that matched could not be written. Nobody's fault. */
   | { readonly type: 'pieceLost'; readonly piece: number }
   /** The runner sent the last byte of an upload, or could not. */
   | { readonly type: 'uploadEnded'; readonly session: SessionId; readonly id: number; readonly sentBytes: number }
@@ -37,6 +42,8 @@ export type Input =
   | {
       readonly type: 'tick'
       readonly moved: ReadonlyArray<{ readonly session: SessionId; readonly down: number; readonly up: number }>
+      /** Sessions with requests that we hold back ourselves (rate limit, disk): no fault of theirs that nothing comes. */
+      readonly heldBack?: readonly SessionId[]
     }
   /** Peers that may have the root (providers, link, by hand). Peer exchange comes as a message. */
   | { readonly type: 'peersFound'; readonly peers: readonly PexPeer[] }

@@ -229,9 +229,12 @@ function runsToWire(runs: ReadonlyArray<{ first: number; count: number }>): Runs
 
 function runsFromWire(runs: Runs): Array<{ first: number; count: number }> {
   if (runs.first.length !== runs.count.length) throw violation('runs whose numbers do not pair')
+  let total = 0
   return runs.first.map((first, i) => {
     const count = runs.count[i] ?? 0
     checkRange('run of pieces', first, count, limits.MAX_PIECES, limits.MAX_PIECES)
+    total += count
+    if (total > limits.MAX_PIECES) throw limit('runs that overlap')
     return { first, count }
   })
 }

@@ -1,0 +1,66 @@
+/**
+ * What is fetched and verified together: one large piece, in blocks, or a run of small ones, in one block. Blocks tile it
+ * exactly, and an assembly keeps its blocks until it is verified or dissolved, so that the runner can put them together
+ * by their offsets.
+ */
+import type { PieceMap } from '../../content/piece-map.ts'
+import { MAX_REQUEST_BYTES } from '../protocol/limits.ts'
+import { BLOCK_BYTES, BLOCK_SLACK_BYTES } from './config.ts'
+import type { SessionId } from './swarm-io.ts'
+
+export interface Block {
+  readonly assembly: Assembly
+  /** Range of the piece space. */
+  readonly offset: number
+  readonly length: number
+  /** Sessions that were asked for it and have not given it. */
+  readonly asked: SessionId[]
+  /** The peer that gave it first; undefined while it is not there. */
+  givenBy: string | undefined
+}
+
+export interface Assembly {
+  readonly first: number
+  readonly count: number
+  /** Of a piece that failed: only the owner is asked. */
+  readonly solo: boolean
+  readonly blocks: Block[]
+  /** Blocks that are neither there nor asked for. */
+  open: number
+  /** Blocks that are not there. */
+  missing: number
+  /** The session that goes on with the open blocks before any other does. */
+  owner: SessionId | undefined
+}
+
+export function isSmall(pieces: PieceMap, piece: number): boolean {
+  return pieces.wireSize(piece) <= BLOCK_BYTES + BLOCK_SLACK_BYTES
+}
+
+/** One piece of any size, or a run of small ones. */
+export function assemble(pieces: PieceMap, first: number, count: number, owner: SessionId, solo: boolean): Assembly {
+  const blocks: Block[] = []
+  const assembly: Assembly = { first, count, solo, blocks, open: 0, missing: 0, owner }
+  const end = pieces.offset(first + count)
+  const size = solo ? MAX_REQUEST_BYTES : BLOCK_BYTES
+  const slack = solo ? 0 : BLOCK_SLACK_BYTES
+  for (let offset = pieces.offset(first); offset < end; ) {
+    const length = end - offset <= size + slack ? end - offset : size
+    blocks.push({ assembly, offset, length, asked: [], givenBy: undefined })
+    offset += length
+  }
+  assembly.open = blocks.length
+  assembly.missing = blocks.length
+  return assembly
+}
+
+export function isOpen(block: Block): boolean {
+  return block.givenBy === undefined && block.asked.length === 0
+}
+
+/** Distinct peers that gave a block, in the order of the blocks. */
+export function giversOf(assembly: Assembly): string[] {
+  const givers = new Set<string>()
+  for (const block of assembly.blocks) if (block.givenBy !== undefined) givers.add(block.givenBy)
+  return [...givers]
+}

@@ -1,0 +1,125 @@
+/** One session as the core sees it: what either side holds, wants and allows, and what is in flight. */
+import type { Have } from '../protocol/messages.ts'
+import type { Block } from './assembly.ts'
+import { PendingHave } from './pending-have.ts'
+import type { Giver } from './picker.ts'
+import { PieceSet } from './piece-set.ts'
+import { RateMeter } from './rate-meter.ts'
+import { RequestWindow } from './request-window.ts'
+import type { SessionId } from './swarm-io.ts'
+
+/** A peer whose rate is not known is expected to take so much longer than it has taken already. */
+const PATIENCE_FACTOR = 4
+const UNTRIED_MS = 1000
+/** Pieces that a peer may have on offer to us; those it offered first are forgotten. */
+export const MAX_OFFERED_TO_US = 4096
+
+export interface OutRequest {
+  readonly id: number
+  readonly block: Block
+}
+
+export interface InRequest {
+  readonly offset: number
+  readonly length: number
+}
+
+export class Session implements Giver {
+  readonly id: SessionId
+  readonly peerId: string
+  readonly outbound: boolean
+  readonly openedAt: number
+  greeted = false
+
+  amChoking = true
+  peerChoking = true
+  amInterested = false
+  peerInterested = false
+
+  /** What they hold; of length 0 until our manifest is known. */
+  have = new PieceSet(0)
+  countsAsSeeder = false
+  /** What they hold, while our manifest is not known. */
+  readonly pendingHave = new PendingHave()
+  /** They hold the whole manifest. */
+  hasManifest = false
+  /** Pieces that we miss and they hold. */
+  lacked = 0
+
+  // from them
+  maxRequests = 1
+  maxRequestBytes = 0
+  window = new RequestWindow(0, 0)
+  nextRequestId = 1
+  readonly requests = new Map<number, OutRequest>()
+  inFlightBytes = 0
+  offeredQueue: number[] = []
+  readonly offered = new Set<number>()
+  snubbed = false
+  /** No new request before then: they rejected one. */
+  coolUntil = 0
+  /** The last payload byte, or when we asked after having asked for nothing. */
+  lastDownAt = 0
+  readonly down = new RateMeter()
+  downBytes = 0
+
+  // to them
+  readonly uploads = new Map<number, InRequest>()
+  uploadBytes = 0
+  unchokedAt = 0
+  /** Bytes sent since they were unchoked. */
+  turnBytes = 0
+  /** When their last turn ended; -1 before the first. */
+  chokedAt = -1
+  readonly up = new RateMeter()
+  upBytes = 0
+
+  /** The last message or byte from them. */
+  lastHeardAt: number
+  /** The last time that either side was interested. */
+  lastInterestAt: number
+
+  constructor(init: { id: SessionId; peerId: string; outbound: boolean; now: number }) {
+    this.id = init.id
+    this.peerId = init.peerId
+    this.outbound = init.outbound
+    this.openedAt = init.now
+    this.lastHeardAt = init.now
+    this.lastInterestAt = init.now
+  }
+
+  get isSeeder(): boolean {
+    return this.have.length > 0 ? this.have.isFull : this.pendingHave.isAll
+  }
+
+  /** What they said they hold, replacing all before. False when it does not fit the pieces. */
+  setHave(have: Have, pieceCount: number | undefined): boolean {
+    this.pendingHave.set(have)
+    return pieceCount === undefined || this.materialise(pieceCount)
+  }
+
+  /** Our manifest is known: turns what was pending into `have`. */
+  materialise(pieceCount: number): boolean {
+    const have = this.pendingHave.materialise(pieceCount)
+    if (have === undefined) return false
+    this.have = have
+    this.countsAsSeeder = have.isFull
+    return true
+  }
+
+  expectedMs(now: number): number {
+    const rate = this.down.rate(now)
+    if (rate > 0) return (this.inFlightBytes * 1000) / rate
+    return this.requests.size === 0 ? UNTRIED_MS : UNTRIED_MS + PATIENCE_FACTOR * (now - this.lastDownAt)
+  }
+
+  noteOffered(piece: number): void {
+    this.offered.delete(piece)
+    this.offered.add(piece)
+    if (this.offered.size <= MAX_OFFERED_TO_US) return
+    for (const oldest of this.offered) {
+      this.offered.delete(oldest)
+      return
+    }
+  }
+}
