@@ -298,7 +298,7 @@ export class SwarmRunner {
             return
           case 'unwritten':
             this.#post({ type: 'fetchPaused', paused: true })
-            this.#post({ type: 'pieceUnwritten', piece: result.piece })
+            this.#post({ type: 'pieceLost', piece: result.piece })
             this.events.emit('failed', result.error)
         }
       })

@@ -1,0 +1,265 @@
+/**
+ * One root being fetched to one place: manifest, then pieces, then the finish. Several callers may watch one job; it
+ * ends when it is done, failed, or the last caller has cancelled. What was fetched is kept in every case.
+ */
+import type { CID } from 'multiformats/cid'
+import { abortError, ShoalError } from '../base/errors.ts'
+import { TypedEvents } from '../base/typed-events.ts'
+import { SECOND_MS } from '../base/units.ts'
+import { isRawRoot } from '../content/manifest.ts'
+import { ManifestAssembler } from '../content/manifest-assembler.ts'
+import type { ContentStore } from '../content/store/content-store.ts'
+import type { StoredRoot } from '../content/store/stored-root.ts'
+import type { SwarmHost } from '../transfer/io/swarm-host.ts'
+import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
+import type { FetchResult, TransferEvents, TransferSnapshot } from './api.ts'
+import type { Network } from './network.ts'
+import type { ProviderSearch } from './provider-search.ts'
+import { explainStall } from './stall.ts'
+import { StallWatch } from './stall-watch.ts'
+
+const PROGRESS_EVENT_MS = 500
+
+export interface FetchJobInit {
+  readonly cid: CID
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  readonly force: boolean
+  readonly timeoutMs: number
+  /** Multiaddrs from the link. */
+  readonly peers: readonly string[]
+  /** For a reader: only what it asks for is fetched, and it judges the stalls itself once the manifest is known. */
+  readonly partial?: boolean
+}
+
+export interface FetchJobParts {
+  readonly store: ContentStore
+  readonly swarms: SwarmHost
+  readonly network: Network
+}
+
+export class FetchJob {
+  readonly init: FetchJobInit
+  readonly events = new TypedEvents<TransferEvents>()
+  readonly done: Promise<FetchResult>
+  /** The stored root, once the manifest is known and the destination was made. */
+  readonly rootReady: Promise<{ root: StoredRoot; runner: SwarmRunner }>
+  readonly #parts: FetchJobParts
+  readonly #abort = new AbortController()
+  readonly #startedAt: number
+  #state: TransferSnapshot['state'] = 'finding'
+  #root: StoredRoot | undefined
+  #runner: SwarmRunner | undefined
+  #search: ProviderSearch | undefined
+  #resumedBytes = 0
+  #fetchedBefore = 0
+  #progressTimer: NodeJS.Timeout | undefined
+
+  constructor(init: FetchJobInit, parts: FetchJobParts) {
+    this.init = init
+    this.#parts = parts
+    this.#startedAt = performance.now()
+    let ready: (value: { root: StoredRoot; runner: SwarmRunner }) => void = () => {}
+    let notReady: (err: unknown) => void = () => {}
+    this.rootReady = new Promise((resolve, reject) => {
+      ready = resolve
+      notReady = reject
+    })
+    this.rootReady.catch(() => {})
+    this.done = this.#run(ready).then(
+      result => {
+        this.#set('done')
+        return result
+      },
+      (err: unknown) => {
+        notReady(err)
+        this.#set('failed')
+        throw err
+      }
+    )
+    this.done.catch(() => {})
+  }
+
+  cancel(reason?: unknown): void {
+    this.#abort.abort(
+      reason ?? new ShoalError('ERR_ABORTED', 'interrupted', { hint: 'the same command again continues' })
+    )
+  }
+
+  snapshot(): TransferSnapshot {
+    const root = this.#root
+    const rates = this.#runner?.rates() ?? { up: 0, down: 0 }
+    const size = root?.manifest.totalBytes ?? 0
+    const have = root?.heldBytes ?? 0
+    return {
+      cid: this.init.cid.toString(),
+      name: this.init.name,
+      path: this.init.path,
+      state: this.#state,
+      have,
+      size,
+      pieces: root?.pieces.count ?? 0,
+      piecesHave: root?.have.count ?? 0,
+      peers: this.#runner?.sessions.length ?? 0,
+      peersKnown: this.#search?.providers.size ?? 0,
+      rate: Math.round(rates.down),
+      upRate: Math.round(rates.up),
+      etaMs: root !== undefined && rates.down > 0 ? Math.round(((size - have) / rates.down) * SECOND_MS) : null
+    }
+  }
+
+  async #run(ready: (value: { root: StoredRoot; runner: SwarmRunner }) => void): Promise<FetchResult> {
+    const { swarms, network } = this.#parts
+    const { cid } = this.init
+    const watch = new StallWatch(network.clock, this.init.timeoutMs, () => this.#abort.abort(this.stallError()))
+    const runner = swarms.open(cid.bytes)
+    this.#runner = runner
+    this.#fetchedBefore = runner.fetchedBytes
+    runner.givers.clear()
+    const offs = [
+      runner.events.on('progressed', () => watch.touch()),
+      runner.events.on('piece:verified', () => watch.touch()),
+      runner.events.on('failed', err => this.#abort.abort(err))
+    ]
+    this.#progressTimer = setInterval(() => this.events.emit('progressed', this.snapshot()), PROGRESS_EVENT_MS)
+    try {
+      const root = await this.#obtainRoot(runner)
+      this.#root = root
+      this.#resumedBytes = root.heldBytes
+      if (!root.have.isFull) this.#startSearch(runner)
+      this.#set('fetching')
+      runner.setPriorities([], this.init.partial === true)
+      if (runner.storage !== root) runner.attach(root, { fetch: true })
+      else runner.setFetching(true)
+      if (this.init.partial === true) watch.stop()
+      ready({ root, runner })
+      network.announceFetching(cid)
+      if (!root.have.isFull) await this.#until(runner, 'completed', () => root.have.isFull)
+      watch.stop()
+      this.#set('finishing')
+      const { skipped } = await root.complete()
+      runner.endSearch()
+      return {
+        cid: cid.toString(),
+        path: this.init.path,
+        size: root.manifest.totalBytes,
+        seconds: (performance.now() - this.#startedAt) / SECOND_MS,
+        fetched: runner.fetchedBytes - this.#fetchedBefore,
+        resumed: this.#resumedBytes,
+        peers: runner.givers.size,
+        skipped: [...skipped]
+      }
+    } catch (err) {
+      runner.endSearch()
+      if (runner.storage === undefined) await swarms.close(cid.bytes)
+      else {
+        runner.setFetching(false)
+        await this.#root?.flush().catch(() => {})
+      }
+      throw err
+    } finally {
+      watch.stop()
+      clearInterval(this.#progressTimer)
+      for (const off of offs) off()
+    }
+  }
+
+  /** From the store when its manifest is known there, else from the swarm. */
+  async #obtainRoot(runner: SwarmRunner): Promise<StoredRoot> {
+    const { store } = this.#parts
+    const { cid, path, name, force } = this.init
+    const { signal } = this.#abort
+    const known = store.get(cid)
+    if (known !== undefined && known.state !== 'damaged') {
+      const blocks: Uint8Array[] = []
+      await known.load()
+      if (!isRawRoot(known.manifest)) for (let i = 0; i < known.nodeCount; i++) blocks.push(await known.readNode(i))
+      const root = await store.beginFetch({ manifest: known.manifest, blocks, path, name, force, signal })
+      await root.recheckUnrecorded(signal)
+      return root
+    }
+    const assembler = new ManifestAssembler(cid)
+    this.#startSearch(runner)
+    const met = setInterval(() => {
+      if (this.#state === 'finding' && runner.sessions.length > 0) this.#set('manifest')
+    }, 100)
+    try {
+      runner.fetchManifest(assembler)
+      await this.#until(runner, 'manifest:completed', () => assembler.complete)
+    } finally {
+      clearInterval(met)
+    }
+    const manifest = assembler.finish()
+    const blocks = assembler.blocks()
+    const root = await store.beginFetch({ manifest, blocks, path, name, force, signal })
+    await root.recheckUnrecorded(signal)
+    // the only block of a raw root is its piece: it came with the manifest
+    const [block] = blocks
+    if (isRawRoot(manifest) && block !== undefined && !root.have.has(0)) {
+      await root.write(0, 1, [block])
+      runner.fetchedBytes += block.byteLength
+      for (const session of runner.sessions) runner.givers.add(session.peerId)
+    }
+    return root
+  }
+
+  #startSearch(runner: SwarmRunner): void {
+    if (this.#search !== undefined) return
+    const search = this.#parts.network.searchFor(this.init.cid, this.init.peers)
+    this.#search = search
+    runner.search(search)
+  }
+
+  /** Waits for an event of the runner, unless `already` holds; a failure or cancellation ends the wait. */
+  async #until(runner: SwarmRunner, event: 'completed' | 'manifest:completed', already: () => boolean): Promise<void> {
+    const { signal } = this.#abort
+    if (signal.aborted) throw abortReason(signal)
+    if (already()) return
+    await new Promise<void>((resolve, reject) => {
+      const off = runner.events.on(event, () => {
+        end()
+        resolve()
+      })
+      const onAbort = () => {
+        end()
+        reject(abortReason(signal))
+      }
+      const end = () => {
+        off()
+        signal.removeEventListener('abort', onAbort)
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  /** Why nothing arrives, as far as the node can tell. */
+  stallError(): ShoalError {
+    const runner = this.#runner
+    const root = this.#root
+    return explainStall({
+      cid: this.init.cid.toString(),
+      timeoutMs: this.init.timeoutMs,
+      connections: this.#parts.network.connectionCount,
+      lookup: this.#search?.lookup ?? { asked: 0, answered: 0, failed: 0 },
+      providers: this.#search?.providers.size ?? 0,
+      failures: new Map([...(runner?.failures ?? [])].map(([reason, peers]) => [reason, peers.size])),
+      sessions: runner?.sessions.length ?? 0,
+      manifestKnown: root !== undefined,
+      pieces: root?.pieces.count ?? 0,
+      missingPieces: root === undefined ? 0 : root.pieces.count - root.have.count,
+      falsePieces: runner?.falsePieces ?? 0,
+      banned: runner?.bannedPeers.size ?? 0
+    })
+  }
+
+  #set(state: TransferSnapshot['state']): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.events.emit('state:changed', this.snapshot())
+  }
+}
+
+function abortReason(signal: AbortSignal): Error {
+  return signal.reason instanceof Error && !(signal.reason instanceof DOMException) ? signal.reason : abortError(signal)
+}

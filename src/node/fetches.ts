@@ -1,0 +1,258 @@
+/** The fetches that are under way: the local checks before any network, one job a root, a handle for each caller. */
+import { CID } from 'multiformats/cid'
+import { abortError, ShoalError, throwIfAborted } from '../base/errors.ts'
+import { SECOND_MS } from '../base/units.ts'
+import { ingest } from '../content/ingest.ts'
+import type { ContentStore } from '../content/store/content-store.ts'
+import type { StoredRoot } from '../content/store/stored-root.ts'
+import type { FetchOptions, FetchResult, Transfer, TransferEvents, TransferSnapshot } from './api.ts'
+import { type Destination, resolveDestination } from './destination.ts'
+import { FetchJob, type FetchJobParts } from './fetch-job.ts'
+import type { Roots } from './roots.ts'
+import { parseSource, type Source } from './sources.ts'
+
+export const DEFAULT_TIMEOUT_MS = 60 * SECOND_MS
+
+interface Running {
+  readonly job: FetchJob
+  watchers: number
+}
+
+export class Fetches {
+  readonly #parts: () => FetchJobParts
+  readonly #store: () => ContentStore
+  readonly #roots: () => Roots
+  readonly #running = new Map<string, Running>()
+
+  constructor(parts: () => FetchJobParts, store: () => ContentStore, roots: () => Roots) {
+    this.#parts = parts
+    this.#store = store
+    this.#roots = roots
+  }
+
+  /** @throws synchronously what parseSource throws */
+  fetch(sourceText: string, options: FetchOptions): Transfer {
+    const source = parseSource(sourceText)
+    const handle = new TransferHandle(source)
+    handle.begin(this.#fetch(source, options, handle))
+    return handle
+  }
+
+  isFetching(cid: string): boolean {
+    return this.#running.has(cid)
+  }
+
+  /** Ends the fetch of a root, whoever waits for it. */
+  async cancel(cid: string): Promise<void> {
+    const running = this.#running.get(cid)
+    if (running === undefined) return
+    running.job.cancel(new ShoalError('ERR_ABORTED', 'the content was removed while it was fetched'))
+    await Promise.allSettled([running.job.done])
+  }
+
+  async stop(): Promise<void> {
+    const jobs = [...this.#running.values()].map(running => running.job)
+    for (const job of jobs) job.cancel(new ShoalError('ERR_ABORTED', 'the node is stopping'))
+    await Promise.allSettled(jobs.map(job => job.done))
+  }
+
+  /** The job of a root, for a reader: started when there is none. */
+  jobFor(source: Source, path: string, timeoutMs: number): FetchJob {
+    return this.#join(source, { path, exists: 'nothing' }, source.name ?? source.cid, timeoutMs, false, true).job
+  }
+
+  release(cid: string, job: FetchJob): void {
+    const running = this.#running.get(cid)
+    if (running?.job !== job) return
+    running.watchers -= 1
+    if (running.watchers <= 0) job.cancel()
+  }
+
+  async #fetch(source: Source, options: FetchOptions, handle: TransferHandle): Promise<FetchResult> {
+    const startedAt = performance.now()
+    const signal = options.signal === undefined ? handle.signal : AbortSignal.any([handle.signal, options.signal])
+    throwIfAborted(signal)
+    const cid = CID.parse(source.cid)
+    const name = source.name ?? source.cid
+    const destination = await resolveDestination(options.to, name)
+    const there = await this.#alreadyThere(cid, destination, signal)
+    if (there !== undefined) {
+      await this.#roots().seed(there)
+      const result = {
+        cid: source.cid,
+        path: there.path,
+        size: there.totalBytes,
+        seconds: (performance.now() - startedAt) / SECOND_MS,
+        fetched: 0,
+        resumed: there.totalBytes,
+        peers: 0,
+        skipped: []
+      }
+      handle.settle(result, name)
+      return result
+    }
+    if (destination.exists !== 'nothing' && options.force !== true) {
+      throw new ShoalError('ERR_EXISTS', `${destination.path} already exists and is something else`, {
+        hint: 'choose another destination with -o, or replace it with --force',
+        details: { path: destination.path }
+      })
+    }
+    throwIfAborted(signal)
+    const running = this.#join(
+      source,
+      destination,
+      name,
+      options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      options.force === true,
+      false
+    )
+    handle.follow(running.job)
+    const onAbort = () => this.release(source.cid, running.job)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await Promise.race([running.job.done, rejected(signal)])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #join(
+    source: Source,
+    destination: Destination,
+    name: string,
+    timeoutMs: number,
+    force: boolean,
+    partial: boolean
+  ): Running {
+    const running = this.#running.get(source.cid)
+    if (running !== undefined) {
+      if (running.job.init.path !== destination.path && !partial) {
+        throw new ShoalError('ERR_EXISTS', `${source.cid} is being fetched to ${running.job.init.path}`, {
+          hint: 'wait for that fetch, then copy it or fetch again'
+        })
+      }
+      running.watchers += 1
+      return running
+    }
+    const job = new FetchJob(
+      { cid: CID.parse(source.cid), name, path: destination.path, force, timeoutMs, peers: source.peers, partial },
+      this.#parts()
+    )
+    const started = { job, watchers: 1 }
+    this.#running.set(source.cid, started)
+    this.#roots().markFetching(source.cid, true)
+    const end = () => {
+      this.#running.delete(source.cid)
+      this.#roots().markFetching(source.cid, false)
+    }
+    job.done.then(end, end)
+    return started
+  }
+
+  /** The content is at the destination and right: held by the store there, or found to be by hashing it. */
+  async #alreadyThere(cid: CID, destination: Destination, signal: AbortSignal): Promise<StoredRoot | undefined> {
+    if (destination.exists !== 'file' && destination.exists !== 'folder') return undefined
+    const store = this.#store()
+    const known = store.get(cid)
+    if (known !== undefined && known.state === 'complete' && known.path === destination.path) {
+      await known.load()
+      await known.checkFiles(signal)
+      if (known.have.isFull) return known
+    }
+    // a content of another layout cannot be recognised by hashing it again; then the destination counts as in the way
+    const { manifest, blocks, fingerprints, skipped } = await ingest(destination.path, { signal })
+    if (skipped.length > 0 || !manifest.root.equals(cid)) return undefined
+    const name = destination.path.slice(destination.path.lastIndexOf('/') + 1)
+    return await store.addShared({ manifest, blocks, fingerprints, path: destination.path, name })
+  }
+}
+
+async function rejected(signal: AbortSignal): Promise<never> {
+  return await new Promise((_, reject) => {
+    const fail = () => {
+      reject(
+        signal.reason instanceof ShoalError
+          ? signal.reason
+          : new ShoalError('ERR_ABORTED', 'interrupted', {
+              hint: 'run the same command again to continue',
+              cause: abortError(signal)
+            })
+      )
+    }
+    if (signal.aborted) fail()
+    else signal.addEventListener('abort', fail, { once: true })
+  })
+}
+
+/** What a caller holds: works before the job exists, and cancels only this caller's part in it. */
+class TransferHandle implements Transfer {
+  readonly cid: string
+  done: Promise<FetchResult>
+  readonly #abort = new AbortController()
+  readonly #listeners: Array<(job: FetchJob) => void> = []
+  #job: FetchJob | undefined
+  #idle: TransferSnapshot
+
+  constructor(source: Source) {
+    this.cid = source.cid
+    this.done = Promise.reject(new ShoalError('ERR_BUG', 'a transfer that was never begun'))
+    this.done.catch(() => {})
+    this.#idle = {
+      cid: source.cid,
+      name: source.name ?? source.cid,
+      path: '',
+      state: 'finding',
+      have: 0,
+      size: 0,
+      pieces: 0,
+      piecesHave: 0,
+      peers: 0,
+      peersKnown: 0,
+      rate: 0,
+      upRate: 0,
+      etaMs: null
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  begin(done: Promise<FetchResult>): void {
+    this.done = done
+    done.catch(() => {
+      if (this.#job === undefined) this.#idle = { ...this.#idle, state: 'failed' }
+    })
+  }
+
+  follow(job: FetchJob): void {
+    this.#job = job
+    for (const listen of this.#listeners) listen(job)
+  }
+
+  settle(result: FetchResult, name: string): void {
+    this.#idle = { ...this.#idle, name, path: result.path, state: 'done', have: result.size, size: result.size }
+  }
+
+  snapshot(): TransferSnapshot {
+    return this.#job?.snapshot() ?? this.#idle
+  }
+
+  on<K extends keyof TransferEvents>(name: K, listener: (event: TransferEvents[K]) => void): () => void {
+    let off = () => {}
+    const listen = (job: FetchJob) => {
+      off = job.events.on(name, listener)
+    }
+    if (this.#job !== undefined) listen(this.#job)
+    else this.#listeners.push(listen)
+    return () => {
+      const at = this.#listeners.indexOf(listen)
+      if (at >= 0) this.#listeners.splice(at, 1)
+      off()
+    }
+  }
+
+  cancel(): void {
+    this.#abort.abort(new ShoalError('ERR_ABORTED', 'interrupted', { hint: 'run the same command again to continue' }))
+  }
+}

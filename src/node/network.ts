@@ -1,0 +1,217 @@
+/** Everything of a node that needs the network: the host, the DHT, remembered peers, announcements. */
+import { CODE_P2P } from '@multiformats/multiaddr'
+import type { CID } from 'multiformats/cid'
+import type { Clock } from '../base/clock.ts'
+import { ShoalError } from '../base/errors.ts'
+import type { Logger } from '../base/log.ts'
+import { TypedEvents } from '../base/typed-events.ts'
+import { MINUTE_MS, SECOND_MS } from '../base/units.ts'
+import { Reprovider, type ReprovideStore } from '../dht/reprovider.ts'
+import type { PeerStream } from '../transfer/io/seams.ts'
+import type { PexPeer } from '../transfer/protocol/messages.ts'
+import { parseMultiaddr } from './host/addresses.ts'
+import { createHost, type Host } from './host/create-host.ts'
+import { FirstContact } from './host/first-contact.ts'
+import { loadIdentity } from './host/identity.ts'
+import { PeerBook } from './host/peer-book.ts'
+import { ProviderSearch } from './provider-search.ts'
+import { version } from './version.ts'
+
+/** A one-shot fetch that runs so long announces itself, as it is then worth finding. */
+const CLIENT_ANNOUNCE_MS = MINUTE_MS
+/** A one-shot fetch that is complete and still runs after so long is a seeder. */
+const SEEDING_AFTER_MS = 2 * SECOND_MS
+
+export interface NetworkInit {
+  readonly dataDir: string
+  readonly listen?: string[] | undefined
+  /** Multiaddrs named by the user. */
+  readonly peers: readonly string[]
+  readonly dht: 'server' | 'client'
+  readonly schedule: ReprovideStore
+  readonly clock: Clock
+  readonly log: Logger
+  readonly isBanned: (peerId: string) => boolean
+  readonly onStream: (stream: PeerStream) => void
+}
+
+export interface NetworkEvents {
+  announced: { cid: string; nodes: number }
+  'peer:connected': { peerId: string }
+  'peer:disconnected': { peerId: string }
+}
+
+export class Network {
+  readonly clock: Clock
+  readonly events = new TypedEvents<NetworkEvents>()
+  readonly host: Host
+  readonly reprovider: Reprovider
+  /** Peers named by the user that could not be reached: address → why. */
+  readonly unreachable = new Map<string, string>()
+  readonly #book: PeerBook
+  readonly #contact: FirstContact
+  readonly #init: NetworkInit
+  readonly #named = new Map<string, PexPeer>()
+  /** Roots that a client announces once it has become a server. */
+  readonly #held = new Set<CID>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+
+  /**
+   * @throws ERR_BAD_MULTIADDR, ERR_PORT_IN_USE, ERR_NO_PERMISSION, ERR_STORE_DAMAGED (the key file)
+   */
+  static async start(init: NetworkInit): Promise<Network> {
+    for (const peer of init.peers) parseMultiaddr(peer)
+    const host = await createHost({
+      privateKey: await loadIdentity(init.dataDir),
+      listen: init.listen,
+      log: init.log,
+      dht: { mode: init.dht },
+      denied: init.isBanned,
+      version
+    })
+    const network = new Network(init, host)
+    await network.#start()
+    return network
+  }
+
+  private constructor(init: NetworkInit, host: Host) {
+    this.#init = init
+    this.clock = init.clock
+    this.host = host
+    this.reprovider = new Reprovider({
+      routing: host.routing,
+      store: init.schedule,
+      clock: init.clock,
+      log: init.log.scope('reprovider'),
+      peerId: host.peerId,
+      addrs: () => host.addrs(),
+      onAnnounced: (cid, nodes) => this.events.emit('announced', { cid, nodes })
+    })
+    const log = init.log.scope('peers')
+    this.#book = new PeerBook({ dataDir: init.dataDir, log, clock: init.clock })
+    this.#contact = new FirstContact({
+      libp2p: host.libp2p,
+      dialer: host.dialer,
+      book: this.#book,
+      peers: init.peers,
+      log,
+      onUnreachable: (addr, err) => {
+        this.unreachable.set(addr, err instanceof Error ? err.message : String(err))
+      }
+    })
+  }
+
+  async #start(): Promise<void> {
+    await this.host.dialer.onStream(this.#init.onStream)
+    this.host.libp2p.addEventListener('peer:connect', event => {
+      this.events.emit('peer:connected', { peerId: event.detail.toString() })
+    })
+    this.host.libp2p.addEventListener('peer:disconnect', event => {
+      this.events.emit('peer:disconnected', { peerId: event.detail.toString() })
+    })
+    await this.#book.load()
+    void this.#contact.start()
+    await this.reprovider.start()
+  }
+
+  get connectionCount(): number {
+    return this.host.libp2p.getConnections().length
+  }
+
+  /** @param linkPeers multiaddrs of the link */
+  searchFor(cid: CID, linkPeers: readonly string[]): ProviderSearch {
+    const fromLink = new Map<string, PexPeer>()
+    const bare: string[] = []
+    for (const text of linkPeers) {
+      const { addr, peerId } = parseMultiaddr(text)
+      if (peerId === undefined) bare.push(text)
+      else {
+        const addrs = [...(fromLink.get(peerId)?.addrs ?? []), ...(addr === undefined ? [] : [addr.toString()])]
+        fromLink.set(peerId, { id: peerId, addrs, seeder: false })
+      }
+    }
+    // the DHT is reached through them too; who is not there is not waited for
+    for (const peer of fromLink.values()) for (const addr of peer.addrs) this.#dial(`${addr}/p2p/${peer.id}`)
+    for (const text of bare) this.#dial(text)
+    return new ProviderSearch(cid, this.host.routing, () => [...fromLink.values(), ...this.#namedPeers()])
+  }
+
+  /** Connects, and remembers the peer as one worth asking. @throws ERR_BAD_MULTIADDR, ERR_UNREACHABLE */
+  async connect(addr: string, signal?: AbortSignal): Promise<string> {
+    const peerId = await this.host.dialer.connectTo(addr, signal === undefined ? {} : { signal })
+    this.#name(peerId, addr)
+    return peerId
+  }
+
+  /** Announce now, and again for as long as it is held. */
+  announce(cid: CID): void {
+    if (this.#init.dht === 'client' && this.host.routing.mode === 'client') this.#held.add(cid)
+    else void this.reprovider.add(cid)
+  }
+
+  /** A fetch has its manifest: a server announces at once, a client when it has run for a minute. */
+  announceFetching(cid: CID): void {
+    this.announce(cid)
+    if (this.#held.size > 0) this.#later(CLIENT_ANNOUNCE_MS, () => this.#promote())
+  }
+
+  /** A fetch is complete; a client that lives on seeds. */
+  announceSeeding(cid: CID): void {
+    this.announce(cid)
+    if (this.#held.size > 0) this.#later(SEEDING_AFTER_MS, () => this.#promote())
+  }
+
+  async withdraw(cid: CID): Promise<void> {
+    await this.reprovider.remove(cid)
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer)
+    await this.reprovider.stop()
+    await this.#contact.stop()
+    await this.host.stop()
+  }
+
+  /** Peers that the user named are asked directly, whatever the DHT says. */
+  #namedPeers(): PexPeer[] {
+    for (const text of this.#init.peers) {
+      const { addr, peerId } = parseMultiaddr(text)
+      const connected = this.host.libp2p
+        .getConnections()
+        .find(({ remoteAddr }) => addr?.equals(remoteAddr.decapsulateCode(CODE_P2P)))
+      const id = peerId ?? connected?.remotePeer.toString()
+      if (id !== undefined) this.#name(id, text)
+    }
+    return [...this.#named.values()]
+  }
+
+  #name(peerId: string, addr: string): void {
+    const parsed = parseMultiaddr(addr)
+    this.#named.set(peerId, {
+      id: peerId,
+      addrs: parsed.addr === undefined ? [] : [parsed.addr.toString()],
+      seeder: false
+    })
+  }
+
+  #dial(addr: string): void {
+    this.connect(addr).catch((err: unknown) => {
+      this.#init.log.info(err instanceof ShoalError ? err.message : String(err))
+    })
+  }
+
+  async #promote(): Promise<void> {
+    await this.host.routing.setMode('server')
+    for (const cid of this.#held) await this.reprovider.add(cid)
+    this.#held.clear()
+  }
+
+  #later(ms: number, work: () => Promise<void>): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      work().catch((err: unknown) => this.#init.log.warn(`announcing failed: ${String(err)}`))
+    }, ms)
+    timer.unref()
+    this.#timers.add(timer)
+  }
+}

@@ -1,0 +1,341 @@
+/** A shoal node: store, swarms and network put together behind the public API. */
+import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
+import { CID } from 'multiformats/cid'
+import { systemClock } from '../base/clock.ts'
+import { ShoalError, throwIfAborted } from '../base/errors.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import { seededRandom } from '../base/random.ts'
+import { TypedEvents } from '../base/typed-events.ts'
+import { ingest } from '../content/ingest.ts'
+import { ContentStore } from '../content/store/content-store.ts'
+import type { StoredRoot } from '../content/store/stored-root.ts'
+import { SwarmHost } from '../transfer/io/swarm-host.ts'
+import type {
+  AbortOptions,
+  FetchOptions,
+  HashProgress,
+  NodeEvents,
+  NodeOptions,
+  NodeStatus,
+  PeerInfo,
+  ReadOptions,
+  RootInfo,
+  Shared,
+  ShareOptions,
+  ShoalNode,
+  Transfer,
+  VerifyResult
+} from './api.ts'
+import { readContent } from './content-read.ts'
+import { makeDataDir } from './data-dir.ts'
+import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
+import type { Network } from './network.ts'
+import { describePeers } from './peers-report.ts'
+import { Roots } from './roots.ts'
+import { ScheduleRecords } from './schedule-records.ts'
+import { parseSource } from './sources.ts'
+import { version } from './version.ts'
+
+const MAX_PROBLEMS = 100
+
+export class Node implements ShoalNode {
+  readonly #options: NodeOptions
+  readonly #log: Logger
+  readonly #events = new TypedEvents<NodeEvents>()
+  readonly #problems: ShoalError[] = []
+  readonly #fetches: Fetches
+  readonly #stopping = new AbortController()
+  readonly #startedAt = performance.now()
+  #store: ContentStore | undefined
+  #swarms: SwarmHost | undefined
+  #network: Network | undefined
+  #roots: Roots | undefined
+  #seeding: Promise<void> = Promise.resolve()
+  #stopped: Promise<void> | undefined
+
+  constructor(options: NodeOptions) {
+    this.#options = options
+    this.#log = options.log ?? silentLogger
+    this.#fetches = new Fetches(
+      () => ({ store: this.#openStore, swarms: this.#online.swarms, network: this.#online.network }),
+      () => this.#openStore,
+      () => this.#openRoots
+    )
+  }
+
+  get peerId(): string {
+    return this.#network?.host.peerId ?? ''
+  }
+
+  get addrs(): string[] {
+    return this.#network?.host.addrs() ?? []
+  }
+
+  get problems(): readonly ShoalError[] {
+    return this.#problems
+  }
+
+  async start(options: AbortOptions = {}): Promise<void> {
+    throwIfAborted(options.signal)
+    const { dataDir } = this.#options
+    await makeDataDir(dataDir)
+    this.#store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
+    for (const loss of this.#store.damage) this.#problem(new ShoalError('ERR_STORE_DAMAGED', loss))
+    try {
+      if (this.#options.offline !== true) await this.#goOnline()
+      this.#roots = new Roots({
+        store: this.#store,
+        swarms: this.#swarms,
+        network: this.#network,
+        log: this.#log,
+        onChanged: (root, problem) => this.#changed(root, problem)
+      })
+      throwIfAborted(options.signal)
+    } catch (err) {
+      await this.stop()
+      throw err
+    }
+    if (this.#network !== undefined) this.#seeding = this.#roots.seedAll(this.#stopping.signal)
+  }
+
+  async #goOnline(): Promise<void> {
+    const { Network } = await import('./network.ts')
+    const store = this.#openStore
+    const network = await Network.start({
+      dataDir: this.#options.dataDir,
+      listen: this.#options.listen,
+      peers: this.#options.peers ?? [],
+      dht: this.#options.dht ?? 'server',
+      schedule: new ScheduleRecords(store.kv),
+      clock: systemClock,
+      log: this.#log,
+      isBanned: peerId => this.#swarms?.isBanned(peerId) ?? false,
+      onStream: stream => {
+        if (this.#swarms === undefined) stream.abort(new ShoalError('ERR_UNREACHABLE', 'the node is starting'))
+        else this.#swarms.accept(stream)
+      }
+    })
+    this.#network = network
+    this.#swarms = new SwarmHost({
+      selfId: network.host.peerId,
+      dialer: network.host.dialer,
+      clock: systemClock,
+      random: seededRandom(randomInt(2 ** 32)),
+      log: this.#log.scope('swarm'),
+      up: this.#options.up,
+      down: this.#options.down
+    })
+    this.#swarms.events.on('peer:banned', event => this.#events.emit('peer:banned', event))
+    network.events.on('announced', event => this.#events.emit('root:announced', event))
+    network.events.on('peer:connected', event => this.#events.emit('peer:connected', event))
+    network.events.on('peer:disconnected', event => this.#events.emit('peer:disconnected', event))
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new ShoalError('ERR_ABORTED', 'the node is stopping'))
+    await this.#fetches.stop()
+    await this.#seeding
+    await this.#swarms?.stop()
+    await this.#network?.stop()
+    await this.#store?.close()
+  }
+
+  async share(path: string, options: ShareOptions = {}): Promise<Shared> {
+    const store = this.#openStore
+    const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, options)
+    const name = absolute.slice(absolute.lastIndexOf('/') + 1)
+    if (this.#fetches.isFetching(manifest.root.toString())) {
+      throw new ShoalError('ERR_EXISTS', `${manifest.root} is being fetched at this moment`, {
+        hint: 'wait until the fetch is done; it is seeded then'
+      })
+    }
+    const root = await store.addShared({ manifest, blocks, fingerprints, path: absolute, name })
+    await this.#openRoots.seed(root)
+    const cid = manifest.root.toString()
+    const shared = {
+      cid,
+      link: this.#openRoots.linkTo(manifest.root, name),
+      path: absolute,
+      size: manifest.totalBytes,
+      pieces: manifest.pieces.count,
+      files: manifest.entries.reduce((count, entry) => count + (entry.kind === 'file' ? 1 : 0), 0),
+      skipped: [...skipped]
+    }
+    this.#events.emit('root:shared', { cid, link: shared.link, path: absolute })
+    return shared
+  }
+
+  async announced(cidText: string, options: AbortOptions = {}): Promise<number> {
+    const { network } = this.#online
+    return await network.reprovider.announced(this.#rootOf(cidText).cid, options)
+  }
+
+  fetch(source: string, options: FetchOptions = {}): Transfer {
+    return this.#fetches.fetch(source, options)
+  }
+
+  async *read(sourceText: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
+    const source = parseSource(sourceText)
+    const { offset = 0, length, path = '', signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+    for (const [name, value] of Object.entries({ offset, length: length ?? 0 })) {
+      if (!Number.isSafeInteger(value) || value < 0) {
+        throw new ShoalError('ERR_BAD_NUMBER', `${name} is no byte count: ${value}`)
+      }
+    }
+    throwIfAborted(signal)
+    const held = this.#openStore.get(CID.parse(source.cid))
+    const never = new AbortController().signal
+    if (held !== undefined && held.state === 'complete') {
+      await held.load()
+      yield* readContent({ root: held, failed: signal ?? never, path, offset, length })
+      return
+    }
+    const cachePath = held?.path ?? join(this.#options.dataDir, 'cache', source.cid)
+    const job = this.#fetches.jobFor(source, cachePath, timeoutMs)
+    const failed = new AbortController()
+    job.done.catch((err: unknown) => failed.abort(err))
+    const ended = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal])
+    try {
+      const { root, runner } = await raceAbort(job.rootReady, ended)
+      yield* readContent({ root, fetch: { job, runner }, failed: ended, path, offset, length })
+    } finally {
+      this.#fetches.release(source.cid, job)
+    }
+  }
+
+  async list(): Promise<RootInfo[]> {
+    return await Promise.all(this.#openStore.roots().map(root => this.#openRoots.describe(root)))
+  }
+
+  async remove(cidText: string): Promise<{ cid: string; path: string }> {
+    const root = this.#rootOf(cidText)
+    const cid = root.cid.toString()
+    await this.#fetches.cancel(cid)
+    await this.#openRoots.withdraw(root.cid)
+    const { path } = await this.#openStore.remove(root.cid)
+    this.#events.emit('root:removed', { cid })
+    return { cid, path }
+  }
+
+  async status(options: AbortOptions & { cid?: string } = {}): Promise<NodeStatus> {
+    const roots = this.#openRoots
+    const chosen = options.cid === undefined ? this.#openStore.roots() : [this.#rootOf(options.cid)]
+    const described = await Promise.all(chosen.map(root => roots.describe(root, options.cid !== undefined)))
+    let [up, down, sentBytes, receivedBytes] = [0, 0, 0, 0]
+    for (const swarm of this.#swarms?.swarms ?? []) {
+      const rates = swarm.rates()
+      up += rates.up
+      down += rates.down
+      sentBytes += swarm.sentBytes
+      receivedBytes += swarm.receivedBytes
+    }
+    const network = this.#network
+    return {
+      peerId: this.peerId,
+      addrs: this.addrs,
+      dataDir: this.#options.dataDir,
+      mode: network === undefined ? 'offline' : 'embedded',
+      pid: process.pid,
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      version,
+      connections: network?.connectionCount ?? 0,
+      dht: {
+        mode: network?.host.routing.mode ?? 'off',
+        peers: network?.host.routing.tableSize ?? 0,
+        provided: network?.reprovider.size ?? 0,
+        nextReprovideMs: network?.reprovider.nextInMs() ?? null
+      },
+      up: Math.round(up),
+      down: Math.round(down),
+      limits: { up: this.#swarms?.upLimiter.bytesPerSec ?? null, down: this.#swarms?.downLimiter.bytesPerSec ?? null },
+      sentBytes,
+      receivedBytes,
+      roots: described,
+      problems: this.#problems.map(problem => problem.message)
+    }
+  }
+
+  async peers(): Promise<PeerInfo[]> {
+    return this.#network === undefined ? [] : describePeers(this.#network, this.#swarms)
+  }
+
+  async verify(
+    cidText: string,
+    options: AbortOptions & { onProgress?: (progress: HashProgress) => void } = {}
+  ): Promise<VerifyResult> {
+    const root = this.#rootOf(cidText)
+    await root.load()
+    const { bad } = await root.verify(options)
+    return { cid: root.cid.toString(), pieces: root.pieces.count, bad: [...bad] }
+  }
+
+  async connect(addr: string, options: AbortOptions = {}): Promise<void> {
+    await this.#online.network.connect(addr, options.signal)
+  }
+
+  on<K extends keyof NodeEvents>(name: K, listener: (event: NodeEvents[K]) => void): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  get #openStore(): ContentStore {
+    if (this.#store === undefined) throw notStarted()
+    return this.#store
+  }
+
+  get #openRoots(): Roots {
+    if (this.#roots === undefined) throw notStarted()
+    return this.#roots
+  }
+
+  get #online(): { network: Network; swarms: SwarmHost } {
+    if (this.#network === undefined || this.#swarms === undefined) {
+      if (this.#options.offline !== true) throw notStarted()
+      throw new ShoalError('ERR_NOT_RUNNING', 'this node is offline', { hint: 'start it with the network' })
+    }
+    return { network: this.#network, swarms: this.#swarms }
+  }
+
+  /** @throws ERR_BAD_CID, ERR_UNKNOWN_ROOT */
+  #rootOf(text: string): StoredRoot {
+    const { cid } = parseSource(text)
+    const root = this.#openStore.get(CID.parse(cid))
+    if (root !== undefined) return root
+    throw new ShoalError('ERR_UNKNOWN_ROOT', `${cid} is not held here`, { hint: 'shoal ls shows what is' })
+  }
+
+  #changed(root: StoredRoot, problem: string): void {
+    this.#problem(new ShoalError('ERR_FILE_CHANGED', problem, { details: { cid: root.cid.toString() } }))
+    this.#events.emit('file:changed', { cid: root.cid.toString(), path: root.path, reason: problem })
+  }
+
+  #problem(problem: ShoalError): void {
+    this.#problems.push(problem)
+    if (this.#problems.length > MAX_PROBLEMS) this.#problems.shift()
+    this.#log.warn(problem.message)
+  }
+}
+
+function notStarted(): ShoalError {
+  return new ShoalError('ERR_NOT_RUNNING', 'the node is not started', { hint: 'await node.start() first' })
+}
+
+async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () =>
+      reject(signal.reason instanceof ShoalError ? signal.reason : new ShoalError('ERR_ABORTED', 'interrupted'))
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
