@@ -26,6 +26,19 @@ it('pins every package by its hash', () => {
   expect(Object.keys(lockfile.packages).length).toBeGreaterThan(100)
 })
 
+it("names every platform's optional packages, without which npm ci refuses", () => {
+  const entries = Object.entries(lockfile.packages as Record<string, { optionalDependencies?: Record<string, string> }>)
+  const missing = entries.flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter(
+        name =>
+          (lockfile.packages[`${path}/node_modules/${name}`] ?? lockfile.packages[`node_modules/${name}`]) === undefined
+      )
+      .map(name => `${path}: ${name}`)
+  )
+  expect(missing).toEqual([])
+})
+
 it('belongs to package.json, which names exact versions', () => {
   const own = lockfile.packages['']
   for (const group of ['dependencies', 'devDependencies'] as const) {

@@ -14,6 +14,7 @@ export interface MarkedFence {
   line: number
 }
 
+const FENCE = /^```[\s\S]*?^```$/gm
 const MARK = /^<!-- (test|test daemon|output) -->$/
 
 /** @throws when a mark is not followed by a fence, or a fence does not end */
@@ -43,7 +44,7 @@ export function outputMatches(pattern: string, actual: string): boolean {
     .split('\n')
     .map(line =>
       line.trim() === '…'
-        ? '[^]*?'
+        ? '[\\s\\S]*?'
         : line
             .split('…')
             .map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
@@ -55,13 +56,13 @@ export function outputMatches(pattern: string, actual: string): boolean {
 
 /** Targets of all inline links, without those inside fences. */
 export function linksIn(page: string): string[] {
-  const prose = page.replace(/^```[^]*?^```$/gm, '').replace(/`[^`\n]*`/g, '')
+  const prose = page.replace(FENCE, '').replace(/`[^`\n]*`/g, '')
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(match => match[1] ?? '')
 }
 
 /** The anchors of its headings, as GitHub makes them. */
 export function anchorsIn(page: string): string[] {
-  return [...page.replace(/^```[^]*?^```$/gm, '').matchAll(/^#+ (.+)$/gm)].map(match =>
+  return [...page.replace(FENCE, '').matchAll(/^#+ (.+)$/gm)].map(match =>
     (match[1] ?? '')
       .toLowerCase()
       .replace(/[^\p{L}\p{N} _-]/gu, '')
