@@ -42,6 +42,7 @@ export interface ContentRoutingInit {
   peerStore: PeerStore
   peerRouting: PeerRouting
   events: TypedEventTarget<Libp2pEvents>
+  isConnected: (peer: PeerId) => boolean
   protocol?: string
 }
 
@@ -135,7 +136,7 @@ export class ContentRouting {
     try {
       for await (const event of this.#dht.provide(cid, { signal })) {
         if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') nodes.add(event.from.toString())
-        if (event.name === 'QUERY_ERROR' && !signal.aborted) this.#keeper.failed(event.from)
+        if (event.name === 'QUERY_ERROR' && !signal.aborted) this.#keeper.failed(event.from, event.error)
       }
     } catch (err) {
       if (caller.aborted) throw abortError(caller)
@@ -182,7 +183,7 @@ export class ContentRouting {
             if (!event.from.equals(this.#self)) answered.add(event.from.toString())
             break
           case 'QUERY_ERROR':
-            if (!signal.aborted) this.#keeper.failed(event.from)
+            if (!signal.aborted) this.#keeper.failed(event.from, event.error)
             break
           case 'PROVIDER':
             for (const provider of event.providers) {

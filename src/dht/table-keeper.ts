@@ -19,6 +19,7 @@ export interface TableKeeperInit {
   self: PeerId
   peerStore: PeerStore
   events: TypedEventTarget<Libp2pEvents>
+  isConnected: (peer: PeerId) => boolean
   protocol?: string
 }
 
@@ -28,6 +29,7 @@ export class TableKeeper {
   readonly #self: PeerId
   readonly #peerStore: PeerStore
   readonly #events: TypedEventTarget<Libp2pEvents>
+  readonly #isConnected: (peer: PeerId) => boolean
   readonly #protocol: string
   readonly #stopped = new AbortController()
   #timer: NodeJS.Timeout | undefined
@@ -41,6 +43,7 @@ export class TableKeeper {
     this.#self = init.self
     this.#peerStore = init.peerStore
     this.#events = init.events
+    this.#isConnected = init.isConnected
     this.#protocol = init.protocol ?? KAD_PROTOCOL
   }
 
@@ -57,8 +60,15 @@ export class TableKeeper {
     await this.#walking
   }
 
-  /** A query to this peer failed. */
-  readonly failed = (peer: PeerId): void => {
+  /**
+   * A query to this peer failed. One that is still connected was only slow, and would not come back by itself, since
+   * it has no reason to connect again.
+   */
+  failed(peer: PeerId, err: Error): void {
+    if (err.name === 'UnsupportedProtocolError' || !this.#isConnected(peer)) this.#drop(peer)
+  }
+
+  #drop(peer: PeerId): void {
     void this.#table.remove(peer).catch(() => {})
   }
 
@@ -83,14 +93,14 @@ export class TableKeeper {
 
   readonly #onUpdate = (event: CustomEvent<PeerUpdate>): void => {
     const { id, protocols } = event.detail.peer
-    if (protocols.length > 0 && !protocols.includes(this.#protocol)) this.failed(id)
+    if (protocols.length > 0 && !protocols.includes(this.#protocol)) this.#drop(id)
   }
 
   async #walk(): Promise<void> {
     const signal = combineSignals(this.#stopped.signal, AbortSignal.timeout(WALK_TIMEOUT_MS))
     try {
       for await (const event of this.#dht.getClosestPeers(this.#self.toMultihash().bytes, { signal })) {
-        if (event.name === 'QUERY_ERROR' && !signal.aborted) this.failed(event.from)
+        if (event.name === 'QUERY_ERROR' && !signal.aborted) this.failed(event.from, event.error)
       }
     } catch {
       // Cut short by the timeout or the stop; the next growth looks again.

@@ -53,3 +53,77 @@ test('a chain of ten: content of one is found by all, and by a newcomer that kno
   }
   await until('every table holds every server', () => hosts.every(one => one.routing.tableSize === 9))
 })
+
+test('a record outlives its maker: a node between gives the addresses it was told', async () => {
+  const [sharer, between] = [await host(), await host()]
+  await sharer.dialer.connectTo(addrOf(between))
+  const cid = someCid('outlives')
+  expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
+  const addr = addrOf(sharer)
+  await sharer.stop()
+  const getter = await host({ dht: { mode: 'client' } })
+  await getter.dialer.connectTo(addrOf(between))
+  expect((await find(getter, cid)).found).toEqual([{ id: sharer.peerId, addrs: [bare(addr)] }])
+})
+
+test('a node that knows nobody gets an answer in seconds: none was asked', async () => {
+  const alone = await host({ dht: { mode: 'client' } })
+  const start = performance.now()
+  expect(await find(alone, someCid('alone'))).toEqual({
+    found: [],
+    stats: { asked: 0, answered: 0, failed: 0, providers: 0 }
+  })
+  expect(performance.now() - start).toBeLessThan(5_000)
+})
+
+test('what nobody has: all were asked, and who does not answer is told and left out next time', async () => {
+  const [a, b, c] = [await host(), await host(), await host()]
+  for (const other of [b, c]) await a.dialer.connectTo(addrOf(other))
+  await until('everyone knows everyone', () => [a, b, c].every(one => one.routing.tableSize === 2))
+  const getter = await host({ dht: { mode: 'client' } })
+  await getter.dialer.connectTo(addrOf(a))
+  await until('the getter knows all', () => getter.routing.tableSize === 3)
+  const cid = someCid('nobody')
+  expect((await find(getter, cid)).stats).toEqual({ asked: 3, answered: 3, failed: 0, providers: 0 })
+  await c.stop()
+  expect((await find(getter, cid)).stats).toEqual({ asked: 3, answered: 2, failed: 1, providers: 0 })
+  await until('it left the table', () => getter.routing.tableSize === 2)
+  expect((await find(getter, cid)).stats).toMatchObject({ answered: 2 })
+})
+
+test('withdrawn: this node no longer names itself', async () => {
+  const [a, b] = [await host(), await host({ dht: { mode: 'client' } })]
+  await b.dialer.connectTo(addrOf(a))
+  const cid = someCid('withdrawn')
+  await a.routing.hold(cid)
+  expect((await find(b, cid)).found).toHaveLength(1)
+  await a.routing.withdraw(cid)
+  expect((await find(b, cid)).found).toHaveLength(0)
+})
+
+test('clients that provide stay out of routing tables, until they become servers', async () => {
+  const [a, b] = [await host(), await host()]
+  const client = await host({ dht: { mode: 'client' } })
+  await b.dialer.connectTo(addrOf(a))
+  await client.dialer.connectTo(addrOf(a))
+  const cid = someCid('client')
+  expect((await client.routing.provide(cid)).nodes).toBeGreaterThan(0)
+  expect((await find(b, cid)).found.map(one => one.id)).toEqual([client.peerId])
+  await until('b has met it', () => b.libp2p.getPeers().some(id => id.toString() === client.peerId))
+  await until('it is in no table', () => a.routing.tableSize === 1 && b.routing.tableSize === 1)
+  await client.routing.setMode('server')
+  await until('it is in every table', () => a.routing.tableSize === 2 && b.routing.tableSize === 2)
+})
+
+test('an early end of the loop, or of the signal, ends the lookup', async () => {
+  const [a, b] = [await host(), await host()]
+  await b.dialer.connectTo(addrOf(a))
+  const cid = someCid('early')
+  await a.routing.hold(cid)
+  const lookup = b.routing.findProviders(cid)
+  for await (const _ of lookup) break
+  expect(lookup.stats.providers).toBe(1)
+  const abort = new AbortController()
+  abort.abort()
+  for await (const _ of b.routing.findProviders(cid, abort)) expect.unreachable()
+})

@@ -17,6 +17,7 @@ import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
+import { RecordStore } from '../../dht/record-store.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
@@ -71,6 +72,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const libp2p = await createLibp2p<Services>({
     start: false,
     privateKey: options.privateKey,
+    datastore: new RecordStore(self.toString()),
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
     addresses: { listen, announceFilter: linkAddrs<Multiaddr> },
     transports: [
@@ -116,7 +118,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       filterMultiaddrForPeer: (_peer, addr) => mayResolve(addr, userNames)
     },
     // A provider record is answered with the addresses in the peer store, and not at all once they have expired.
-    peerStore: { maxAddressAge: RECORD_VALIDITY_MS, maxPeerAge: RECORD_VALIDITY_MS + 3_600_000 },
+    peerStore: { maxAddressAge: RECORD_VALIDITY_MS, maxPeerAge: RECORD_VALIDITY_MS + 3 * 3_600_000 },
     services: {
       identify: identify({ runOnLimitedConnection: false, maxInboundStreams: 4, maxOutboundStreams: 4 }),
       identifyPush: identifyPush({
@@ -145,6 +147,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerStore: libp2p.peerStore,
     peerRouting: libp2p.peerRouting,
     events: libp2p,
+    isConnected: peer => libp2p.getConnections(peer).length > 0,
     ...(options.dht?.protocol === undefined ? {} : { protocol: options.dht.protocol })
   })
   routing.start()

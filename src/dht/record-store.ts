@@ -1,0 +1,157 @@
+/**
+ * Where a node keeps what others tell it: provider records and peers. In memory, since records are announced anew
+ * anyway; indexed, since the stock store walks through everything at each question; and bounded, since anyone may
+ * announce anything.
+ */
+import { NotFoundError } from '@libp2p/interface'
+import { peerIdFromCID } from '@libp2p/peer-id'
+import { BaseDatastore } from 'datastore-core'
+import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
+import { CID } from 'multiformats/cid'
+
+/** Keys of kad-dht: `/dht/provider/<multihash>/<peer ID>`; of the peer store: `/peers/<peer ID as CID>`. */
+const PROVIDERS = '/dht/provider/'
+const PEERS = '/peers/'
+
+export interface RecordLimits {
+  /** Provider records in all, and of one peer. The one renewed longest ago goes first. */
+  records: number
+  recordsOfPeer: number
+  /** Peers whose addresses are kept. With a peer go its records: kad-dht cannot answer for one it has no entry of. */
+  peers: number
+}
+
+/** About 30 MB when full. */
+const LIMITS: RecordLimits = { records: 65_536, recordsOfPeer: 16_384, peers: 16_384 }
+
+/**
+ * Invariant: `#entries` is in the order of the last put; `#byParent` and `#byPeer` name exactly the provider records
+ * in it, by multihash and by provider. This node's own records and entry are never dropped.
+ */
+export class RecordStore extends BaseDatastore {
+  readonly #self: string
+  readonly #limits: RecordLimits
+  readonly #other = new Map<string, Uint8Array>()
+  readonly #peers = new Map<string, Uint8Array>()
+  readonly #records = new Map<string, Uint8Array>()
+  readonly #byParent = new Map<string, Set<string>>()
+  readonly #byPeer = new Map<string, Set<string>>()
+
+  /** @param self this node's peer ID */
+  constructor(self: string, limits: RecordLimits = LIMITS) {
+    super()
+    this.#self = self
+    this.#limits = limits
+  }
+
+  override put(key: Key, value: Uint8Array): Key {
+    const name = key.toString()
+    const map = this.#mapOf(name)
+    // The order of the map is the order of renewal.
+    map.delete(name)
+    map.set(name, value)
+    if (map === this.#records) this.#index(name)
+    else if (map === this.#peers && map.size > this.#limits.peers) this.#dropOldestPeer()
+    return key
+  }
+
+  override get(key: Key): Uint8Array {
+    const name = key.toString()
+    const value = this.#mapOf(name).get(name)
+    if (value === undefined) throw new NotFoundError('not found')
+    return value
+  }
+
+  override has(key: Key): boolean {
+    const name = key.toString()
+    return this.#mapOf(name).has(name)
+  }
+
+  override delete(key: Key): void {
+    const name = key.toString()
+    if (name.startsWith(PROVIDERS)) this.#dropRecord(name)
+    else this.#mapOf(name).delete(name)
+  }
+
+  override *_all(query: Query): Generator<Pair> {
+    for (const [name, value] of this.#select(query.prefix)) yield { key: new Key(name, false), value }
+  }
+
+  override *_allKeys(query: KeyQuery): Generator<Key> {
+    for (const [name] of this.#select(query.prefix)) yield new Key(name, false)
+  }
+
+  *#select(prefix = '/'): Generator<[string, Uint8Array]> {
+    if (prefix.startsWith(PROVIDERS)) {
+      for (const name of [...(this.#byParent.get(prefix) ?? [])]) {
+        const value = this.#records.get(name)
+        if (value !== undefined) yield [name, value]
+      }
+      return
+    }
+    // kad-dht asks for '/dht/provider' when it looks for what has expired.
+    const maps = PEERS.startsWith(prefix) || prefix.startsWith(PEERS) ? [this.#peers] : []
+    if (PROVIDERS.startsWith(prefix)) maps.push(this.#records)
+    for (const map of [...maps, this.#other]) yield* map
+  }
+
+  #mapOf(name: string): Map<string, Uint8Array> {
+    if (name.startsWith(PROVIDERS)) return this.#records
+    return name.startsWith(PEERS) ? this.#peers : this.#other
+  }
+
+  #index(name: string): void {
+    const { parent, peer } = split(name)
+    add(this.#byParent, parent, name)
+    const own = add(this.#byPeer, peer, name)
+    if (peer === this.#self) return
+    if (own.size > this.#limits.recordsOfPeer) {
+      const [oldest] = own
+      if (oldest !== undefined) this.#dropRecord(oldest)
+    }
+    if (this.#records.size > this.#limits.records) {
+      for (const oldest of this.#records.keys()) {
+        if (split(oldest).peer === this.#self) continue
+        this.#dropRecord(oldest)
+        break
+      }
+    }
+  }
+
+  #dropRecord(name: string): void {
+    this.#records.delete(name)
+    const { parent, peer } = split(name)
+    remove(this.#byParent, parent, name)
+    remove(this.#byPeer, peer, name)
+  }
+
+  #dropOldestPeer(): void {
+    for (const name of this.#peers.keys()) {
+      const peer = peerIdFromCID(CID.parse(name.slice(PEERS.length))).toString()
+      if (peer === this.#self) continue
+      this.#peers.delete(name)
+      for (const record of [...(this.#byPeer.get(peer) ?? [])]) this.#dropRecord(record)
+      return
+    }
+  }
+}
+
+function split(name: string): { parent: string; peer: string } {
+  const at = name.lastIndexOf('/')
+  return { parent: name.slice(0, at), peer: name.slice(at + 1) }
+}
+
+/** Moves `name` to the end of the set under `key`. */
+function add(index: Map<string, Set<string>>, key: string, name: string): Set<string> {
+  const set = index.get(key) ?? new Set()
+  index.set(key, set)
+  set.delete(name)
+  set.add(name)
+  return set
+}
+
+function remove(index: Map<string, Set<string>>, key: string, name: string): void {
+  const set = index.get(key)
+  set?.delete(name)
+  if (set?.size === 0) index.delete(key)
+}

@@ -1,0 +1,87 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { MemoryDatastore } from 'datastore-core'
+import fc from 'fast-check'
+import { Key } from 'interface-datastore'
+import { expect, test } from 'vitest'
+import { RecordStore } from '../../src/dht/record-store.ts'
+
+const NONE = new Uint8Array([1])
+const someId = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+const record = (content: string, peer: string) => new Key(`/dht/provider/${content}/${peer}`)
+
+function keys(store: { queryKeys(q: { prefix?: string }): unknown }, prefix: string): Promise<string[]> {
+  return (async () => {
+    const found: string[] = []
+    for await (const key of store.queryKeys({ prefix }) as AsyncIterable<Key>) found.push(key.toString())
+    return found.sort()
+  })()
+}
+
+test('it answers every question as the stock store does', async () => {
+  const name = fc.constantFrom(
+    '/dht/provider/a/p',
+    '/dht/provider/a/q',
+    '/dht/provider/b/p',
+    '/peers/x',
+    '/self',
+    '/dht/record/1'
+  )
+  const step = fc.record({ op: fc.constantFrom('put', 'put', 'delete'), name, value: fc.uint8Array({ maxLength: 3 }) })
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
+      const [ours, stock] = [new RecordStore('self'), new MemoryDatastore()]
+      for (const { op, name, value } of steps) {
+        const key = new Key(name)
+        for (const store of [ours, stock]) {
+          if (op === 'put') await store.put(key, value)
+          else await store.delete(key)
+        }
+        expect(ours.has(key)).toBe(await stock.has(key))
+        if (ours.has(key)) expect(ours.get(key)).toEqual(await stock.get(key))
+        else expect(() => ours.get(key)).toThrow(expect.objectContaining({ name: 'NotFoundError' }))
+      }
+      for (const prefix of ['/', '/dht', '/dht/provider', '/dht/provider/a', '/dht/provider/c', '/peers', '/peers/']) {
+        expect(await keys(ours, prefix)).toEqual(await keys(stock, prefix))
+      }
+    })
+  )
+})
+
+test('full: what was renewed longest ago goes, our own never', async () => {
+  const store = new RecordStore('self', { records: 4, recordsOfPeer: 3, peers: 9 })
+  store.put(record('own', 'self'), NONE)
+  for (const content of ['a', 'b', 'c']) store.put(record(content, 'p'), NONE)
+  store.put(record('a', 'p'), NONE)
+  store.put(record('d', 'p'), NONE)
+  const paths = (...names: string[]) => names.map(name => `/dht/provider/${name}`)
+  expect(await keys(store, '/dht/provider')).toEqual(paths('a/p', 'c/p', 'd/p', 'own/self'))
+  store.put(record('a', 'q'), NONE)
+  expect(await keys(store, '/dht/provider')).toEqual(paths('a/p', 'a/q', 'd/p', 'own/self'))
+  for (let i = 0; i < 10; i++) store.put(record(`mine${i}`, 'self'), NONE)
+  expect((await keys(store, '/dht/provider')).filter(name => name.endsWith('/self'))).toHaveLength(11)
+})
+
+test('with a peer that is forgotten go its records', async () => {
+  const ids = await Promise.all([someId(), someId(), someId()])
+  const store = new RecordStore('self', { records: 99, recordsOfPeer: 99, peers: 2 })
+  for (const id of ids) {
+    store.put(record('a', id.toString()), NONE)
+    store.put(new Key(`/peers/${id.toCID().toString()}`), NONE)
+  }
+  expect(await keys(store, '/peers')).toHaveLength(2)
+  expect(await keys(store, '/dht/provider/a')).toEqual(
+    ids
+      .slice(1)
+      .map(id => record('a', id.toString()).toString())
+      .sort()
+  )
+})
+
+test('a question is quick however much is held', async () => {
+  const store = new RecordStore('self')
+  for (let i = 0; i < 50_000; i++) store.put(record(`content${i}`, `peer${i % 500}`), NONE)
+  const start = performance.now()
+  for (let i = 0; i < 1_000; i++) expect(await keys(store, `/dht/provider/content${i}`)).toHaveLength(1)
+  expect(performance.now() - start).toBeLessThan(1_000)
+})

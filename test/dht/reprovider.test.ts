@@ -1,0 +1,262 @@
+import { createHash } from 'node:crypto'
+import type { CID } from 'multiformats/cid'
+import { expect, test } from 'vitest'
+import { seededRandom } from '../../src/base/random.ts'
+import { cidOf, RAW } from '../../src/content/cid.ts'
+import { type Announcer, Reprovider, type ReprovideStore, type StartTimer } from '../../src/dht/reprovider.ts'
+
+const HOUR = 3_600_000
+
+/** Time that passes only when told to. */
+class VirtualTime {
+  nowMs = 1_800_000_000_000
+  #timers: Array<{ at: number; run: () => void }> = []
+
+  readonly clock = { now: () => this.nowMs, wallMs: () => this.nowMs }
+  readonly startTimer: StartTimer = (run, ms) => {
+    const timer = { at: this.nowMs + ms, run }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter(other => other !== timer)
+    }
+  }
+
+  async pass(ms: number): Promise<void> {
+    const end = this.nowMs + ms
+    await settle()
+    for (;;) {
+      const next = this.#timers.sort((a, b) => a.at - b.at)[0]
+      if (next === undefined || next.at > end) break
+      this.#timers.shift()
+      this.nowMs = Math.max(this.nowMs, next.at)
+      next.run()
+      await settle()
+    }
+    this.nowMs = end
+  }
+}
+
+const settle = async () => {
+  for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
+}
+
+/** A store in memory that outlives a Reprovider. */
+class MemoryStore implements ReprovideStore {
+  readonly announced = new Map<string, number>()
+  identity: string | undefined
+  load = async () => new Map(this.announced)
+  save = async (cid: string, ms: number) => void this.announced.set(cid, ms)
+  remove = async (cid: string) => void this.announced.delete(cid)
+  loadIdentity = async () => this.identity
+  saveIdentity = async (digest: string) => {
+    this.identity = digest
+  }
+}
+
+class Network implements Announcer {
+  readonly held = new Set<string>()
+  readonly calls: Array<{ cid: string; at: number }> = []
+  most = 0
+  #running = 0
+  nodes = 5
+  /** While set, announcements wait for it, as those of a node that knows nobody do. */
+  gate: Promise<void> = Promise.resolve()
+  readonly #time: VirtualTime
+
+  constructor(time: VirtualTime) {
+    this.#time = time
+  }
+
+  async hold(cid: CID): Promise<void> {
+    this.held.add(cid.toString())
+  }
+
+  async provide(cid: CID, { signal }: { signal: AbortSignal }): Promise<{ nodes: number }> {
+    this.most = Math.max(this.most, ++this.#running)
+    try {
+      await Promise.race([
+        this.gate,
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      ])
+      this.calls.push({ cid: cid.toString(), at: this.#time.nowMs })
+      if (this.nodes < 0) throw new Error('no network')
+      return { nodes: this.nodes }
+    } finally {
+      this.#running--
+    }
+  }
+
+  async withdraw(cid: CID): Promise<void> {
+    this.held.delete(cid.toString())
+  }
+}
+
+const cidNumber = (i: number) => cidOf(RAW, createHash('sha256').update(String(i)).digest())
+
+function node(time: VirtualTime, store: MemoryStore, addrs: string[] = ['/ip4/10.0.0.1/tcp/4160']) {
+  const network = new Network(time)
+  const told: string[] = []
+  const reprovider = new Reprovider({
+    routing: network,
+    store,
+    peerId: '12D3',
+    addrs: () => addrs,
+    onAnnounced: (cid, nodes) => told.push(`${cid} ${nodes}`),
+    clock: time.clock,
+    startTimer: time.startTimer,
+    random: seededRandom(3)
+  })
+  return { network, reprovider, told, addrs }
+}
+
+test('announced when added, and again about every 22 hours', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider, told } = node(time, new MemoryStore())
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  expect(network.held.size).toBe(1)
+  expect(await reprovider.announced(cidNumber(1))).toBe(5)
+  expect(told).toEqual([`${cidNumber(1)} 5`])
+  await time.pass(20 * HOUR)
+  expect(network.calls).toHaveLength(1)
+  await time.pass(2 * HOUR)
+  expect(network.calls).toHaveLength(2)
+  await time.pass(10 * 24 * HOUR)
+  expect(network.calls.length).toBeGreaterThanOrEqual(12)
+  for (let i = 1; i < network.calls.length; i++) {
+    expect((network.calls[i]?.at ?? 0) - (network.calls[i - 1]?.at ?? 0)).toBeLessThan(23 * HOUR)
+  }
+  await reprovider.stop()
+})
+
+test('a restart announces what is overdue soon, not what is fresh, and holds all of it again', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const first = node(time, store)
+  await first.reprovider.start()
+  await first.reprovider.add(cidNumber(1))
+  await time.pass(10 * HOUR)
+  await first.reprovider.add(cidNumber(2))
+  await time.pass(HOUR)
+  await first.reprovider.stop()
+  time.nowMs += 11.5 * HOUR
+
+  const { network, reprovider } = node(time, store)
+  await reprovider.start()
+  expect(network.held.size).toBe(2)
+  await time.pass(60_000)
+  expect(network.calls.map(call => call.cid)).toEqual([cidNumber(1).toString()])
+  expect(reprovider.nextInMs()).toBeGreaterThan(7 * HOUR)
+  await reprovider.stop()
+})
+
+test('other addresses after a restart: everything is announced again', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const first = node(time, store)
+  await first.reprovider.start()
+  for (let i = 0; i < 20; i++) await first.reprovider.add(cidNumber(i))
+  await time.pass(1_000)
+  await first.reprovider.stop()
+
+  const same = node(time, store)
+  await same.reprovider.start()
+  await time.pass(60_000)
+  expect(same.network.calls).toHaveLength(0)
+  await same.reprovider.stop()
+
+  const moved = node(time, store, ['/ip4/10.0.0.1/tcp/9'])
+  await moved.reprovider.start()
+  await time.pass(60_000)
+  expect(new Set(moved.network.calls.map(call => call.cid)).size).toBe(20)
+  await moved.reprovider.stop()
+})
+
+test('other addresses while running: everything is announced again within minutes', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider, addrs } = node(time, new MemoryStore())
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  await time.pass(HOUR)
+  expect(network.calls).toHaveLength(1)
+  addrs.splice(0, 1, '/ip4/10.9.9.9/tcp/4160')
+  await time.pass(120_000)
+  expect(network.calls).toHaveLength(2)
+  await reprovider.stop()
+})
+
+test('a node that knows nobody announces when it does', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider, told } = node(time, new MemoryStore())
+  let open = () => {}
+  network.gate = new Promise(resolve => {
+    open = resolve
+  })
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  const waiting = reprovider.announced(cidNumber(1))
+  await time.pass(HOUR)
+  expect(told).toEqual([])
+  open()
+  expect(await waiting).toBe(5)
+  await reprovider.stop()
+})
+
+test('what fails or reaches nobody is tried again, later each time', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider, told } = node(time, new MemoryStore())
+  await reprovider.start()
+  network.nodes = -1
+  await reprovider.add(cidNumber(1))
+  await time.pass(60_000)
+  const early = network.calls.length
+  expect(early).toBeGreaterThanOrEqual(2)
+  network.nodes = 0
+  await time.pass(HOUR)
+  expect(network.calls.length).toBeGreaterThan(early)
+  expect(network.calls.length).toBeLessThan(15)
+  network.nodes = 3
+  await time.pass(HOUR)
+  expect(told).toEqual([`${cidNumber(1)} 3`])
+  await reprovider.stop()
+})
+
+test('few at a time, however many there are', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  for (let i = 0; i < 500; i++) store.announced.set(cidNumber(i).toString(), 0)
+  store.announced.set('damaged', 0)
+  const { network, reprovider } = node(time, store)
+  await reprovider.start()
+  await time.pass(10 * 60_000)
+  expect(network.calls).toHaveLength(500)
+  expect(network.most).toBeLessThanOrEqual(4)
+  await reprovider.stop()
+})
+
+test('removing ends the announcement that is under way, and the record', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const { network, reprovider, told } = node(time, store)
+  network.gate = new Promise(() => {})
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  await settle()
+  await reprovider.remove(cidNumber(1))
+  expect(network.held.size).toBe(0)
+  expect(store.announced.size).toBe(0)
+  await time.pass(48 * HOUR)
+  expect(told).toEqual([])
+  await reprovider.stop()
+})
+
+test('stop ends those who wait', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider } = node(time, new MemoryStore())
+  network.gate = new Promise(() => {})
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  const waiting = expect(reprovider.announced(cidNumber(1))).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  await reprovider.stop()
+  await waiting
+})
