@@ -5,8 +5,8 @@
  * pickable pieces of the availability are those not started that are wanted, have bytes, and are not to be fetched from
  * one peer alone.
  *
- * Order for a peer: a piece that failed before and is to come from one peer alone; what a local reader waits for; what
- * the peer offered; the piece that it has begun; pieces begun that nobody goes on with; a new piece, the first few at
+ * Order for a peer: a piece that failed before and is to come from one peer alone; what a local reader waits for; the
+ * piece that the peer has begun; what it offered; pieces begun that nobody goes on with; a new piece, the first few at
  * random, then the rarest; help with pieces that others have begun; what a snubbed peer owes us; and in the endgame what
  * a slower peer owes us, each block from two peers at most.
  */
@@ -161,8 +161,8 @@ export class Picker {
     return (
       this.#pickSolo(giver) ??
       this.#pickPriority(giver) ??
-      this.#pickOffered(giver) ??
       this.#pickBegun(giver, assembly => assembly.owner === giver.id) ??
+      this.#pickOffered(giver) ??
       this.#pickBegun(giver, assembly => assembly.owner === undefined) ??
       this.#pickNew(giver) ??
       this.#pickBegun(giver, () => true) ??
