@@ -35,7 +35,9 @@ export class DigestTable {
       this.#grow()
       return this.add(bytes, at, tag)
     }
-    for (let i = 0; i < DIGEST_BYTES; i++) this.#digests[number * DIGEST_BYTES + i] = bytes[at + i] ?? 0
+    const digests = this.#digests
+    const start = number * DIGEST_BYTES
+    for (let i = 0; i < DIGEST_BYTES; i++) digests[start + i] = bytes[at + i] ?? 0
     this.#tags[number] = tag
     this.#slots[slot] = number + 1
     this.#count += 1
@@ -58,16 +60,19 @@ export class DigestTable {
   }
 
   #slot(bytes: Uint8Array, at: number, tag: number): number {
+    const factorA = this.#factorA
+    const factorB = this.#factorB
+    const slots = this.#slots
     let hash = tag
     for (let i = at; i < at + DIGEST_BYTES; i += 4) {
       const word =
         (bytes[i] ?? 0) | ((bytes[i + 1] ?? 0) << 8) | ((bytes[i + 2] ?? 0) << 16) | ((bytes[i + 3] ?? 0) << 24)
-      hash = Math.imul((hash ^ (hash >>> 15)) + word, this.#factorA) ^ this.#factorB
+      hash = Math.imul((hash ^ (hash >>> 15)) + word, factorA) ^ factorB
     }
-    const mask = this.#slots.length - 1
+    const mask = slots.length - 1
     let slot = (hash ^ (hash >>> 15)) & mask
     for (;;) {
-      const held = this.#slots[slot] ?? 0
+      const held = slots[slot] ?? 0
       if (held === 0 || this.#equals(held - 1, bytes, at, tag)) return slot
       slot = (slot + 1) & mask
     }
@@ -75,8 +80,9 @@ export class DigestTable {
 
   #equals(number: number, bytes: Uint8Array, at: number, tag: number): boolean {
     if (this.#tags[number] !== tag) return false
+    const digests = this.#digests
     const start = number * DIGEST_BYTES
-    for (let i = 0; i < DIGEST_BYTES; i++) if (this.#digests[start + i] !== bytes[at + i]) return false
+    for (let i = 0; i < DIGEST_BYTES; i++) if (digests[start + i] !== bytes[at + i]) return false
     return true
   }
 

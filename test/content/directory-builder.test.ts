@@ -84,9 +84,9 @@ test('gives the importer’s root for random trees, and every path and byte come
   )
 })
 
-test.each([4000, 6000])('a folder of %i files is a HAMT, like the importer’s', async count => {
+test('a folder of five thousand files is a HAMT, like the importer’s', async () => {
   const files = new Map<string, Tree>()
-  for (let i = 0; i < count; i++) files.set(`datei-ä-${i}-${'x'.repeat(i % 17)}`, `${i % 100}`)
+  for (let i = 0; i < 5000; i++) files.set(`datei-ä-${i}-${'x'.repeat(i % 17)}`, `${i % 100}`)
   await expectParity(
     new Map<string, Tree>([
       ['big', files],
