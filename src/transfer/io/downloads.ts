@@ -34,6 +34,8 @@ export class Downloads {
   /** Sends the request as soon as the gate lets it pass. */
   request(session: PeerSession, { id, offset, length }: Request): void {
     const lane = this.#laneOf(session)
+    // asking again for what is complete means that the core gave it up, as its sender was banned
+    this.blocks.discard(offset)
     let passed = false
     const callOff = this.#gate.pass(length, () => {
       passed = true

@@ -39,9 +39,12 @@ export class IncomingBlocks {
     requests.set(id, { offset, length, buffer: this.#pool.take(length), from, received: 0 })
   }
 
-  /** Whether the request is still expected. */
-  expects(session: number, id: number): boolean {
-    return this.#incoming.get(session)?.has(id) === true
+  /** Drops the complete block at an offset, if there is one. */
+  discard(offset: number): void {
+    const block = this.#blocks.get(offset)
+    if (block === undefined) return
+    this.#blocks.delete(offset)
+    this.#pool.give(block.buffer)
   }
 
   /**
