@@ -4,9 +4,8 @@ import { SECOND_MS } from '../base/units.ts'
 import { DONE, FAILED } from './exit-code.ts'
 import { Interrupt } from './interrupt.ts'
 import { type CliIo, realLoaders } from './io.ts'
-import { describeError } from './output.ts'
+import { Output } from './output.ts'
 import { runCli } from './program.ts'
-import { printable } from './render/text.ts'
 
 /** From the first signal, and again from the end of the command: whatever holds the process then is cut off. */
 const STOP_GRACE_MS = 3 * SECOND_MS
@@ -17,9 +16,18 @@ const io: CliIo = {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
-  cwd: process.cwd(),
+  cwd: workingFolder(),
   interrupt,
   load: realLoaders
+}
+
+/** A terminal may stand in a folder that was deleted: absolute paths still work there. */
+function workingFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return '/'
+  }
 }
 
 function stopWithin(code: () => number): void {
@@ -51,11 +59,9 @@ let crashed = false
 function crash(err: unknown): void {
   if (crashed) return
   crashed = true
-  const { message, hint } = describeError(err)
-  process.stderr.write(`shoal: ${printable(hint === undefined ? message : `${message}; ${hint}`)}\n`)
-  if (/^(debug|trace)$/.test(argv[argv.indexOf('--log') + 1] ?? '') && err instanceof Error) {
-    process.stderr.write(`${err.stack}\n`)
-  }
+  const asked = (flag: string) => argv.includes(flag)
+  new Output(io, { json: asked('--json'), quiet: false }).error(err)
+  if (asked('debug') && err instanceof Error) process.stderr.write(`${err.stack}\n`)
   process.exit(FAILED)
 }
 process.on('uncaughtException', crash)

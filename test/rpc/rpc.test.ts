@@ -106,6 +106,8 @@ test('every method does over there what it does here', async () => {
   expect(await remote.remove(CID_A)).toEqual({ cid: CID_A, path: '/data/film.mkv' })
   expect(await remote.share('/data/film.mkv', { hidden: false })).toEqual(await node.share('/data/film.mkv'))
   expect(node.calls).toContainEqual({ method: 'share', args: ['/data/film.mkv', false] })
+  await remote.connect('/ip4/127.0.0.1/tcp/9')
+  expect(node.calls.at(-1)).toEqual({ method: 'connect', args: ['/ip4/127.0.0.1/tcp/9'] })
   expect((await remote.status({ cid: CID_B })).roots).toEqual([node.roots[1]])
 })
 
