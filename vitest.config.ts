@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
+  // Not in node_modules, where vite would put it: the demo shares that folder, and nothing in it may change meanwhile.
+  cacheDir: '.cache/vite',
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,

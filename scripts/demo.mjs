@@ -205,7 +205,14 @@ async function rootOf(node, cid) {
 
 /** @param {Node} node @param {number} before */
 async function sentBytes(node, before) {
-  return Math.max(before, (await node.remote.status({ signal })).sentBytes)
+  const { sentBytes, roots } = await node.remote.status({ signal })
+  const damaged = roots.find(root => root.state === 'damaged')
+  if (damaged !== undefined) {
+    throw new Error(
+      `an input changed while it was shared; is an install or a test run going on?\n    ${damaged.problem}`
+    )
+  }
+  return Math.max(before, sentBytes)
 }
 
 /** @param {Input[]} inputs */
