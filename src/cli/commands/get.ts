@@ -97,7 +97,8 @@ async function fetch(
 function tellDone(out: Output, { skipped, ...result }: FetchResult): void {
   const { cid, path, size, seconds, fetched, resumed, peers } = result
   reportSkipped(out, skipped)
-  out.event('done', { cid, path, size, seconds, fetched, resumed, peers })
+  const rounded = Math.round(seconds * SECOND_MS) / SECOND_MS
+  out.event('done', { cid, path, size, seconds: rounded, fetched, resumed, peers })
   out.result(out.quiet ? printable(path) : `${printable(path)}: ${describeDone(result)}`)
 }
 
