@@ -60,7 +60,12 @@ export class Libp2pPeerStream implements PeerStream {
     if (this.#ended !== undefined && handler !== undefined) queueMicrotask(() => this.#tell())
   }
 
-  /** One yamux frame for the lot where the window allows it. The chunks must not change until they are sent. */
+  /**
+   * Becomes one yamux frame where the window allows it, and each frame costs a header, a window update back and at
+   * least one noise message of 64 KiB. Bytes in one call decide the speed: over loopback between two processes 16 KiB
+   * give 92 MB/s, 32 KiB 142, 64 KiB 304, 128 KiB 354, 256 KiB 361, 1 MiB 311 (yamux 8.0.1 ignores its
+   * maxMessageSize). The chunks are not copied and must not change until they are sent.
+   */
   send(chunks: readonly Uint8Array[]): boolean {
     if (this.#ended !== undefined) throw new ShoalError('ERR_UNREACHABLE', 'the stream is closed')
     const [only] = chunks

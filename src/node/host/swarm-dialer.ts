@@ -47,11 +47,14 @@ export class SwarmDialer implements Dialer {
   async dial(peer: PexPeer, options: { signal: AbortSignal }): Promise<PeerStream> {
     const id = peerIdOf(peer.id)
     const signal = combineSignals(options.signal, this.#stopped.signal)
-    if (peer.addrs.length > 0) {
-      const multiaddrs = plainAddrs(peer.addrs.slice(0, MAX_ADDRS)).map(addr => multiaddr(addr))
-      if (multiaddrs.length > 0) await this.#libp2p.peerStore.merge(id, { multiaddrs })
-    }
-    const connection = await this.#connect(id, `peer ${peer.id}`, signal)
+    // What a stranger says about a third is tried, not stored: only what worked goes into the peer store.
+    const known = await this.#libp2p.peerStore.get(id).catch(() => undefined)
+    const addrs = plainAddrs([
+      ...peer.addrs.slice(0, MAX_ADDRS / 2),
+      ...(known?.addresses.map(address => address.multiaddr) ?? [])
+    ]).slice(0, MAX_ADDRS)
+    const target = addrs.length === 0 ? id : addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`))
+    const connection = await this.#connect(target, `peer ${peer.id}`, signal)
     const limit = combineSignals(signal, AbortSignal.timeout(STREAM_TIMEOUT_MS))
     try {
       const stream = await connection.newStream(SWARM_PROTOCOL, {
@@ -112,7 +115,7 @@ export class SwarmDialer implements Dialer {
     this.#stopped.abort()
   }
 
-  async #connect(target: PeerId | Multiaddr, name: string, signal: AbortSignal): Promise<Connection> {
+  async #connect(target: PeerId | Multiaddr | Multiaddr[], name: string, signal: AbortSignal): Promise<Connection> {
     let stage: DialStage = 'connecting'
     const limit = combineSignals(signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS))
     try {
