@@ -114,7 +114,8 @@ export class PieceReader {
     block.set(envelope.suffix, block.byteLength - envelope.suffix.byteLength)
     const data = block.subarray(envelope.prefix.byteLength, envelope.prefix.byteLength + span.length)
     try {
-      if ((await this.#files.readUnchecked(span.entry, span.fileOffset, data)) < data.byteLength) return undefined
+      if (data.byteLength > 0 && (await this.#files.readUnchecked(span.entry, span.fileOffset, data)) < data.byteLength)
+        return undefined
     } catch (err) {
       if (err instanceof SuspectFile) return undefined
       throw err

@@ -117,10 +117,10 @@ export class RootFiles {
     })
   }
 
-  /** Entries of files that hold pieces, in order. */
+  /** Entries of files that hold bytes of pieces, in order. An empty piece needs no file. */
   *filesWithPieces(): Generator<number> {
-    for (const [entry, { kind }] of this.manifest.entries.entries()) {
-      if (kind === 'file' && this.#spanCount(entry) > 0) yield entry
+    for (const [index, entry] of this.manifest.entries.entries()) {
+      if (entry.kind === 'file' && entry.size > 0 && entry.spanCount > 0) yield index
     }
   }
 
@@ -138,11 +138,6 @@ export class RootFiles {
   #compare(entry: number, stats: BigIntStats): void {
     const difference = this.difference(entry, stats)
     if (difference !== undefined) throw new SuspectFile(entry, difference)
-  }
-
-  #spanCount(entry: number): number {
-    const found = this.manifest.entries[entry]
-    return found?.kind === 'file' ? found.spanCount : 0
   }
 }
 

@@ -313,10 +313,12 @@ export class StoredRoot {
   async checkFiles(signal?: AbortSignal): Promise<number[]> {
     await this.load()
     const { checker } = this.#need()
-    const lost: number[] = []
+    const lost = new Set<number>()
     if (this.#record.state !== 'partial' && this.unrecordedCount > 0) await this.recheckUnrecorded(signal)
-    await this.#checkAll(await checker.differing(signal), { signal }, outcome => lost.push(...outcome.lost))
-    return lost
+    await this.#checkAll(await checker.differing(signal), { signal }, outcome => {
+      for (const piece of outcome.lost) lost.add(piece)
+    })
+    return [...lost]
   }
 
   /** Hashes everything again, whatever the fingerprints say. What is bad is withdrawn, and returned. */

@@ -51,6 +51,12 @@ export async function contentOf(tree: Tree, chunkSize = 1000, options: ImporterO
   return made(assemble(root, blocks), blocks)
 }
 
+/** A file whose only block is a dag-pb node: no pieces at all. */
+export function contentInOneNode(file: Buffer): Content {
+  const blocks = new BlockMap()
+  return made(assemble(blocks.add(DAG_PB, handNode(new UnixFS({ type: 'file', data: file }))), blocks), blocks)
+}
+
 /** A folder of symbolic links beside one file. */
 export function contentWithLinks(file: Buffer, links: Record<string, string>): Content {
   const blocks = new BlockMap()
