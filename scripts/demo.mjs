@@ -25,7 +25,7 @@ const NODES = 8
 const SHARER = 1
 const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
 const TIMEOUT_MS = 120_000
-const POLL_MS = 40
+const POLL_MS = 100
 
 const { values: options } = parseArgs({ options: { seed: { type: 'string' } } })
 const cast = drawCast(options.seed === undefined ? Math.floor(Math.random() * 10_000) : Number(options.seed), NODES)
