@@ -43,9 +43,15 @@ export function parseListenAddr(text: string): Multiaddr {
   return parsed
 }
 
-/** Which of a node's addresses go into links and records: all but loopback ones; those when there are no others. */
+/**
+ * Which of a node's addresses go into links and records: all but loopback ones, those when there are no others. IPv6
+ * link-local ones mean nothing without the name of the interface, which differs on every machine.
+ */
 export function linkAddrs<T extends string | Multiaddr>(addrs: readonly T[]): T[] {
-  const reachable = addrs.filter(addr => !isLoopback(typeof addr === 'string' ? multiaddr(addr) : addr))
+  const reachable = addrs.filter(addr => {
+    const parsed = multiaddr(addr)
+    return !isLoopback(parsed) && !parsed.toString().startsWith('/ip6/fe80:')
+  })
   return reachable.length > 0 ? reachable : [...addrs]
 }
 

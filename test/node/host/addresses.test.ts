@@ -56,6 +56,7 @@ test('links carry loopback addresses only when there are no others', () => {
   const loopback = ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/1']
   expect(linkAddrs(loopback)).toEqual(loopback)
   expect(linkAddrs([...loopback, '/ip4/192.168.1.2/tcp/1'])).toEqual(['/ip4/192.168.1.2/tcp/1'])
+  expect(linkAddrs(['/ip6/fe80::1/tcp/1', '/ip6/fd00::1/tcp/1'])).toEqual(['/ip6/fd00::1/tcp/1'])
   expect(linkAddrs([])).toEqual([])
   expect(linkAddrs([multiaddr('/ip4/127.0.0.1/tcp/1')]).map(String)).toEqual(['/ip4/127.0.0.1/tcp/1'])
 })
