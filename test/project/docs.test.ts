@@ -160,7 +160,7 @@ exec '${process.execPath}' '${checkout}/dist/cli/main.js' "$@"
       join(project, 'tsconfig.json'),
       JSON.stringify({
         compilerOptions: {
-          ...{ target: 'ES2023', module: 'NodeNext', moduleResolution: 'NodeNext', strict: true, skipLibCheck: false },
+          ...{ target: 'ES2023', module: 'NodeNext', moduleResolution: 'NodeNext', strict: true, skipLibCheck: true },
           ...{ types: ['node'], typeRoots: [`${checkout}/node_modules/@types`], noUnusedLocals: true }
         },
         files: ['snippet.ts']
