@@ -13,18 +13,13 @@ export class BufferPool {
     this.#bytes = bytes
   }
 
-  /** A buffer if one is free now. Its content is whatever was there. */
-  tryTake(): Buffer | undefined {
+  /** A buffer, as soon as there is one. Its content is whatever was there. Who holds one must not wait for another. */
+  async take(): Promise<Buffer> {
     const free = this.#free.pop()
-    if (free !== undefined || this.#room === 0) return free
+    if (free !== undefined) return free
+    if (this.#room === 0) return new Promise(resolve => this.#waiting.push(resolve))
     this.#room -= 1
     return Buffer.allocUnsafeSlow(this.#bytes)
-  }
-
-  /** Waits for one. Who holds a buffer already must not wait for another: use tryTake. */
-  take(): Promise<Buffer> {
-    const buffer = this.tryTake()
-    return buffer === undefined ? new Promise(resolve => this.#waiting.push(resolve)) : Promise.resolve(buffer)
   }
 
   give(buffer: Buffer): void {

@@ -3,11 +3,10 @@ import { realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { fromSystemError, ShoalError, throwIfAborted } from '../base/errors.ts'
-import { BufferPool } from './buffer-pool.ts'
+import { type ChunkHasher, createChunkHasher } from './chunk-hasher.ts'
 import { RAW } from './cid.ts'
 import type { NodeSink } from './dag-link.ts'
 import { buildDirectory, buildSymlink, type NamedLink } from './directory-builder.ts'
-import { CHUNK_BYTES } from './file-builder.ts'
 import type { FileFingerprint } from './fingerprint.ts'
 import { type HashContext, type HashedFile, hashFile } from './hash-file.ts'
 import type { Manifest } from './manifest.ts'
@@ -51,12 +50,10 @@ export interface Ingested {
 }
 
 const PROGRESS_EVERY_MS = 100
-/** 16 MiB that reads run ahead with, over all files. */
-const BUFFERS = 16
 const FILES_AT_ONCE = 12
 
 /**
- * Memory: 16 MiB of buffers, the DAG nodes (50 bytes a piece), and some hundred bytes a file, whatever their sizes.
+ * Memory: 12 MiB of buffers, two threads where there is much to hash, the DAG nodes (50 bytes a piece), and some hundred bytes a file, whatever their sizes.
  * @throws ERR_PATH_NOT_FOUND, ERR_NOT_FILE_OR_FOLDER (socket, FIFO, device: never opened), ERR_NO_PERMISSION,
  * ERR_SYMLINK_LOOP, ERR_FILE_CHANGED (a single file), ERR_ABORTED. What cannot be read inside a folder is skipped
  */
@@ -69,7 +66,7 @@ export async function ingest(path: string, options: IngestOptions = {}): Promise
     const stats = await stat(real)
     if (stats.isFile()) {
       progress.found(stats.size)
-      return await ingestFile(real, progress, options)
+      return await withHasher(stats.size, hasher => ingestFile(real, hasher, progress, options))
     }
     if (stats.isDirectory()) return await ingestFolder(real, progress, options)
   } catch (err) {
@@ -80,9 +77,14 @@ export async function ingest(path: string, options: IngestOptions = {}): Promise
   })
 }
 
-async function ingestFile(path: string, progress: Progress, options: IngestOptions): Promise<Ingested> {
+async function ingestFile(
+  path: string,
+  hasher: ChunkHasher,
+  progress: Progress,
+  options: IngestOptions
+): Promise<Ingested> {
   const nodes = new Nodes()
-  const file = await hashFile(path, contextOf(nodes, progress, options))
+  const file = await hashFile(path, contextOf(nodes, hasher, progress, options))
   progress.fileDone()
   const { manifest, blocks } = nodes.assemble(file.link.cid, file.link.fileSize)
   progress.end()
@@ -93,16 +95,18 @@ async function ingestFolder(path: string, progress: Progress, options: IngestOpt
   const { hidden, signal } = options
   const scan = await scanFolder(path, { hidden, signal, onFile: bytes => progress.found(bytes) })
   const nodes = new Nodes()
-  const context = contextOf(nodes, progress, options)
   const hashed = new Map<string, HashedFile>()
-  await drainQueue(scan.files.toReversed(), FILES_AT_ONCE, async file => {
-    throwIfAborted(signal)
-    try {
-      hashed.set(file.path, await hashFile(`${path}/${file.path}`, context))
-      progress.fileDone()
-    } catch (err) {
-      scan.skipped.push({ path: printable(file.path), reason: skipReason(err) })
-    }
+  await withHasher(progress.totalBytes, async hasher => {
+    const context = contextOf(nodes, hasher, progress, options)
+    await drainQueue(scan.files.toReversed(), FILES_AT_ONCE, async file => {
+      throwIfAborted(signal)
+      try {
+        hashed.set(file.path, await hashFile(`${path}/${file.path}`, context))
+        progress.fileDone()
+      } catch (err) {
+        scan.skipped.push({ path: printable(file.path), reason: skipReason(err) })
+      }
+    })
   })
   const root = await buildFolder(scan.root, hashed, nodes.sink)
   throwIfAborted(signal)
@@ -140,9 +144,18 @@ async function buildFolder(
   return { ...(await buildDirectory(links, sink)), name: folder.name }
 }
 
-function contextOf(nodes: Nodes, progress: Progress, options: IngestOptions): HashContext {
+async function withHasher<T>(totalBytes: number, use: (hasher: ChunkHasher) => Promise<T>): Promise<T> {
+  const hasher = createChunkHasher(totalBytes)
+  try {
+    return await use(hasher)
+  } finally {
+    await hasher.close()
+  }
+}
+
+function contextOf(nodes: Nodes, hasher: ChunkHasher, progress: Progress, options: IngestOptions): HashContext {
   return {
-    pool: new BufferPool(BUFFERS, CHUNK_BYTES),
+    hasher,
     sink: nodes.sink,
     signal: options.signal,
     onBytes: bytes => progress.hashed(bytes)
@@ -191,6 +204,10 @@ class Progress {
 
   constructor(report: IngestOptions['onProgress']) {
     this.#report = report
+  }
+
+  get totalBytes(): number {
+    return this.#totalBytes
   }
 
   found(bytes: number): void {

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   rmSync,
   symlinkSync,
@@ -16,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ShoalError } from '../../src/base/errors.ts'
-import { BufferPool } from '../../src/content/buffer-pool.ts'
+import { createChunkHasher } from '../../src/content/chunk-hasher.ts'
 import { CHUNK_BYTES } from '../../src/content/file-builder.ts'
 import { fingerprintOf, sameFingerprint } from '../../src/content/fingerprint.ts'
 import { hashFile } from '../../src/content/hash-file.ts'
@@ -26,6 +28,7 @@ import { keystream } from '../helpers/keystream.ts'
 import { BlockMap, importWith, V1_2025 } from './blocks.ts'
 
 const NOBODY = 65_534
+const NO_SUCH_FD = 999_999
 const isLinux = process.platform === 'linux'
 
 let dir: string
@@ -249,7 +252,7 @@ describe('a path', () => {
 
 describe('hashing one file', () => {
   const context = (onBytes: (bytes: number) => void = () => {}) => ({
-    pool: new BufferPool(2, CHUNK_BYTES),
+    hasher: createChunkHasher(0),
     sink: () => {},
     onBytes
   })
@@ -297,6 +300,44 @@ describe('hashing one file', () => {
     expect((await failure(hashFile(at('link'), context()))).code).toBe('ERR_FILE_CHANGED')
     expect((await failure(hashFile(at('fifo'), context()))).code).toBe('ERR_FILE_CHANGED')
   })
+})
+
+test('threads and this one give the same digests, and find the same end', async () => {
+  put('file', keystream(3 * CHUNK_BYTES + 200_000, 'threads'))
+  const fd = openSync(at('file'), 'r')
+  const [here, threads] = [createChunkHasher(0), createChunkHasher(Number.MAX_SAFE_INTEGER)]
+  for (const [position, length] of [
+    [0, CHUNK_BYTES],
+    [CHUNK_BYTES, 5],
+    [3 * CHUNK_BYTES, 200_000],
+    [3 * CHUNK_BYTES, 200_001],
+    [9 * CHUNK_BYTES, CHUNK_BYTES]
+  ] as const) {
+    const wanted = await here.hashChunk(fd, position, length)
+    const got = await threads.hashChunk(fd, position, length)
+    expect(wanted === undefined).toBe(position + length > 3 * CHUNK_BYTES + 200_000)
+    expect(got && Buffer.from(got).toString('hex')).toBe(wanted && Buffer.from(wanted).toString('hex'))
+  }
+  closeSync(fd)
+  for (const hasher of [here, threads]) {
+    await expect(hasher.hashChunk(NO_SUCH_FD, 0, CHUNK_BYTES)).rejects.toMatchObject({ code: 'EBADF' })
+    await hasher.close()
+  }
+})
+
+test('a large folder is hashed on threads', async () => {
+  put('share/a', keystream(40 * CHUNK_BYTES + 7, 'a'))
+  put('share/b', keystream(40 * CHUNK_BYTES, 'b'))
+  const made = await ingest(at('share'))
+  const root = await importWith(
+    new BlockMap(false),
+    [
+      { path: 's/a', content: keystream(40 * CHUNK_BYTES + 7, 'a') },
+      { path: 's/b', content: keystream(40 * CHUNK_BYTES, 'b') }
+    ],
+    V1_2025
+  )
+  expect(made.manifest.root.toString()).toBe(root.toString())
 })
 
 test('tells its progress, to the end', async () => {
