@@ -36,8 +36,6 @@ export const MAX_REQUEST_BYTES_IN_FLIGHT = 64 * MIB
 export const MIN_REQUEST_BYTES_IN_FLIGHT = MAX_REQUEST_BYTES
 /** Nodes that one `nodeRequest` asks for, and that one `nodes` carries. */
 export const MAX_NODES_PER_REQUEST = 1024
-/** `nodeRequest`s of one peer that wait for their answer. */
-export const MAX_NODE_REQUESTS_IN_FLIGHT = 4
 /** DAG nodes of a root. */
 export const MAX_NODES = 4 * 1024 * 1024
 /** Peers in `added` and in `dropped` of one `pex`. */
