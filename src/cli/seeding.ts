@@ -1,6 +1,6 @@
 /** Stays and seeds until a signal, and says in one line how that goes. */
 import { formatBytes, formatRate } from '../base/units.ts'
-import type { NodeApi, NodeStatus } from '../node/api.ts'
+import type { NodeApi, NodeStatus, ShoalNode } from '../node/api.ts'
 import type { CommandContext } from './context.ts'
 import { DONE } from './exit-code.ts'
 import { every } from './meters.ts'
@@ -9,8 +9,10 @@ import { plural } from './render/text.ts'
 const LIVE_MS = 1_000
 const PLAIN_MS = 30_000
 
-export async function seedUntilSignal({ io, out, signal }: CommandContext, node: NodeApi): Promise<void> {
+export async function seedUntilSignal(context: CommandContext, node: ShoalNode): Promise<void> {
+  const { io, out, signal } = context
   io.interrupt.exitCode = DONE
+  const stopTelling = tellChanged(context, node)
   out.note('seeding until stopped with Ctrl-C')
   let toldBytes = 0
   const stop = every(out.isLive ? LIVE_MS : PLAIN_MS, async () => {
@@ -23,10 +25,19 @@ export async function seedUntilSignal({ io, out, signal }: CommandContext, node:
   })
   await io.interrupt.fired()
   stop()
+  stopTelling()
   out.live('')
   if (!out.isChatty) return
   const { sentBytes } = await node.status()
   out.note(`stopping; ${formatBytes(sentBytes)} sent`)
+}
+
+/** Warns of files that changed under the seeder: the sentence names the file and what that means. */
+export function tellChanged({ out }: CommandContext, node: ShoalNode): () => void {
+  return node.on('file:changed', ({ cid, path, reason }) => {
+    out.event('changed', { cid, path, reason })
+    out.warn(reason)
+  })
 }
 
 /** Prints when DHT nodes hold the record; a failure is told, an end by a signal is not. */

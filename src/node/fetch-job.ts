@@ -171,9 +171,8 @@ export class FetchJob {
     const { cid, path, name, force } = this.init
     const { signal } = this.#abort
     const known = store.get(cid)
-    if (known !== undefined && known.state !== 'damaged') {
+    if (known !== undefined && (await isReadable(known))) {
       const blocks: Uint8Array[] = []
-      await known.load()
       if (!isRawRoot(known.manifest)) for (let i = 0; i < known.nodeCount; i++) blocks.push(await known.readNode(i))
       const root = await store.beginFetch({ manifest: known.manifest, blocks, path, name, force, signal })
       await root.recheckUnrecorded(signal)
@@ -248,6 +247,7 @@ export class FetchJob {
       manifestKnown: root !== undefined,
       pieces: root?.pieces.count ?? 0,
       missingPieces: root === undefined ? 0 : root.pieces.count - root.have.count,
+      unreachable: this.#parts.network.unreachable,
       falsePieces: runner?.falsePieces ?? 0,
       banned: runner?.bannedPeers.size ?? 0
     })
@@ -258,6 +258,14 @@ export class FetchJob {
     this.#state = state
     this.events.emit('state:changed', this.snapshot())
   }
+}
+
+/** Whether its manifest is whole: else it comes from the swarm again. */
+async function isReadable(root: StoredRoot): Promise<boolean> {
+  return await root.load().then(
+    () => true,
+    () => false
+  )
 }
 
 function abortReason(signal: AbortSignal): Error {

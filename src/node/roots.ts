@@ -29,7 +29,6 @@ export class Roots {
   async seedAll(signal: AbortSignal): Promise<void> {
     for (const root of this.#init.store.roots()) {
       if (signal.aborted) return
-      if (root.state === 'damaged') continue
       try {
         await root.load()
         await root.recheckUnrecorded(signal)
@@ -51,7 +50,12 @@ export class Roots {
     const known = swarms.get(root.cid.bytes)
     if (known !== undefined && known.storage !== root) await swarms.close(root.cid.bytes)
     const runner = swarms.open(root.cid.bytes)
-    if (runner.storage !== root) runner.attach(root, { fetch: false })
+    if (runner.storage !== root) {
+      runner.attach(root, { fetch: false })
+      runner.events.on('pieces:lost', () => {
+        if (root.problem !== null) this.#init.onChanged(root, root.problem)
+      })
+    }
     if (root.have.count > 0) network.announce(root.cid)
   }
 
@@ -73,16 +77,19 @@ export class Roots {
     const cid = root.cid.toString()
     const runner = this.#init.swarms?.get(root.cid.bytes)
     const rates = runner?.rates() ?? { up: 0, down: 0 }
-    if (root.state !== 'damaged') await root.load()
-    const damaged = root.state === 'damaged'
+    // a root whose DAG nodes were lost has a name and a path, and no pieces that could be told apart
+    const known = await root.load().then(
+      () => true,
+      () => false
+    )
     return {
       cid,
       name: root.name,
       path: root.path,
       size: root.totalBytes,
-      have: damaged ? 0 : root.heldBytes,
-      pieces: damaged ? 0 : root.pieces.count,
-      piecesHave: damaged ? 0 : root.have.count,
+      have: known ? root.heldBytes : 0,
+      pieces: root.pieceCount,
+      piecesHave: known ? root.have.count : 0,
       state: this.#stateOf(root, cid),
       problem: root.problem,
       peers: runner?.sessions.length ?? 0,
@@ -91,7 +98,7 @@ export class Roots {
       sentBytes: runner?.sentBytes ?? 0,
       receivedBytes: runner?.receivedBytes ?? 0,
       link: this.linkTo(root.cid, root.name),
-      ...(withBitfield && !damaged ? { bitfield: Buffer.from(root.have.bytes).toString('base64') } : {})
+      ...(withBitfield && known ? { bitfield: Buffer.from(root.have.bytes).toString('base64') } : {})
     }
   }
 

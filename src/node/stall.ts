@@ -13,6 +13,8 @@ export interface StallFacts {
   readonly providers: number
   /** Why dials and sessions ended: reason → peers. */
   readonly failures: ReadonlyMap<string, number>
+  /** Peers that the user named and that could not be reached: address → why. */
+  readonly unreachable: ReadonlyMap<string, string>
   /** Open sessions now. */
   readonly sessions: number
   readonly manifestKnown: boolean
@@ -27,7 +29,11 @@ const plural = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? o
 
 export function explainStall(facts: StallFacts): ShoalError {
   const after = `within ${formatDuration(facts.timeoutMs)}`
-  const details = { ...facts, failures: Object.fromEntries(facts.failures) }
+  const details = {
+    ...facts,
+    failures: Object.fromEntries(facts.failures),
+    unreachable: Object.fromEntries(facts.unreachable)
+  }
   const fail = (code: ErrorCode, message: string, hint: string) => new ShoalError(code, message, { hint, details })
   if (facts.falsePieces > 0 && facts.sessions === 0) {
     return fail(
@@ -47,7 +53,12 @@ export function explainStall(facts: StallFacts): ShoalError {
     )
   }
   if (facts.connections === 0 && facts.lookup.asked === 0 && facts.providers === 0) {
-    return fail('ERR_NO_PEERS', 'this node knows no live peer to ask', 'name one with --peer MULTIADDR, or use a link')
+    const tried = [...facts.unreachable.values()].join('; ')
+    return fail(
+      'ERR_NO_PEERS',
+      `this node knows no live peer to ask${tried === '' ? '' : ` (${tried})`}`,
+      'name one with --peer MULTIADDR, or use a link'
+    )
   }
   const { asked, answered, failed } = facts.lookup
   const lookup = `asked ${plural(asked, 'node')}: ${answered} answered, ${failed} did not`

@@ -72,7 +72,7 @@ describe('what a user can get wrong', () => {
 
   it('an occupied destination is refused before any network, and left as it is', async () => {
     writeFileSync(lab.path('mine'), 'mine')
-    const error = await fails(['get', NOBODY_HAS, '-o', 'mine'], 1, 'already exists', '--force')
+    const error = await fails(['get', NOBODY_HAS, '-o', 'mine'], 1, 'exists', '--force')
     expect(error?.['code']).toBe('ERR_EXISTS')
     expect(readFileSync(lab.path('mine'), 'utf8')).toBe('mine')
     await fails(['get', NOBODY_HAS, '-o', 'no/such/folder/x'], 1, 'does not exist')
@@ -142,8 +142,14 @@ describe('what a user can get wrong', () => {
     }
     try {
       const args = ['get', link, '-o', 'small/copy.bin', '--listen', LOOPBACK]
-      const error = await fails(args, 5, 'no space')
-      expect(error?.['code']).toBe('ERR_NO_SPACE')
+      const early = await fails(args, 5, 'needs 12.0 MB')
+      expect(early?.['code']).toBe('ERR_NO_SPACE')
+      execFileSync('mount', ['-o', 'remount,size=16m', lab.path('small')])
+      const get = lab.cli([...args, '--json', '--data-dir', lab.path('data'), '--down', '3M'])
+      await get.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
+      writeFileSync(lab.path('small/other'), new Uint8Array(8_000_000))
+      expect(await get.exited).toBe(5)
+      expect(get.events.at(-1)).toMatchObject({ event: 'error', code: 'ERR_NO_SPACE' })
       execFileSync('mount', ['-o', 'remount,size=40m', lab.path('small')])
       const rest = await lab.run([...args, '--json', '--data-dir', lab.path('data')])
       expect(rest.code, rest.stderr).toBe(0)

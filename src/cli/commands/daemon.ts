@@ -5,6 +5,7 @@ import type { RootInfo, ShoalNode } from '../../node/api.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { DONE } from '../exit-code.ts'
 import { formatCount, plural, printable } from '../render/text.ts'
+import { tellChanged } from '../seeding.ts'
 import { lockedBy, openSession } from '../session.ts'
 import { packageVersion } from '../version.ts'
 
@@ -60,9 +61,11 @@ function tellReady({ globals, out }: CommandContext, node: ShoalNode, roots: rea
 }
 
 /** One line each on stderr; with `--json`, what has an event is told as one. */
-function tellEvents({ out }: CommandContext, node: ShoalNode, names: Map<string, string>): () => void {
+function tellEvents(context: CommandContext, node: ShoalNode, names: Map<string, string>): () => void {
+  const { out } = context
   const nameOf = (cid: string) => printable(names.get(cid) ?? cid)
   const stops = [
+    tellChanged(context, node),
     node.on('root:shared', ({ cid, path }) => {
       names.set(cid, path.slice(path.lastIndexOf('/') + 1))
       out.note(`shared ${printable(path)} as ${cid}`)
@@ -72,10 +75,6 @@ function tellEvents({ out }: CommandContext, node: ShoalNode, names: Map<string,
       out.note(`announced ${nameOf(cid)} to ${plural(nodes, 'node')}`)
     }),
     node.on('root:removed', ({ cid }) => out.note(`stopped sharing ${nameOf(cid)}`)),
-    node.on('file:changed', ({ cid, path, reason }) => {
-      out.event('changed', { cid, path, reason })
-      out.warn(`${path} of ${nameOf(cid)} changed (${reason}); what no longer matches is served no more`)
-    }),
     node.on('peer:banned', ({ peerId, reason }) => out.note(`banned peer ${peerId}: ${reason}`))
   ]
   return () => {

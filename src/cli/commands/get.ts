@@ -74,7 +74,7 @@ async function fetchThrough(
     return
   }
   tellAnnounced(context, node, plan.cid, printable(plan.name))
-  await seedUntilSignal(context, node)
+  await seedUntilSignal(context, session.node)
 }
 
 async function fetch(

@@ -28,8 +28,9 @@ import { SwarmDialer } from './swarm-dialer.ts'
  */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024 - 64 * 1024
 
-const DIAL_TIMEOUT_MS = 10_000
-const ADDRESS_DIAL_TIMEOUT_MS = 5_000
+/** A machine under load takes seconds for a handshake; see also CONNECT_TIMEOUT_MS of the dialer. */
+const DIAL_TIMEOUT_MS = 16_000
+const ADDRESS_DIAL_TIMEOUT_MS = 8_000
 /** At stop, what is queued has so long to go out. */
 const CLOSE_TIMEOUT_MS = 300
 

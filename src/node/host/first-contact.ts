@@ -16,7 +16,7 @@ import type { SwarmDialer } from './swarm-dialer.ts'
 const REMEMBERED_A_ROUND = 12
 const ENOUGH_CONNECTIONS = 4
 const CONCURRENCY = 6
-const DIAL_TIMEOUT_MS = 8_000
+const DIAL_TIMEOUT_MS = 16_000
 
 /** The pause after round `round` (from 0): 30 s four times, then doubling up to ten minutes. */
 export function pauseAfterRoundMs(round: number): number {

@@ -23,6 +23,8 @@ export interface SwarmRunnerEvents {
   /** The sink is complete: attach the storage. */
   'manifest:completed': undefined
   'piece:verified': { piece: number }
+  /** Held pieces are no longer there: peers were told. */
+  'pieces:lost': { pieces: readonly number[] }
   /** Bytes or nodes arrived: there is life. */
   progressed: undefined
   /** Every wanted piece is held. */
@@ -103,6 +105,7 @@ export class SwarmRunner {
     this.#storage = storage
     storage.onLost = pieces => {
       for (const piece of pieces) this.#post({ type: 'pieceLost', piece })
+      this.events.emit('pieces:lost', { pieces })
     }
     this.#post({ type: 'fetchPaused', paused: !options.fetch })
     this.#post({
