@@ -37,7 +37,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     initialQuerySelfInterval: 0,
     allowQueryWithZeroPeers: false,
     // A request to one node, its dial included. The default goes up to 60 s after failures.
-    networkDialTimeout: { minTimeout: 4_000, maxTimeout: 8_000 },
+    networkDialTimeout: { minTimeout: 5_000, maxTimeout: 10_000 },
     pingNewContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
     pingOldContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
     maxInboundStreams: 128,

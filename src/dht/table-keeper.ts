@@ -4,7 +4,7 @@
  * dead peers cost every lookup a timeout. So: whenever the table grew, look again soon; what fails to answer or does
  * not speak the protocol leaves the table, and comes back when it connects.
  */
-import type { Libp2pEvents, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
+import type { Libp2pEvents, Peer, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
 import { combineSignals } from '../base/abort-signals.ts'
 import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
 
@@ -87,13 +87,17 @@ export class TableKeeper {
 
   /** Providers named in answers are put in the table as soon as they answer a ping, DHT servers or not. */
   async #dropNonServer(peer: PeerId): Promise<void> {
-    const { protocols } = await this.#peerStore.get(peer)
-    if (protocols.length > 0 && !protocols.includes(this.#protocol)) await this.#table.remove(peer)
+    if (this.#isNoServer(await this.#peerStore.get(peer))) await this.#table.remove(peer)
+  }
+
+  /** Known for sure only once the peer was identified, which is when its agent is known: streams add single protocols. */
+  #isNoServer({ metadata, protocols }: Peer): boolean {
+    return metadata.has('AgentVersion') && !protocols.includes(this.#protocol)
   }
 
   readonly #onUpdate = (event: CustomEvent<PeerUpdate>): void => {
-    const { id, protocols } = event.detail.peer
-    if (protocols.length > 0 && !protocols.includes(this.#protocol)) this.#drop(id)
+    const { peer } = event.detail
+    if (this.#isNoServer(peer)) this.#drop(peer.id)
   }
 
   async #walk(): Promise<void> {
