@@ -7,7 +7,7 @@
  * some 9 GiB more.
  */
 import { writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { formatBytes, formatTable, median } from '../lab/format.mjs'
 import { Lab } from '../lab/lab.mjs'
@@ -15,6 +15,9 @@ import { bigMeasures, measures } from './measures.mjs'
 
 /** @typedef {import('./measures.mjs').Row} Row */
 /** @typedef {{ row: Row, values: number[], yardsticks: number[] }} Series */
+
+/** Of the load average; nothing else should be running. */
+const BUSY_LOAD = 0.5
 
 const { values: options } = parseArgs({
   options: {
@@ -44,7 +47,9 @@ const machine = {
   platform: `${process.platform}-${process.arch}`,
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
   cores: cpus().length,
-  memoryBytes: totalmem()
+  memoryBytes: totalmem(),
+  /** Over the last minute, before anything of this ran. */
+  loadBefore: loadavg()[0] ?? Number.NaN
 }
 
 /** @param {number | undefined} value @param {Row['unit']} unit */
@@ -71,6 +76,9 @@ function summary({ row, values, yardsticks }) {
 const all = new Map()
 const lab = new Lab('shoal-bench')
 console.log(`${machine.cores} × ${machine.cpu}, ${machine.platform}, Node ${machine.node}; medians of ${repeat}`)
+if (machine.loadBefore > BUSY_LOAD) {
+  console.log(`The machine is busy (load ${machine.loadBefore.toFixed(1)}): times and rates are worth little.`)
+}
 
 const ok = await lab.main({
   timeoutMs: 3_600_000,

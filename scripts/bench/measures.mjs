@@ -76,6 +76,7 @@ async function pair(lab, path) {
   const getter = lab.shoal('getter', args)
   const { atMs: gotMs, seconds } = await getter.event('done', lab)
   const memory = { seeder: seeder.memory()?.peakBytes ?? Number.NaN, getter: getter.memory()?.peakBytes ?? Number.NaN }
+  const cpuMs = (seeder.cpuMs() ?? Number.NaN) + (getter.cpuMs() ?? Number.NaN)
   for (const program of [getter, seeder]) {
     program.kill('SIGTERM')
     await program.success(lab)
@@ -83,7 +84,14 @@ async function pair(lab, path) {
   const { differences } = await compareTrees(path, lab.path('got'), lab)
   if (differences.length > 0) throw new Error(`what arrived differs: ${differences.join('; ')}`)
   for (const used of ['seeder', 'getter', 'got']) await rm(lab.path(used), { recursive: true, force: true })
-  return { size: Number(size), sharedMs: Number(sharedMs), gotMs: Number(gotMs), seconds: Number(seconds), memory }
+  return {
+    size: Number(size),
+    sharedMs: Number(sharedMs),
+    gotMs: Number(gotMs),
+    seconds: Number(seconds),
+    cpuMs,
+    memory
+  }
 }
 
 /** @param {number} bytes @returns {Measure} */
@@ -94,7 +102,7 @@ const pairOf = bytes => ({
     const file = lab.path(bigFile(bytes))
     const plainMs = await copyOverTcp(lab, file, lab.path('plain'))
     await rm(lab.path('plain'))
-    const { size, gotMs, seconds, memory } = await pair(lab, file)
+    const { size, gotMs, seconds, cpuMs, memory } = await pair(lab, file)
     const yardstick = 'plain TCP, file to file'
     const label = `${bytes / GIB} GiB`
     return [
@@ -107,6 +115,7 @@ const pairOf = bytes => ({
         floor: { atLeast: 120e6 }
       },
       { what: `get ${label}, by its own clock`, unit: 'B/s', value: size / seconds },
+      { what: `both sides' processor time, ${label}`, unit: 'ms', value: cpuMs },
       { what: `seeder's peak memory, ${label}`, unit: 'B', value: memory.seeder, floor: { atMost: 250 * MIB } },
       { what: `getter's peak memory, ${label}`, unit: 'B', value: memory.getter, floor: { atMost: 250 * MIB } }
     ]
