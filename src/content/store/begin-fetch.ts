@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { ShoalError } from '../../base/errors.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
-import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, statOf } from './destination.ts'
+import { checkSpace, claimTemp, existsError, identityOf, isFolderRoot, makeParent, statOf } from './destination.ts'
 import { existingContent } from './existing-content.ts'
 import { copyTo, seedFrom } from './local-copy.ts'
 import type { RootRecord } from './records.ts'
@@ -26,7 +26,7 @@ export interface FetchHost {
   current(): StoredRoot | undefined
   /** Records a new root with its DAG nodes; it becomes the current one and the old one is forgotten. */
   install(
-    record: Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempIno'>,
+    record: Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempId'>,
     content: Pick<FetchInit, 'manifest' | 'blocks'>,
     fill: (root: StoredRoot) => Promise<void>
   ): Promise<StoredRoot>
@@ -54,7 +54,7 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
     if (files !== undefined && old?.state === 'complete') return old
     if (files !== undefined) {
       return await host.install(
-        { name: init.name, path, source: 'get', state: 'complete', temp: null, tempIno: null },
+        { name: init.name, path, source: 'get', state: 'complete', temp: null, tempId: null },
         init,
         async root => {
           for (const [entry, print] of files.prints) root.parts.files.prints.set(entry, print)
@@ -74,10 +74,10 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
   return await startAnew(host, init, old)
 }
 
-async function isTempThere({ temp, tempIno }: StoredRoot): Promise<boolean> {
+async function isTempThere({ temp, tempId }: StoredRoot): Promise<boolean> {
   if (temp === null) return true
   const stats = await statOf(temp)
-  return stats !== undefined && String(stats.ino) === tempIno
+  return stats !== undefined && identityOf(stats) === tempId
 }
 
 async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | undefined): Promise<StoredRoot> {
@@ -90,8 +90,8 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
     if ((await statOf(temp)) === undefined) await checkSpace(path, manifest.totalBytes)
     claimed = await claimTemp(temp, manifest)
   }
-  const tempIno = claimed === undefined ? null : String(claimed.ino)
-  const record = { name, path, source: 'get', state: 'partial', temp, tempIno } as const
+  const tempId = claimed === undefined ? null : claimed.id
+  const record = { name, path, source: 'get', state: 'partial', temp, tempId } as const
   const installing = host.install(record, init, async root => {
     const { ledger } = root.parts
     if (claimed?.adopted === true) ledger.suspectAll()

@@ -15,7 +15,7 @@ import { isRawRoot, type Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
 import { beginFetch, type FetchInit } from './begin-fetch.ts'
 import { Database, isCorruption, type RecordOp } from './database.ts'
-import { statOf } from './destination.ts'
+import { identityOf, statOf } from './destination.ts'
 import { type KeyValue, StoredKeyValue } from './key-value.ts'
 import {
   decodeRoot,
@@ -127,7 +127,7 @@ export class ContentStore {
     }
     return await this.#inTurn(keyOf(manifest.root), () =>
       this.#install(
-        { name, path, source: 'share', state: 'complete', temp: null, tempIno: null },
+        { name, path, source: 'share', state: 'complete', temp: null, tempId: null },
         { manifest, blocks },
         async root => {
           for (const [entry, print] of fingerprints) root.parts.files.prints.set(entry, { ...print, altered: false })
@@ -277,7 +277,7 @@ export class ContentStore {
 
   /** Records a new root; it takes the place of an old one of the same CID. A complete one holds every piece. */
   async #install(
-    part: Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempIno'>,
+    part: Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempId'>,
     { manifest, blocks }: Pick<FetchInit, 'manifest' | 'blocks'>,
     fill: (root: StoredRoot) => Promise<void>
   ): Promise<StoredRoot> {
@@ -346,10 +346,10 @@ export class ContentStore {
     this.#retired.add(root)
     await root.close()
     for (const kind of ROOT_KINDS) await this.#db.clear(kindPrefix(kind, root.id))
-    const { temp, tempIno } = root
+    const { temp, tempId } = root
     if (temp === null || temp === keepTemp || !/\.shoal-.{8}\.part$/.test(basename(temp))) return
     const stats = await statOf(temp).catch(() => undefined)
-    if (stats === undefined || String(stats.ino) !== tempIno) return
+    if (stats === undefined || identityOf(stats) !== tempId) return
     await rm(temp, { recursive: true, force: true }).catch(err => {
       this.#log.warn('%s could not be deleted: %s', temp, err instanceof Error ? err.message : err)
     })

@@ -1,5 +1,5 @@
 /** Where a fetch goes: checked and claimed before the first byte, moved into place after the last. */
-import type { Stats } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { link, lstat, mkdir, open, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
@@ -11,14 +11,23 @@ import { eachLimited } from './limit.ts'
 
 const AT_ONCE = 16
 
-export async function statOf(path: string): Promise<Stats | undefined> {
+/** `lstat`; undefined where there is nothing. */
+export async function statOf(path: string): Promise<BigIntStats | undefined> {
   try {
-    return await lstat(path)
+    return await lstat(path, { bigint: true })
   } catch (err) {
     const code = systemCode(err)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw fromSystemError(err, path)
   }
+}
+
+/**
+ * Tells a file or folder from any other that had or will have its name: an inode number is used again as soon as its
+ * file is deleted, so the time of birth goes with it (0 where the file system keeps none).
+ */
+export function identityOf(stats: BigIntStats): string {
+  return `${stats.ino}:${stats.birthtimeNs}`
 }
 
 export function existsError(path: string, more = ''): ShoalError {
@@ -64,18 +73,18 @@ export async function checkSpace(path: string, bytes: number): Promise<void> {
  * Makes the temporary file or folder, or takes over one that a lost data folder left behind.
  * @throws ERR_EXISTS where something else has its name
  */
-export async function claimTemp(temp: string, manifest: Manifest): Promise<{ ino: number; adopted: boolean }> {
+export async function claimTemp(temp: string, manifest: Manifest): Promise<{ id: string; adopted: boolean }> {
   const folder = isFolderRoot(manifest)
   const old = await statOf(temp)
   if (old !== undefined) {
-    const isOurs = (folder ? old.isDirectory() : old.isFile()) && old.uid === process.geteuid?.()
+    const isOurs = (folder ? old.isDirectory() : old.isFile()) && Number(old.uid) === process.geteuid?.()
     if (!isOurs) {
       throw new ShoalError('ERR_EXISTS', `${temp} is in the way of the temporary ${folder ? 'folder' : 'file'}`, {
         hint: 'move it away and run the same command again',
         details: { path: temp }
       })
     }
-    return { ino: old.ino, adopted: true }
+    return { id: identityOf(old), adopted: true }
   }
   try {
     if (folder) {
@@ -93,7 +102,7 @@ export async function claimTemp(temp: string, manifest: Manifest): Promise<{ ino
         await handle.close()
       }
     }
-    return { ino: (await lstat(temp)).ino, adopted: false }
+    return { id: identityOf(await lstat(temp, { bigint: true })), adopted: false }
   } catch (err) {
     throw fromSystemError(err, temp)
   }
@@ -125,7 +134,7 @@ async function moveFile(temp: string, path: string, force: boolean): Promise<voi
     await link(temp, path)
   } catch {
     const there = await statOf(path)
-    if (there !== undefined && there.ino !== (await lstat(temp)).ino) throw existsError(path, kept(temp))
+    if (there !== undefined && there.ino !== (await statOf(temp))?.ino) throw existsError(path, kept(temp))
     if (there === undefined) return await rename(temp, path)
   }
   await unlink(temp)
@@ -183,14 +192,14 @@ async function mergeFolder(temp: string, path: string, manifest: Manifest): Prom
 
 /**
  * After a crash while a fetch was moved into place: brings everything back under the temporary name.
- * @param ino of the temporary file or folder
+ * @param id identity of the temporary file or folder
  */
-export async function undoMove(temp: string, ino: string, path: string, manifest: Manifest): Promise<void> {
+export async function undoMove(temp: string, id: string, path: string, manifest: Manifest): Promise<void> {
   try {
     const there = await statOf(path)
     if (there === undefined) return
     if ((await statOf(temp)) === undefined) {
-      if (String(there.ino) === ino) await rename(path, temp)
+      if (identityOf(there) === id) await rename(path, temp)
       return
     }
     if (!isFolderRoot(manifest)) return
@@ -200,7 +209,7 @@ export async function undoMove(temp: string, ino: string, path: string, manifest
       if (entry.kind === 'directory') await mkdir(to, { recursive: true })
       if (entry.kind !== 'file' || (await statOf(to)) !== undefined) continue
       const stats = await statOf(from)
-      if (stats?.isFile() === true && stats.size === entry.size) await rename(from, to)
+      if (stats?.isFile() === true && Number(stats.size) === entry.size) await rename(from, to)
     }
   } catch (err) {
     throw fromSystemError(err, path)

@@ -9,7 +9,7 @@ import type { Manifest } from '../manifest.ts'
 import { eachLimited } from './limit.ts'
 import type { PieceLedger } from './piece-ledger.ts'
 import type { PieceReader } from './piece-reader.ts'
-import { type RootFiles, readFully, SuspectFile } from './root-files.ts'
+import { type RootFiles, readFully, SuspectFile, statOpen } from './root-files.ts'
 
 const STATS_AT_ONCE = 32
 const BATCH_BYTES = 4 * MIB
@@ -74,10 +74,10 @@ export class FileChecker {
     for (let attempt = 1; ; attempt++) {
       try {
         const { before, after, failed } = await this.#files.withHandle(entry, async handle => {
-          const before = await handle.stat({ bigint: true })
+          const before = statOpen(handle)
           if (!before.isFile()) throw new SuspectFile(entry, 'is no file any more')
           const failed = await this.#hashSpans(entry, handle, options)
-          return { before, after: await handle.stat({ bigint: true }), failed }
+          return { before, after: statOpen(handle), failed }
         })
         bad = failed
         reason = failed.length === 0 ? undefined : this.#reason(entry, after, options.known)

@@ -7,7 +7,7 @@ import type { Manifest } from '../manifest.ts'
 import { FileHandles, WRITE_FLAGS } from './file-handles.ts'
 import { eachLimited } from './limit.ts'
 import type { Envelope } from './records.ts'
-import type { RootFiles } from './root-files.ts'
+import { type RootFiles, statOpen } from './root-files.ts'
 
 const MAX_WRITE_HANDLES = 64
 const MAX_FILES_AT_ONCE = 16
@@ -35,7 +35,7 @@ export class PieceWriter {
   readonly #ledger: WriteLog
   readonly #handles = new FileHandles(MAX_WRITE_HANDLES, openInTree)
   /** Inode → entry, of every file that was opened: two entries in one file are two names that the disk takes for one. */
-  readonly #entryOfInode = new Map<number, number>()
+  readonly #entryOfInode = new Map<bigint, number>()
   readonly #prepared = new Set<number>()
 
   constructor(manifest: Manifest, files: RootFiles, ledger: WriteLog) {
@@ -118,7 +118,7 @@ export class PieceWriter {
   }
 
   async #prepare(entry: number, handle: FileHandle, path: string): Promise<void> {
-    const stats = await handle.stat()
+    const stats = statOpen(handle)
     if (!stats.isFile()) {
       throw new ShoalError('ERR_EXISTS', `${path} is in the way of a file that is being fetched`, {
         hint: 'move it away and run the same command again'
@@ -134,7 +134,7 @@ export class PieceWriter {
     }
     this.#entryOfInode.set(stats.ino, entry)
     const size = this.#files.size(entry)
-    if (stats.size !== size) await handle.truncate(size)
+    if (Number(stats.size) !== size) await handle.truncate(size)
     this.#prepared.add(entry)
   }
 }

@@ -62,7 +62,7 @@ export interface RootRecord {
   source: 'share' | 'get'
   state: 'complete' | 'partial' | 'damaged'
   temp: string | null
-  tempIno: string | null
+  tempId: string | null
   moving: boolean
   addedAt: number
   nodes: number
@@ -96,7 +96,7 @@ export function decodeRoot(payload: Uint8Array): RootRecord | undefined {
   if (!isText(r.cid) || !isText(r.name) || !isText(r.path)) return undefined
   if (r.source !== 'share' && r.source !== 'get') return undefined
   if (r.state !== 'complete' && r.state !== 'partial' && r.state !== 'damaged') return undefined
-  if (!isTextOrNull(r.temp) || !isTextOrNull(r.tempIno) || !isTextOrNull(r.problem)) return undefined
+  if (!isTextOrNull(r.temp) || !isTextOrNull(r.tempId) || !isTextOrNull(r.problem)) return undefined
   if (typeof r.moving !== 'boolean' || !isCount(r.addedAt) || !isCount(r.nodes) || !isCount(r.pieces)) return undefined
   if (!isCount(r.totalBytes) || !isCount(r.heldPieces) || !isCount(r.heldBytes)) return undefined
   return {
@@ -106,7 +106,7 @@ export function decodeRoot(payload: Uint8Array): RootRecord | undefined {
     source: r.source,
     state: r.state,
     temp: r.temp,
-    tempIno: r.tempIno,
+    tempId: r.tempId,
     moving: r.moving,
     addedAt: r.addedAt,
     nodes: r.nodes,

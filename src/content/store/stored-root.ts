@@ -14,7 +14,7 @@ import { assembleManifest, rawRootManifest } from '../manifest-assembler.ts'
 import type { PieceMap } from '../piece-map.ts'
 import { printable } from '../safe-path.ts'
 import type { Database, RecordOp } from './database.ts'
-import { isFolderRoot, moveIntoPlace, statOf, undoMove } from './destination.ts'
+import { identityOf, isFolderRoot, moveIntoPlace, statOf, undoMove } from './destination.ts'
 import { readEntry } from './entry-reader.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
 import { FileChecker, type FileOutcome } from './file-checker.ts'
@@ -263,7 +263,7 @@ export class StoredRoot {
       try {
         await moveIntoPlace(temp, path, manifest, this.force)
       } catch (err) {
-        await undoMove(temp, this.#record.tempIno ?? '', path, manifest).catch(() => {})
+        await undoMove(temp, this.#record.tempId ?? '', path, manifest).catch(() => {})
         await this.#save({ moving: false })
         throw err
       }
@@ -368,9 +368,9 @@ export class StoredRoot {
     return [{ type: 'put', key: rootKey(this.id), value: encodeJson(this.#record) }]
   }
 
-  /** For the store alone: the inode of the temporary file, as text. */
-  get tempIno(): string | null {
-    return this.#record.tempIno
+  /** For the store alone: which temporary file it was, see `identityOf`. */
+  get tempId(): string | null {
+    return this.#record.tempId
   }
 
   get isMoving(): boolean {
@@ -439,15 +439,15 @@ export class StoredRoot {
 
   /** What a partial root's records say is believed only where its temporary file is still the one they speak of. */
   async #resume({ manifest, ledger }: Loaded): Promise<void> {
-    const { temp, tempIno, path, moving } = this.#record
+    const { temp, tempId, path, moving } = this.#record
     if (temp === null) return
     if (moving) {
-      await undoMove(temp, tempIno ?? '', path, manifest)
+      await undoMove(temp, tempId ?? '', path, manifest)
       ledger.doubtAll()
       await this.#save({ moving: false })
     }
     const stats = await statOf(temp)
-    if (stats === undefined || String(stats.ino) !== tempIno) {
+    if (stats === undefined || identityOf(stats) !== tempId) {
       this.#init.log.warn('%s is gone: nothing of it is held', temp)
       await ledger.clear()
     }
@@ -591,7 +591,7 @@ export class StoredRoot {
     files.base = this.path
     files.isPartial = false
     await this.takeFingerprints()
-    this.#record = { ...this.#record, state: 'complete', temp: null, tempIno: null, moving: false, problem: null }
+    this.#record = { ...this.#record, state: 'complete', temp: null, tempId: null, moving: false, problem: null }
     const entries = [...manifest.entries.keys()].filter(entry => files.prints.has(entry))
     await this.#init.db.write([...files.printOps(this.id, entries), ...this.recordOps()], { sync: true })
     return { skipped }

@@ -15,7 +15,7 @@ let content: Content
 
 beforeAll(async () => {
   content = await contentOf(
-    { 'big.bin': bytes(8_000_000, 'big'), 'a/b': bytes(50_000, 'b'), 'a/c': bytes(50_000, 'b') },
+    { 'big.bin': bytes(5_000_000, 'big'), 'a/b': bytes(50_000, 'b'), 'a/c': bytes(50_000, 'b') },
     20_000
   )
 })
@@ -107,6 +107,6 @@ test(`survives ${KILLS} kills`, async () => {
     if (!root.have.has(piece)) await root.write(piece, 1, [content.piece(piece)])
   }
   await root.complete()
-  expect((await readFile(join(out, 'big.bin'))).equals(bytes(8_000_000, 'big'))).toBe(true)
+  expect((await readFile(join(out, 'big.bin'))).equals(bytes(5_000_000, 'big'))).toBe(true)
   expect((await readFile(join(out, 'a/c'))).equals(bytes(50_000, 'b'))).toBe(true)
 })

@@ -1,5 +1,17 @@
 /** Where a fetch goes: resuming, what is in the way, force, symbolic links, copies on this machine. */
-import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile
+} from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { V0_2015 } from '../blocks.ts'
@@ -50,9 +62,8 @@ describe('resuming', () => {
       await writePieces(await beginFetch(store, content, join(dir, 'out')), content, [0, 1])
       await store.close()
       const part = await partOf(dir)
-      // Its inode number is in use until the old one goes.
-      await writeFile(`${part}.new`, Buffer.alloc(20_000))
       await rm(part)
+      // Most file systems give it the same inode number.
       if (replace) await writeFile(part, Buffer.alloc(20_000))
       store = await openStore(join(dir, 'data'))
       const root = await beginFetch(store, content, join(dir, 'out'))
@@ -100,6 +111,44 @@ describe('resuming', () => {
     await writePieces(root, content)
     await root.complete()
     await expectWhole(content, join(dir, 'sub/folder/two'))
+  })
+})
+
+describe('a crash while moving into place', () => {
+  test.each([
+    ['before anything moved', async () => {}],
+    ['after everything moved', async (part: string, out: string) => await rename(part, out)],
+    [
+      'amid a merge',
+      async (part: string, out: string) => {
+        if (!(await stat(part)).isDirectory()) return await rename(part, out)
+        await mkdir(join(out, 'a'), { recursive: true })
+        await rename(join(part, 'a/x'), join(out, 'a/x'))
+      }
+    ]
+  ])('%s', async (_, crash) => {
+    const dir = await temporaryFolder()
+    for (const content of [await file(), await folder()]) {
+      const out = join(dir, content.manifest.root.toString())
+      let store = await openStore(join(dir, 'data'))
+      let root = await beginFetch(store, content, out, true)
+      await writePieces(root, content)
+      await root.flush()
+      await root.update({ moving: true })
+      await store.close()
+      await crash(await partOf(dir), out)
+      store = await openStore(join(dir, 'data'))
+      root = found(store, content)
+      await root.load()
+      expect(root.have.count).toBe(0)
+      expect(await root.recheckUnrecorded()).toBe(root.pieces.count)
+      root = await beginFetch(store, content, out, true)
+      expect(root.have.isFull).toBe(true)
+      await root.complete()
+      await expectWhole(content, out)
+      expect((await readdir(dir)).filter(name => name.endsWith('.part'))).toEqual([])
+      await store.close()
+    }
   })
 })
 

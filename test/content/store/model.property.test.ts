@@ -1,5 +1,5 @@
 /** Random writes, reads, restarts and file changes against a naive model of what is held. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -11,7 +11,9 @@ import { beginFetch, found } from './stores.ts'
 type Step =
   | { do: 'write'; piece: number; count: number }
   | { do: 'read'; from: number; length: number }
-  | { do: 'restart'; flush: boolean }
+  | { do: 'restart' }
+  | { do: 'kill' }
+  | { do: 'flush' }
   | { do: 'mutate'; file: number; at: number }
   | { do: 'complete' }
   | { do: 'verify' }
@@ -19,7 +21,7 @@ type Step =
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('write' as const), piece: fc.nat(99), count: fc.nat(6) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('read' as const), from: fc.nat(9999), length: fc.nat(5000) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), flush: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('restart' as const, 'kill' as const, 'flush' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('mutate' as const), file: fc.nat(9), at: fc.nat(9999) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('complete' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('verify' as const) }) }
@@ -34,10 +36,12 @@ const trees = [
 async function runSteps(content: Content, space: Buffer, steps: readonly Step[]): Promise<void> {
   const dir = await temporaryFolder()
   const path = join(dir, 'out')
-  let store = await ContentStore.open(join(dir, 'data'))
+  let data = join(dir, 'data')
+  let store = await ContentStore.open(data)
   let root: StoredRoot = await beginFetch(store, content, path)
   /** The model: what was written, and whether a file was ever tampered with. */
   const written = new Set<number>(root.have.ones())
+  let recorded = new Set<number>()
   let tampered = false
   const files = content.manifest.entries.flatMap((entry, i) => (entry.kind === 'file' && entry.size > 0 ? [i] : []))
   try {
@@ -64,15 +68,23 @@ async function runSteps(content: Content, space: Buffer, steps: readonly Step[])
           expect((err as { code?: string }).code).toBe('ERR_FILE_CHANGED')
           expect(!all || tampered).toBe(true)
         }
-      } else if (step.do === 'restart') {
-        if (step.flush) await root.flush()
+      } else if (step.do === 'flush') {
+        await root.flush()
+        recorded = new Set(written)
+      } else if (step.do === 'restart' || step.do === 'kill') {
+        // A kill: the records go on as they were at this moment, whatever closing adds to them.
+        if (step.do === 'kill') await cp(data, `${data}+`, { recursive: true })
+        else recorded = new Set(written)
         await store.close()
-        store = await ContentStore.open(join(dir, 'data'))
+        if (step.do === 'kill') data += '+'
+        store = await ContentStore.open(data)
         expect(store.damage).toEqual([])
         root = found(store, content)
         await root.load()
         if (tampered) await root.checkFiles()
         await root.recheckUnrecorded()
+        if (!tampered) for (const piece of recorded) expect(root.have.has(piece)).toBe(true)
+        for (const piece of written) if (!root.have.has(piece)) written.delete(piece)
       } else if (step.do === 'mutate' && root.state !== 'partial') {
         const entry = files[step.file % files.length] ?? 0
         const at = join(path, content.manifest.entries[entry]?.path ?? '')
@@ -82,6 +94,7 @@ async function runSteps(content: Content, space: Buffer, steps: readonly Step[])
         tampered = true
       } else if (step.do === 'complete' && root.have.isFull) {
         await root.complete()
+        recorded = new Set(written)
         expect(root.state).not.toBe('partial')
       } else if (step.do === 'verify') {
         const { bad } = await root.verify()
