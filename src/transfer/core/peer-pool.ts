@@ -136,9 +136,9 @@ export class PeerPool {
     let worst: Known | undefined
     for (const peer of this.#known.values()) {
       if (peer.connected || peer.pendingSince !== undefined) continue
-      if (worst === undefined || peer.failures > worst.failures) worst = peer
+      if (worst === undefined || worth(peer) < worth(worst)) worst = peer
     }
-    if (worst === undefined || (worst.failures === 0 && source === 'pex')) return false
+    if (worst === undefined || worth(worst) >= (source === 'found' ? 1 : 0)) return false
     return this.#known.delete(worst.id)
   }
 }
@@ -149,6 +149,11 @@ function isPending(peer: Known, now: number): boolean {
 
 function backoff(failures: number): number {
   return failures === 0 ? 0 : Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (failures - 1))
+}
+
+/** 0 for a rumour and 1 for one that was found, less for each failure. */
+function worth(peer: Known): number {
+  return (peer.source === 'found' ? 1 : 0) - peer.failures
 }
 
 function rank(peer: Known): number {

@@ -25,7 +25,8 @@ export class RateMeter {
   rate(now: number): number {
     this.#advance(now)
     if (this.#since === undefined) return 0
-    const span = Math.min(SLOTS * SLOT_MS, Math.max(MIN_SPAN_MS, now - this.#since))
+    const covered = (SLOTS - 1) * SLOT_MS + (now - this.#lastSlot * SLOT_MS)
+    const span = Math.min(covered, Math.max(MIN_SPAN_MS, now - this.#since))
     return (this.#sum * 1000) / span
   }
 

@@ -214,8 +214,8 @@ export class Swarm {
 
   #ban(peerId: string, reason: string): void {
     this.#actions.push({ type: 'ban', peerId, reason })
-    for (const session of [...this.#sessions.values()]) if (session.peerId === peerId) this.#forget(session, 0)
     this.#pool.ban(peerId, this.#now)
+    for (const session of [...this.#sessions.values()]) if (session.peerId === peerId) this.#forget(session, 0)
   }
 
   /** The session is over. @param waitMs how long its peer is not dialled */

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import { HOUR_MS, SECOND_MS } from '../../../src/base/units.ts'
+import { MAX_KNOWN_PEERS, PeerPool } from '../../../src/transfer/core/peer-pool.ts'
+
+const peer = (id: string, ...addrs: string[]) => ({ id, addrs, seeder: false })
+
+function poolOf(...ids: string[]): PeerPool {
+  const pool = new PeerPool('self')
+  for (const id of ids) pool.add(peer(id), 'found', 0)
+  return pool
+}
+
+const ids = (peers: ReadonlyArray<{ id: string }>) => peers.map(({ id }) => id)
+
+describe('the peer pool', () => {
+  it('dials each peer once, and never ourselves', () => {
+    const pool = poolOf('a', 'b', 'self')
+    expect(ids(pool.takeDials(10, 0))).toEqual(['a', 'b'])
+    expect(pool.takeDials(10, 1)).toEqual([])
+    expect(pool.pending(1)).toBe(2)
+  })
+
+  it('backs off, longer each time', () => {
+    const pool = poolOf('a')
+    let now = 0
+    const waits: number[] = []
+    for (let i = 0; i < 4; i++) {
+      const since = now
+      while (pool.takeDials(1, now).length === 0) now += SECOND_MS
+      waits.push((now - since) / SECOND_MS)
+      pool.dialFailed('a', now)
+    }
+    expect(waits).toEqual([0, 5, 10, 20])
+  })
+
+  it('forgets one from peer exchange that never answers, not one that the user named', () => {
+    const pool = poolOf('named')
+    pool.add(peer('rumour'), 'pex', 0)
+    for (let i = 0, now = 0; i < 6; i++, now += HOUR_MS) {
+      for (const { id } of pool.takeDials(5, now)) pool.dialFailed(id, now)
+    }
+    expect(ids(pool.takeDials(5, 100 * HOUR_MS))).toEqual(['named'])
+  })
+
+  it('dials those first that are likely to answer', () => {
+    const pool = poolOf('c', 'b')
+    pool.add(peer('a'), 'pex', 0)
+    pool.takeDials(1, 0)
+    pool.dialFailed('b', 0)
+    expect(ids(pool.takeDials(3, HOUR_MS))).toEqual(['c', 'a', 'b'])
+  })
+
+  it('leaves a connected peer alone, and waits after it left', () => {
+    const pool = poolOf('a')
+    pool.takeDials(1, 0)
+    pool.connected('a', 0)
+    expect(pool.takeDials(1, HOUR_MS)).toEqual([])
+    pool.disconnected('a', HOUR_MS, 5000)
+    expect(pool.takeDials(1, HOUR_MS + 4999)).toEqual([])
+    expect(ids(pool.takeDials(1, HOUR_MS + 5000))).toEqual(['a'])
+  })
+
+  it('does not wait for a dial that nobody reports on for ever', () => {
+    const pool = poolOf('a')
+    pool.takeDials(1, 0)
+    expect(pool.takeDials(1, 61 * SECOND_MS).length).toBe(1)
+  })
+
+  it('gathers addresses, at most eight, the better source first', () => {
+    const pool = new PeerPool('self')
+    pool.add(peer('a', '/ip4/10.0.0.1/tcp/1'), 'pex', 0)
+    pool.add(peer('a', '/ip4/10.0.0.2/tcp/1', '/ip4/10.0.0.1/tcp/1'), 'found', 0)
+    expect(pool.addrsOf('a')).toEqual(['/ip4/10.0.0.2/tcp/1', '/ip4/10.0.0.1/tcp/1'])
+    for (let i = 0; i < 20; i++) pool.add(peer('a', `/ip4/10.0.1.${i}/tcp/1`), 'pex', 0)
+    expect(pool.addrsOf('a').length).toBe(8)
+  })
+
+  it('refuses the banned, for a time', () => {
+    const pool = poolOf('a')
+    pool.ban('a', 0)
+    pool.add(peer('a'), 'found', 1)
+    expect(pool.takeDials(1, 1)).toEqual([])
+    pool.add(peer('a'), 'found', HOUR_MS)
+    expect(pool.takeDials(1, HOUR_MS).length).toBe(1)
+  })
+
+  it('stays small', () => {
+    const pool = poolOf('named')
+    for (let i = 0; i < 5000; i++) pool.add(peer(`p${i}`), 'pex', 0)
+    expect(pool.size).toBe(MAX_KNOWN_PEERS)
+    pool.add(peer('late'), 'found', 0)
+    expect(ids(pool.takeDials(2, 0)).sort()).toEqual(['late', 'named'])
+  })
+})

@@ -1,0 +1,54 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { TokenBucket } from '../../../src/transfer/core/token-bucket.ts'
+
+describe('a token bucket', () => {
+  it('lets everything through without a rate', () => {
+    const bucket = new TokenBucket(0)
+    expect(bucket.take(0, 1e12)).toBe(true)
+    expect(bucket.availableAt(5, 1e12)).toBe(5)
+  })
+
+  it('says when it will let through', () => {
+    const bucket = new TokenBucket(0, 1000, 100)
+    expect(bucket.take(0, 100)).toBe(true)
+    expect(bucket.take(0, 50)).toBe(false)
+    expect(bucket.availableAt(0, 50)).toBe(50)
+    expect(bucket.take(50, 50)).toBe(true)
+  })
+
+  it('lets through more than the bucket holds, and makes up for it', () => {
+    const bucket = new TokenBucket(0, 1000, 100)
+    expect(bucket.take(0, 1000)).toBe(true)
+    expect(bucket.take(900, 100)).toBe(false)
+    expect(bucket.take(1000, 100)).toBe(true)
+  })
+
+  it('changes its rate while it runs', () => {
+    const bucket = new TokenBucket(0, 1000, 100)
+    bucket.take(0, 100)
+    bucket.setRate(0, 10_000, 100)
+    expect(bucket.availableAt(0, 100)).toBe(10)
+    bucket.setRate(0, undefined)
+    expect(bucket.take(0, 1e9)).toBe(true)
+  })
+
+  it('keeps to its rate over any sequence', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1000, max: 1e6 }),
+        fc.array(fc.tuple(fc.nat(200), fc.integer({ min: 1, max: 20_000 })), { minLength: 1, maxLength: 200 }),
+        (rate, takes) => {
+          const bucket = new TokenBucket(0, rate, 5000)
+          let now = 0
+          let taken = 0
+          for (const [wait, bytes] of takes) {
+            now += wait
+            if (bucket.take(now, bytes)) taken += bytes
+            expect(taken).toBeLessThanOrEqual((rate * now) / 1000 + 5000 + 20_000)
+          }
+        }
+      )
+    )
+  })
+})
