@@ -35,7 +35,7 @@ function stopWithin(code: () => number): void {
 }
 
 let signals = 0
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     signals += 1
     if (signals > 1 && name === 'SIGINT') process.exit(interrupt.exitCode)

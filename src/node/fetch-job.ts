@@ -54,6 +54,8 @@ export class FetchJob {
   #search: ProviderSearch | undefined
   #resumedBytes = 0
   #fetchedBefore = 0
+  /** Content bytes that arrived as DAG nodes. */
+  #cameWithManifest = 0
   #progressTimer: NodeJS.Timeout | undefined
 
   constructor(init: FetchJobInit, parts: FetchJobParts) {
@@ -126,7 +128,7 @@ export class FetchJob {
     try {
       const root = await this.#obtainRoot(runner)
       this.#root = root
-      this.#resumedBytes = root.heldBytes
+      this.#resumedBytes = root.heldBytes - this.#cameWithManifest
       if (!root.have.isFull) this.#startSearch(runner)
       this.#set('fetching')
       runner.setPriorities([], this.init.partial === true)
@@ -135,17 +137,18 @@ export class FetchJob {
       if (this.init.partial === true) watch.stop()
       ready({ root, runner })
       network.announceFetching(cid)
-      if (!root.have.isFull) await this.#until(runner, 'completed', () => root.have.isFull)
+      await this.#until(runner, 'completed', () => root.have.isFull)
       watch.stop()
       this.#set('finishing')
       const { skipped } = await root.complete()
       runner.endSearch()
+      network.announceSeeding(cid)
       return {
         cid: cid.toString(),
         path: this.init.path,
         size: root.manifest.totalBytes,
         seconds: (performance.now() - this.#startedAt) / SECOND_MS,
-        fetched: runner.fetchedBytes - this.#fetchedBefore,
+        fetched: runner.fetchedBytes - this.#fetchedBefore + this.#cameWithManifest,
         resumed: this.#resumedBytes,
         peers: runner.givers.size,
         skipped: [...skipped]
@@ -193,12 +196,11 @@ export class FetchJob {
     const blocks = assembler.blocks()
     const root = await store.beginFetch({ manifest, blocks, path, name, force, signal })
     await root.recheckUnrecorded(signal)
-    // the only block of a raw root is its piece: it came with the manifest
+    // the only block of a raw root is its piece
     const [block] = blocks
-    if (isRawRoot(manifest) && block !== undefined && !root.have.has(0)) {
-      await root.write(0, 1, [block])
-      runner.fetchedBytes += block.byteLength
-      for (const session of runner.sessions) runner.givers.add(session.peerId)
+    if (isRawRoot(manifest) && block !== undefined) {
+      if (!root.have.has(0)) await root.write(0, 1, [block])
+      this.#cameWithManifest = block.byteLength
     }
     return root
   }
@@ -210,13 +212,14 @@ export class FetchJob {
     runner.search(search)
   }
 
-  /** Waits for an event of the runner, unless `already` holds; a failure or cancellation ends the wait. */
-  async #until(runner: SwarmRunner, event: 'completed' | 'manifest:completed', already: () => boolean): Promise<void> {
+  /** Waits until `holds`, looking at each such event of the runner; a failure or cancellation ends the wait. */
+  async #until(runner: SwarmRunner, event: 'completed' | 'manifest:completed', holds: () => boolean): Promise<void> {
     const { signal } = this.#abort
     if (signal.aborted) throw abortReason(signal)
-    if (already()) return
+    if (holds()) return
     await new Promise<void>((resolve, reject) => {
       const off = runner.events.on(event, () => {
+        if (!holds()) return
         end()
         resolve()
       })

@@ -23,6 +23,8 @@ export class Fetches {
   readonly #store: () => ContentStore
   readonly #roots: () => Roots
   readonly #running = new Map<string, Running>()
+  /** Jobs that were cancelled and have not ended yet: the next fetch of the root waits for them. */
+  readonly #ending = new Map<string, Promise<unknown>>()
 
   constructor(parts: () => FetchJobParts, store: () => ContentStore, roots: () => Roots) {
     this.#parts = parts
@@ -53,11 +55,12 @@ export class Fetches {
   async stop(): Promise<void> {
     const jobs = [...this.#running.values()].map(running => running.job)
     for (const job of jobs) job.cancel(new ShoalError('ERR_ABORTED', 'the node is stopping'))
-    await Promise.allSettled(jobs.map(job => job.done))
+    await Promise.allSettled([...jobs.map(job => job.done), ...this.#ending.values()])
   }
 
   /** The job of a root, for a reader: started when there is none. */
-  jobFor(source: Source, path: string, timeoutMs: number): FetchJob {
+  async jobFor(source: Source, path: string, timeoutMs: number): Promise<FetchJob> {
+    await this.#ending.get(source.cid)
     return this.#join(source, { path, exists: 'nothing' }, source.name ?? source.cid, timeoutMs, false, true).job
   }
 
@@ -65,7 +68,9 @@ export class Fetches {
     const running = this.#running.get(cid)
     if (running?.job !== job) return
     running.watchers -= 1
-    if (running.watchers <= 0) job.cancel()
+    if (running.watchers > 0) return
+    job.cancel()
+    this.#end(cid, job)
   }
 
   async #fetch(source: Source, options: FetchOptions, handle: TransferHandle): Promise<FetchResult> {
@@ -97,6 +102,7 @@ export class Fetches {
         details: { path: destination.path }
       })
     }
+    await this.#ending.get(source.cid)
     throwIfAborted(signal)
     const running = this.#join(
       source,
@@ -141,12 +147,19 @@ export class Fetches {
     const started = { job, watchers: 1 }
     this.#running.set(source.cid, started)
     this.#roots().markFetching(source.cid, true)
-    const end = () => {
-      this.#running.delete(source.cid)
-      this.#roots().markFetching(source.cid, false)
-    }
+    const end = () => this.#end(source.cid, job)
     job.done.then(end, end)
     return started
+  }
+
+  #end(cid: string, job: FetchJob): void {
+    if (this.#running.get(cid)?.job !== job) return
+    this.#running.delete(cid)
+    this.#roots().markFetching(cid, false)
+    const ended = Promise.allSettled([job.done]).finally(() => {
+      if (this.#ending.get(cid) === ended) this.#ending.delete(cid)
+    })
+    this.#ending.set(cid, ended)
   }
 
   /** The content is at the destination and right: held by the store there, or found to be by hashing it. */

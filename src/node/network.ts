@@ -9,7 +9,7 @@ import { MINUTE_MS, SECOND_MS } from '../base/units.ts'
 import { Reprovider, type ReprovideStore } from '../dht/reprovider.ts'
 import type { PeerStream } from '../transfer/io/seams.ts'
 import type { PexPeer } from '../transfer/protocol/messages.ts'
-import { parseMultiaddr } from './host/addresses.ts'
+import { parseMultiaddr, plainAddrs } from './host/addresses.ts'
 import { createHost, type Host } from './host/create-host.ts'
 import { FirstContact } from './host/first-contact.ts'
 import { loadIdentity } from './host/identity.ts'
@@ -39,6 +39,8 @@ export interface NetworkEvents {
   announced: { cid: string; nodes: number }
   'peer:connected': { peerId: string }
   'peer:disconnected': { peerId: string }
+  /** A connected peer said where it can be dialled. */
+  'peer:identified': { peerId: string; addrs: string[] }
 }
 
 export class Network {
@@ -51,6 +53,7 @@ export class Network {
   readonly #book: PeerBook
   readonly #contact: FirstContact
   readonly #init: NetworkInit
+  readonly #addrs = new Map<string, string[]>()
   readonly #named = new Map<string, PexPeer>()
   /** Roots that a client announces once it has become a server. */
   readonly #held = new Set<CID>()
@@ -106,7 +109,14 @@ export class Network {
     this.host.libp2p.addEventListener('peer:connect', event => {
       this.events.emit('peer:connected', { peerId: event.detail.toString() })
     })
+    this.host.libp2p.addEventListener('peer:identify', ({ detail }) => {
+      const peerId = detail.peerId.toString()
+      const addrs = plainAddrs(detail.signedPeerRecord?.addresses ?? detail.listenAddrs)
+      this.#addrs.set(peerId, addrs)
+      this.events.emit('peer:identified', { peerId, addrs })
+    })
     this.host.libp2p.addEventListener('peer:disconnect', event => {
+      this.#addrs.delete(event.detail.toString())
       this.events.emit('peer:disconnected', { peerId: event.detail.toString() })
     })
     await this.#book.load()
@@ -116,6 +126,11 @@ export class Network {
 
   get connectionCount(): number {
     return this.host.libp2p.getConnections().length
+  }
+
+  /** Where a connected peer can be dialled, without `/p2p/…`; empty until it has said so. */
+  addrsOf(peerId: string): readonly string[] {
+    return this.#addrs.get(peerId) ?? []
   }
 
   /** @param linkPeers multiaddrs of the link */
@@ -146,7 +161,10 @@ export class Network {
   /** Announce now, and again for as long as it is held. */
   announce(cid: CID): void {
     if (this.#init.dht === 'client' && this.host.routing.mode === 'client') this.#held.add(cid)
-    else void this.reprovider.add(cid)
+    else
+      this.reprovider.add(cid).catch((err: unknown) => {
+        this.#init.log.error(`${cid} cannot be announced: ${err instanceof Error ? err.message : String(err)}`)
+      })
   }
 
   /** A fetch has its manifest: a server announces at once, a client when it has run for a minute. */

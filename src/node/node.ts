@@ -120,6 +120,7 @@ export class Node implements ShoalNode {
     this.#swarms = new SwarmHost({
       selfId: network.host.peerId,
       dialer: network.host.dialer,
+      addrsOf: peerId => network.addrsOf(peerId),
       clock: systemClock,
       random: seededRandom(randomInt(2 ** 32)),
       log: this.#log.scope('swarm'),
@@ -128,6 +129,7 @@ export class Node implements ShoalNode {
     })
     this.#swarms.events.on('peer:banned', event => this.#events.emit('peer:banned', event))
     network.events.on('announced', event => this.#events.emit('root:announced', event))
+    network.events.on('peer:identified', ({ peerId, addrs }) => this.#swarms?.learned(peerId, addrs))
     network.events.on('peer:connected', event => this.#events.emit('peer:connected', event))
     network.events.on('peer:disconnected', event => this.#events.emit('peer:disconnected', event))
   }
@@ -197,7 +199,7 @@ export class Node implements ShoalNode {
       return
     }
     const cachePath = held?.path ?? join(this.#options.dataDir, 'cache', source.cid)
-    const job = this.#fetches.jobFor(source, cachePath, timeoutMs)
+    const job = await this.#fetches.jobFor(source, cachePath, timeoutMs)
     const failed = new AbortController()
     job.done.catch((err: unknown) => failed.abort(err))
     const ended = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal])

@@ -21,6 +21,7 @@ export class MemoryNetwork {
       clock: systemClock,
       random: seededRandom(this.hosts.size + 1),
       log: silentLogger,
+      addrsOf: () => [],
       ...limits,
       dialer: {
         dial: async peer => {

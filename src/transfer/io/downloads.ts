@@ -77,6 +77,11 @@ export class Downloads {
     }
   }
 
+  /** Sessions with requests that wait at the gate. */
+  heldBack(): number[] {
+    return [...this.#lanes].flatMap(([session, lane]) => (lane.gated.size > 0 ? [session] : []))
+  }
+
   forget(session: PeerSession): void {
     for (const callOff of this.#lanes.get(session.id)?.gated.values() ?? []) callOff()
     this.#lanes.delete(session.id)

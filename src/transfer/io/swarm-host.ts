@@ -29,6 +29,8 @@ const MAX_IDLE_BUFFERS = 64
 export interface SwarmHostInit {
   readonly selfId: string
   readonly dialer: Dialer
+  /** Where a connected peer can be dialled, as far as it said so; not where it dialled from. */
+  readonly addrsOf: (peerId: string) => readonly string[]
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -113,6 +115,11 @@ export class SwarmHost {
     this.init.log.warn(`banned ${peerId}: ${reason}`)
     for (const swarm of this.#swarms.values()) swarm.dropPeer(peerId, 'badData', reason)
     this.events.emit('peer:banned', { peerId, reason })
+  }
+
+  /** A connected peer said where it can be dialled. */
+  learned(peerId: string, addrs: readonly string[]): void {
+    for (const swarm of this.#swarms.values()) swarm.learned(peerId, addrs)
   }
 
   openSession(stream: PeerStream, handlers: SessionHandlers): PeerSession {

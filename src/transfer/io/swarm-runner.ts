@@ -130,6 +130,11 @@ export class SwarmRunner {
     if (fresh.length > 0) this.#post({ type: 'peersFound', peers: fresh })
   }
 
+  /** Where a peer that is in this swarm can be dialled became known: others are told in peer exchange. */
+  learned(peerId: string, addrs: readonly string[]): void {
+    if (this.sessions.some(session => session.peerId === peerId)) this.addPeers([{ id: peerId, addrs, seeder: false }])
+  }
+
   /** Looks for peers until `endSearch`, `stop`, or the source has no more. */
   search(source: PeerSource): void {
     this.endSearch()
@@ -167,7 +172,7 @@ export class SwarmRunner {
       const { up, down } = this.#traffic.count(session, this.#now())
       if (up > 0 || down > 0) moved.push({ session: session.id, down, up })
     }
-    this.#post({ type: 'tick', moved })
+    this.#post({ type: 'tick', moved, heldBack: this.#downloads.heldBack() })
   }
 
   async stop(): Promise<void> {
@@ -215,7 +220,8 @@ export class SwarmRunner {
       type: 'sessionOpened',
       session: session.id,
       peerId: session.peerId,
-      outbound: session.stream.outbound
+      outbound: session.stream.outbound,
+      addrs: this.#host.init.addrsOf(session.peerId)
     })
   }
 
@@ -352,6 +358,7 @@ export class SwarmRunner {
       this.events.emit('failed', err instanceof Error ? err : new ShoalError('ERR_BUG', String(err)))
       return
     }
+    this.givers.add(session.peerId)
     this.events.emit('progressed', undefined)
     this.#post({ type: 'nodesAccepted', session: session.id, known: sink.known, complete: sink.complete })
     if (sink.complete) {
