@@ -1,7 +1,7 @@
 /** Multiaddrs that users give and get. */
 import { peerIdFromString } from '@libp2p/peer-id'
-import { isLoopback } from '@libp2p/utils'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { isLoopbackAddr } from 'is-loopback-addr'
 import { ShoalError } from '../../base/errors.ts'
 
 const EXAMPLE = '/ip4/192.0.2.7/tcp/4160'
@@ -50,7 +50,7 @@ export function parseListenAddr(text: string): Multiaddr {
 export function linkAddrs<T extends string | Multiaddr>(addrs: readonly T[]): T[] {
   const reachable = addrs.filter(addr => {
     const parsed = multiaddr(addr)
-    return !isLoopback(parsed) && !parsed.toString().startsWith('/ip6/fe80:')
+    return !isLoopbackAddr(parsed.getComponents()[0]?.value ?? '') && !parsed.toString().startsWith('/ip6/fe80:')
   })
   return reachable.length > 0 ? reachable : [...addrs]
 }
