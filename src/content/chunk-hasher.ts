@@ -3,6 +3,8 @@
  * buffers of their own so that nothing is copied between threads and this one stays free for the rest of the node.
  */
 import { hash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { ShoalError } from '../base/errors.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -26,13 +28,36 @@ const THREADS = 2
 const WORTH_ASKING_BYTES = 128 * 1024
 const BUFFERS = 12
 
-/** @param totalBytes what there is to hash */
-export function createChunkHasher(totalBytes: number): ChunkHasher {
-  const here = new LocalHasher()
-  return totalBytes < WORTH_THREADS_BYTES ? here : new ThreadedHasher(here)
+export interface HashRequest {
+  readonly id: number
+  readonly fd: number
+  readonly position: number
+  readonly length: number
 }
 
-class LocalHasher implements ChunkHasher {
+export interface HashAnswer {
+  readonly id: number
+  /** Null where the file ended early. */
+  readonly digest: Uint8Array | null
+  /** A system error: between threads an Error loses its code. */
+  readonly error: { readonly code: string | undefined; readonly message: string } | null
+}
+
+/**
+ * Uncompiled or bundled, the worker's file is not there: then everything is hashed here.
+ * @param totalBytes what there is to hash
+ */
+export function createChunkHasher(totalBytes: number): ChunkHasher {
+  const here = new LocalHasher()
+  const worker = fileURLToPath(new URL('./hash-worker.js', import.meta.url))
+  if (totalBytes < WORTH_THREADS_BYTES || !existsSync(worker)) return here
+  return new ThreadedHasher(
+    here,
+    () => new Worker(new URL('./hash-worker.js', import.meta.url), { name: 'shoal-hash' })
+  )
+}
+
+export class LocalHasher implements ChunkHasher {
   readonly #pool = new BufferPool(BUFFERS, CHUNK_BYTES)
 
   async hashChunk(fd: number, position: number, length: number): Promise<Uint8Array | undefined> {
@@ -48,55 +73,22 @@ class LocalHasher implements ChunkHasher {
   async close(): Promise<void> {}
 }
 
-interface Answer {
-  id: number
-  /** Null where the file ended early. */
-  digest: Uint8Array | null
-  /** A system error: between threads an Error loses its code. */
-  error: { code: string; message: string } | null
-}
-
 interface Asked {
   resolve(digest: Uint8Array | undefined): void
   reject(err: unknown): void
 }
 
-/**
- * As text, for it must run from a TypeScript checkout, from dist and out of a bundle alike.
- * Message: { id, fd, position, length }; answer: Answer.
- */
-const THREAD_SOURCE = `
-const { hash } = require('node:crypto')
-const { readSync } = require('node:fs')
-const { parentPort } = require('node:worker_threads')
-const buffer = Buffer.allocUnsafeSlow(${CHUNK_BYTES})
-parentPort.on('message', ({ id, fd, position, length }) => {
-  try {
-    let had = 0
-    while (had < length) {
-      const got = readSync(fd, buffer, had, length - had, position + had)
-      if (got === 0) break
-      had += got
-    }
-    const digest = had < length ? null : hash('sha256', buffer.subarray(0, length), 'buffer')
-    parentPort.postMessage({ id, digest, error: null })
-  } catch ({ code, message }) {
-    parentPort.postMessage({ id, digest: null, error: { code, message } })
-  }
-})
-`
-
-class ThreadedHasher implements ChunkHasher {
+export class ThreadedHasher implements ChunkHasher {
   readonly #here: LocalHasher
   readonly #threads: Worker[]
   readonly #asked = new Map<number, Asked>()
   #lastId = 0
 
-  constructor(here: LocalHasher) {
+  constructor(here: LocalHasher, startThread: () => Worker) {
     this.#here = here
     this.#threads = Array.from({ length: THREADS }, () => {
-      const thread = new Worker(THREAD_SOURCE, { eval: true, name: 'shoal-hash' })
-      thread.on('message', (answer: Answer) => this.#answered(answer))
+      const thread = startThread()
+      thread.on('message', (answer: HashAnswer) => this.#answered(answer))
       thread.on('error', err => this.#died(err))
       return thread
     })
@@ -108,7 +100,7 @@ class ThreadedHasher implements ChunkHasher {
       this.#lastId += 1
       const id = this.#lastId
       this.#asked.set(id, { resolve, reject })
-      this.#threads[id % THREADS]?.postMessage({ id, fd, position, length })
+      this.#threads[id % THREADS]?.postMessage({ id, fd, position, length } satisfies HashRequest)
     })
   }
 
@@ -116,7 +108,7 @@ class ThreadedHasher implements ChunkHasher {
     await Promise.all(this.#threads.map(thread => thread.terminate()))
   }
 
-  #answered({ id, digest, error }: Answer): void {
+  #answered({ id, digest, error }: HashAnswer): void {
     const asked = this.#asked.get(id)
     this.#asked.delete(id)
     if (error !== null) asked?.reject(Object.assign(new Error(error.message), { code: error.code }))

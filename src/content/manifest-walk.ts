@@ -3,18 +3,14 @@
  * are walked as often as they occur, within limits; nothing recurses, so depth costs no stack.
  */
 import type { CID } from 'multiformats/cid'
-import { DAG_PB, RAW } from './cid.ts'
+import { RAW } from './cid.ts'
 import { DagNode } from './dag-node.ts'
-import { DigestTable } from './digest-table.ts'
 import { FlatManifest } from './flat-manifest.ts'
 import { malformedRoot } from './malformed-root.ts'
 import type { InlineSpan, Manifest, ManifestEntry } from './manifest.ts'
 import { MAX_PATH_BYTES, type ManifestLimits, MIN_VISIT_BYTES } from './manifest-limits.ts'
-import { MAX_PIECE_BYTES, PieceMap } from './piece-map.ts'
+import { PieceNumbering } from './piece-numbering.ts'
 import { decodeName, nameProblem, printable } from './safe-path.ts'
-
-/** SHA-256 of nothing: the one piece that may, and must, be empty. */
-const EMPTY_DIGEST = Buffer.from('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'hex')
 
 export interface NodeSource {
   readonly root: CID
@@ -59,7 +55,7 @@ export function walkManifest(source: NodeSource, limits: ManifestLimits): Manife
 
 /** The manifest of a file that is a single raw block. @param size bytes of the block */
 export function walkRawRoot(root: CID, size: number): Manifest {
-  const pieces = new Pieces()
+  const pieces = new PieceNumbering()
   pieces.add(root.multihash.digest, 0, RAW, size, size)
   return new FlatManifest({
     root,
@@ -78,7 +74,7 @@ class Walk {
   readonly #stack: Array<FolderFrame | FileFrame> = []
   readonly #entries: ManifestEntry[] = []
   readonly #inline: InlineSpan[] = []
-  readonly #pieces = new Pieces()
+  readonly #pieces = new PieceNumbering()
   readonly #spanEntry: number[] = []
   readonly #spanPiece: number[] = []
   readonly #spanOffset: number[] = []
@@ -269,32 +265,6 @@ class Walk {
     this.#unfoldedBytes += Math.max(block.byteLength, MIN_VISIT_BYTES)
     if (this.#unfoldedBytes > this.#limits.unfoldedBytes) throw malformedRoot('subtrees repeated without end')
     return new DagNode(block, this.#limits.links)
-  }
-}
-
-/** Pieces by digest and codec, in order of first appearance, with the sizes that links state for them. */
-class Pieces {
-  readonly #table = new DigestTable()
-  readonly #wire: number[] = []
-  readonly #dagPbData = new Map<number, number>()
-
-  add(bytes: Uint8Array, at: number, codec: typeof RAW | typeof DAG_PB, wire: number, data: number): number {
-    const piece = this.#table.add(bytes, at, codec)
-    if (piece < this.#wire.length) {
-      const known = codec === RAW ? wire : this.#dagPbData.get(piece)
-      if (this.#wire[piece] !== wire || known !== data) throw malformedRoot('two sizes are stated for one piece')
-      return piece
-    }
-    if (wire > MAX_PIECE_BYTES) throw malformedRoot(`a piece of ${wire} bytes`)
-    const empty = codec === RAW && EMPTY_DIGEST.equals(this.#table.digest(piece))
-    if (empty !== (wire === 0)) throw malformedRoot('a piece whose stated length its hash contradicts')
-    this.#wire.push(wire)
-    if (codec === DAG_PB) this.#dagPbData.set(piece, data)
-    return piece
-  }
-
-  toMap(): PieceMap {
-    return new PieceMap(this.#table.toBytes(), this.#wire, this.#dagPbData)
   }
 }
 
