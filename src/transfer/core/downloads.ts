@@ -213,7 +213,7 @@ export class Downloads {
         this.#updateInterest(session)
       }
     }
-    this.pumpAll(now)
+    this.start(now)
   }
 
   // what the user wants

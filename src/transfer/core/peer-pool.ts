@@ -69,7 +69,7 @@ export class PeerPool {
       // fresh word from a better source: its addresses first, and another chance soon
       if (known.source === 'pex') known.failures = Math.min(known.failures, 1)
       known.source = 'found'
-      known.notBefore = Math.min(known.notBefore, now + backoff(known.failures))
+      if (known.failures > 0) known.notBefore = Math.min(known.notBefore, now + backoff(known.failures))
     }
     const addrs = source === 'found' ? [...peer.addrs, ...known.addrs] : [...known.addrs, ...peer.addrs]
     known.addrs = [...new Set(addrs)].slice(0, MAX_PEX_ADDRS)
@@ -81,7 +81,19 @@ export class PeerPool {
     if (known === undefined) return
     known.connected = true
     known.pendingSince = undefined
-    known.failures = 0
+  }
+
+  /** It speaks our protocol and has the root. */
+  greeted(peerId: string): void {
+    const known = this.#known.get(peerId)
+    if (known !== undefined) known.failures = 0
+  }
+
+  /** Ends the waits after sessions that ended well; those after failures stay. */
+  wake(now: number): void {
+    for (const peer of this.#known.values()) {
+      if (peer.failures === 0) peer.notBefore = Math.min(peer.notBefore, now)
+    }
   }
 
   /** @param waitMs how long not to dial it */
@@ -97,7 +109,7 @@ export class PeerPool {
     if (known === undefined) return
     known.pendingSince = undefined
     known.failures += 1
-    known.notBefore = now + backoff(known.failures)
+    known.notBefore = Math.max(known.notBefore, now + backoff(known.failures))
     if (known.source === 'pex' && known.failures >= MAX_FAILURES) this.#known.delete(peerId)
   }
 

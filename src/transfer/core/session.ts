@@ -43,6 +43,8 @@ export class Session implements Giver {
   readonly pendingHave = new PendingHave()
   /** They hold the whole manifest. */
   hasManifest = false
+  /** Times that they said anew what they hold. */
+  haveBitfields = 0
   /** Pieces that we miss and they hold. */
   lacked = 0
 

@@ -1,32 +1,28 @@
 /**
- * The swarm of one root: who is there, what they said, and what to do about it. Takes one input at a time and returns its
- * actions; knows no clock, no network and no bytes. The parts: Downloads (what we ask for), Serving (what we give),
- * ManifestExchange, Pex, PeerPool. This is the one place where sessions begin and end and messages are judged.
- *
- * Rules of the protocol that are enforced here: docs/protocol.md.
+ * The swarm of one root: takes one input at a time and returns its actions; knows no clock, no network and no bytes. The
+ * parts: Membership (who is there), NodeMessages (the manifest), Downloads (what we ask for), Serving (what we give). Here
+ * inputs and messages are told apart, judged by the rules of docs/protocol.md, and given to the parts in order.
  */
 import type { Random } from '../../base/random.ts'
-import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 import type { Bitfield } from '../../content/bitfield.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
-import { MAX_NODES_PER_REQUEST } from '../protocol/limits.ts'
-import type { GoodbyeCode, Have, Message, PexPeer } from '../protocol/messages.ts'
+import type { Have, Message } from '../protocol/messages.ts'
 import { DEFAULT_CONFIG, type SwarmConfig } from './config.ts'
 import { Downloads } from './downloads.ts'
 import { HaveAnnouncer } from './have-announcer.ts'
-import { ManifestExchange } from './manifest-exchange.ts'
-import { PeerPool } from './peer-pool.ts'
-import { Pex } from './pex.ts'
+import { Membership } from './membership.ts'
+import { NodeMessages } from './node-messages.ts'
 import { PieceSet, toRuns } from './piece-set.ts'
 import { Serving } from './serving.ts'
-import { Session } from './session.ts'
+import type { Session } from './session.ts'
 import { type SwarmSnapshot, snapshotOf } from './snapshot.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { Action, Input, SessionId } from './swarm-io.ts'
 
-/** Nodes that one peer may ask for in its session: the whole manifest so many times. */
-const NODE_REQUESTS_FACTOR = 4
+/** `haveBitfield` messages in one session: each costs the other side a look at every piece. */
+const MAX_HAVE_BITFIELDS = 16
 
+/** What exists once the manifest is known. */
 interface Loaded {
   readonly pieces: PieceMap
   readonly nodeCount: number
@@ -38,40 +34,40 @@ type MessageOf<T extends Message['type']> = Extract<Message, { type: T }>
 
 export class Swarm {
   readonly #root: Uint8Array
-  readonly #selfId: string
   readonly #config: SwarmConfig
-  readonly #sessions = new Map<SessionId, Session>()
   readonly #context: SwarmContext
-  readonly #pool: PeerPool
-  readonly #pex = new Pex()
-  readonly #manifest: ManifestExchange
+  readonly #members: Membership
+  readonly #nodes: NodeMessages
   readonly #haves = new HaveAnnouncer()
-  /** Nodes that a session asked for. */
-  readonly #nodesAsked = new Map<SessionId, number>()
   #loaded: Loaded | undefined
   #paused: boolean
   #priorities: Extract<Input, { type: 'prioritiesSet' }> | undefined
-  /** `total` of the last answer with nodes, by session. */
-  #nodesTotal = new Map<SessionId, number>()
   #actions: Action[] = []
   #now = 0
 
   constructor(init: { root: Uint8Array; selfId: string; random: Random; config?: Partial<SwarmConfig> }) {
     this.#root = init.root
-    this.#selfId = init.selfId
     this.#config = { ...DEFAULT_CONFIG, ...init.config }
     this.#paused = !this.#config.fetch
-    this.#pool = new PeerPool(init.selfId)
-    this.#manifest = new ManifestExchange(this.#config.manifestTimeoutMs)
+    const emit = (action: Action) => {
+      this.#actions.push(action)
+    }
+    this.#members = new Membership({
+      selfId: init.selfId,
+      config: this.#config,
+      emit,
+      onGone: session => this.#gone(session)
+    })
     this.#context = {
       config: this.#config,
       random: init.random,
-      sessions: this.#sessions,
-      emit: action => this.#actions.push(action),
-      send: (session, message) => this.#actions.push({ type: 'send', session: session.id, message }),
-      end: (session, code, message) => this.#end(session, code, message),
-      ban: (peerId, reason) => this.#ban(peerId, reason)
+      sessions: this.#members.sessions,
+      emit,
+      send: (session, message) => emit({ type: 'send', session: session.id, message }),
+      end: (session, code, message) => this.#members.end(session, code, message, this.#now),
+      ban: (peerId, reason) => this.#members.ban(peerId, reason, this.#now)
     }
+    this.#nodes = new NodeMessages(this.#context)
   }
 
   /** @param now milliseconds, never less than before. The actions are to be carried out in order. */
@@ -85,11 +81,11 @@ export class Swarm {
 
   snapshot(now: number): SwarmSnapshot {
     return snapshotOf({
-      sessions: this.#sessions.values(),
+      sessions: this.#members.sessions.values(),
       picker: this.#loaded?.downloads.picker,
-      nodesKnown: this.#loaded?.nodeCount ?? this.#manifest.known,
-      peersKnown: this.#pool.size,
-      dialsPending: this.#pool.pending(now),
+      nodesKnown: this.#loaded?.nodeCount ?? this.#nodes.known,
+      peersKnown: this.#members.peersKnown,
+      dialsPending: this.#members.dialsPending(now),
       paused: this.#paused,
       now
     })
@@ -97,7 +93,7 @@ export class Swarm {
 
   /** Payload bytes a second from and to the session's peer; zeros when it is over. */
   sessionRates(session: SessionId, now: number): { up: number; down: number } {
-    const found = this.#sessions.get(session)
+    const found = this.#members.sessions.get(session)
     return { up: found?.up.rate(now) ?? 0, down: found?.down.rate(now) ?? 0 }
   }
 
@@ -107,7 +103,7 @@ export class Swarm {
         this.#opened(input)
         return
       case 'sessionClosed':
-        this.#withSession(input.session, session => this.#forget(session, 5 * SECOND_MS))
+        this.#withSession(input.session, session => this.#members.forget(session, undefined, this.#now))
         return
       case 'message':
         this.#withSession(input.session, session => this.#message(session, input.message))
@@ -116,10 +112,10 @@ export class Swarm {
         this.#load(input.pieces, input.nodeCount, input.have)
         return
       case 'nodesAccepted':
-        this.#nodesAccepted(input.session, input.known, input.complete)
+        if (this.#loaded === undefined && !input.complete) this.#nodes.accepted(input.session, input.known, this.#now)
         return
       case 'nodesFalse':
-        this.#withSession(input.session, session => this.#ban(session.peerId, 'a DAG node was false'))
+        this.#withSession(input.session, session => this.#context.ban(session.peerId, 'a DAG node was false'))
         return
       case 'requestCompleted':
         this.#withSession(input.session, session => {
@@ -145,20 +141,23 @@ export class Swarm {
         this.#tick(input)
         return
       case 'peersFound':
-        for (const peer of input.peers) this.#pool.add(peer, 'found', this.#now)
+        this.#members.found(input.peers, this.#now)
         this.#dial()
         return
       case 'dialFailed':
-        this.#pool.dialFailed(input.peerId, this.#now)
+        this.#members.dialFailed(input.peerId, this.#now)
         this.#dial()
         return
       case 'prioritiesSet':
         this.#priorities = input
         this.#loaded?.downloads.prioritise(input.ranges, input.onlyThese, this.#now)
+        this.#members.wake(this.#now)
+        this.#dial()
         return
       case 'fetchPaused':
         this.#paused = input.paused
         this.#loaded?.downloads.setPaused(input.paused, this.#now)
+        if (!input.paused) this.#members.wake(this.#now)
         this.#dial()
         return
     }
@@ -167,27 +166,8 @@ export class Swarm {
   // sessions
 
   #opened(input: Extract<Input, { type: 'sessionOpened' }>): void {
-    if (this.#sessions.has(input.session)) return
-    const session = new Session({ ...input, id: input.session, now: this.#now })
-    this.#pool.connected(input.peerId, this.#now)
-    if (input.addrs !== undefined) {
-      this.#pool.add({ id: input.peerId, addrs: input.addrs, seeder: false }, 'pex', this.#now)
-    }
-    const twin = [...this.#sessions.values()].find(other => other.peerId === input.peerId)
-    this.#sessions.set(session.id, session)
-    if (input.peerId === this.#selfId) {
-      this.#end(session, 'duplicate', 'this is the same node')
-      return
-    }
-    if (twin !== undefined) {
-      const ended = this.#loserOf(twin, session)
-      this.#end(ended, 'duplicate', 'another session with this peer is open')
-      if (ended === session) return
-    }
-    if (this.#sessions.size > this.#config.maxSessions) {
-      this.#end(session, 'full', `this node has ${this.#config.maxSessions} peers for that root already`)
-      return
-    }
+    const session = this.#members.open(input, this.#now)
+    if (session === undefined) return
     this.#context.send(session, {
       type: 'hello',
       root: this.#root,
@@ -199,39 +179,13 @@ export class Swarm {
     })
   }
 
-  /** Both ends come to the same result: the session stays that the peer with the lesser ID opened; else the newer one. */
-  #loserOf(older: Session, newer: Session): Session {
-    const opener = (session: Session) => (session.outbound ? this.#selfId : session.peerId)
-    if (opener(older) === opener(newer)) return older
-    return opener(older) < opener(newer) ? newer : older
-  }
-
-  #end(session: Session, code: GoodbyeCode, message: string): void {
-    if (this.#sessions.get(session.id) !== session) return
-    this.#actions.push({ type: 'disconnect', session: session.id, code, message })
-    this.#forget(session, waitAfter(code))
-  }
-
-  #ban(peerId: string, reason: string): void {
-    this.#actions.push({ type: 'ban', peerId, reason })
-    this.#pool.ban(peerId, this.#now)
-    for (const session of [...this.#sessions.values()]) if (session.peerId === peerId) this.#forget(session, 0)
-  }
-
-  /** The session is over. @param waitMs how long its peer is not dialled */
-  #forget(session: Session, waitMs: number): void {
-    this.#sessions.delete(session.id)
-    this.#pex.gone(session.id)
-    this.#manifest.gone(session.id)
-    this.#nodesAsked.delete(session.id)
-    this.#nodesTotal.delete(session.id)
-    const twin = [...this.#sessions.values()].some(other => other.peerId === session.peerId)
-    if (!twin) this.#pool.disconnected(session.peerId, this.#now, waitMs)
+  #gone(session: Session): void {
+    this.#nodes.gone(session.id)
     if (this.#loaded !== undefined) {
       if (session.greeted) this.#loaded.downloads.leave(session)
       this.#loaded.serving.gone(session, this.#now)
       this.#loaded.downloads.pumpAll(this.#now)
-    } else this.#askForNodes()
+    } else this.#nodes.ask(this.#now)
     this.#dial()
   }
 
@@ -240,11 +194,11 @@ export class Swarm {
   #message(session: Session, message: Message): void {
     session.lastHeardAt = this.#now
     if (message.type === 'goodbye') {
-      this.#forget(session, waitAfter(message.code))
+      this.#members.forget(session, message.code, this.#now)
       return
     }
     if ((message.type === 'hello') === session.greeted) {
-      this.#end(session, 'protocol', session.greeted ? 'a second hello' : `${message.type} before hello`)
+      this.#context.end(session, 'protocol', session.greeted ? 'a second hello' : `${message.type} before hello`)
       return
     }
     switch (message.type) {
@@ -288,13 +242,13 @@ export class Swarm {
         this.#loaded?.downloads.rejected(session, message.id, message.code, this.#now)
         return
       case 'nodeRequest':
-        this.#nodeRequest(session, message)
+        this.#nodes.requested(session, message.first, message.count, this.#loaded?.nodeCount)
         return
       case 'nodes':
-        this.#nodes(session, message)
+        if (this.#loaded === undefined) this.#nodes.answered(session, message, this.#now)
         return
       case 'pex':
-        for (const peer of this.#pex.received(session.id, message)) this.#pool.add(peer, 'pex', this.#now)
+        this.#members.heard(session, message, this.#now)
         this.#dial()
         return
     }
@@ -302,50 +256,54 @@ export class Swarm {
 
   #hello(session: Session, hello: MessageOf<'hello'>): void {
     if (!equal(hello.root, this.#root)) {
-      this.#end(session, 'protocol', 'a hello for another root')
+      this.#context.end(session, 'protocol', 'a hello for another root')
       return
     }
     if (!hello.manifest && hello.have.kind !== 'none') {
-      this.#end(session, 'protocol', 'pieces without a manifest')
+      this.#context.end(session, 'protocol', 'pieces without a manifest')
       return
     }
     session.hasManifest = hello.manifest
     session.maxRequests = hello.maxRequests
     session.maxRequestBytes = hello.maxRequestBytes
     if (!session.setHave(hello.have, this.#loaded?.pieces.count)) {
-      this.#end(session, 'protocol', 'a bitfield that does not fit the root')
+      this.#context.end(session, 'protocol', 'a bitfield that does not fit the root')
       return
     }
-    session.greeted = true
-    this.#pex.joined(session.id)
+    this.#members.greeted(session)
     this.#loaded?.downloads.join(session)
     this.#loaded?.downloads.pump(session, this.#now)
-    this.#exchangePeers(session)
-    this.#askForNodes()
+    this.#members.exchange(session, this.#now)
+    if (this.#loaded === undefined) this.#nodes.ask(this.#now)
   }
 
   #haveBitfield(session: Session, have: Have): void {
+    session.haveBitfields += 1
+    if (session.haveBitfields > MAX_HAVE_BITFIELDS) {
+      this.#context.end(session, 'limit', 'its haves were told anew too often')
+      return
+    }
     this.#loaded?.downloads.cancelAll(session)
     this.#loaded?.downloads.leave(session)
     session.hasManifest = true
     if (!session.setHave(have, this.#loaded?.pieces.count)) {
-      this.#end(session, 'protocol', 'a bitfield that does not fit the root')
+      this.#context.end(session, 'protocol', 'a bitfield that does not fit the root')
       return
     }
     this.#loaded?.downloads.join(session)
     this.#loaded?.downloads.pumpAll(this.#now)
-    this.#askForNodes()
+    if (this.#loaded === undefined) this.#nodes.ask(this.#now)
   }
 
   #haveRuns(session: Session, { type, runs }: MessageOf<'have' | 'lost'>): void {
     if (!session.hasManifest) {
-      this.#end(session, 'protocol', 'pieces without a manifest')
+      this.#context.end(session, 'protocol', 'pieces without a manifest')
       return
     }
     const count = this.#loaded?.pieces.count
     const total = runs.reduce((sum, run) => sum + run.count, 0)
     if (count !== undefined && (total > count || runs.some(run => run.first + run.count > count))) {
-      this.#end(session, 'protocol', 'pieces that the root does not have')
+      this.#context.end(session, 'protocol', 'pieces that the root does not have')
       return
     }
     for (const { first, count: length } of runs) {
@@ -365,7 +323,7 @@ export class Swarm {
     const { pieces: map, downloads } = this.#loaded ?? {}
     if (map === undefined || downloads === undefined) return
     if (pieces.some(piece => piece >= map.count)) {
-      this.#end(session, 'protocol', 'pieces that the root does not have')
+      this.#context.end(session, 'protocol', 'pieces that the root does not have')
       return
     }
     downloads.offered(session, pieces, type === 'offer')
@@ -377,7 +335,7 @@ export class Swarm {
   #load(pieces: PieceMap, nodeCount: number, have: Bitfield): void {
     const before = this.#loaded
     if (before !== undefined) {
-      for (const session of this.#sessions.values()) {
+      for (const session of this.#members.sessions.values()) {
         before.downloads.cancelAll(session)
         before.downloads.leave(session)
       }
@@ -388,11 +346,11 @@ export class Swarm {
       paused: this.#paused
     })
     this.#loaded = { pieces, nodeCount, downloads, serving: new Serving(this.#context, pieces, downloads.picker) }
-    for (const session of [...this.#sessions.values()]) {
+    for (const session of [...this.#members.sessions.values()]) {
       this.#context.send(session, { type: 'haveBitfield', have: this.#ownHave() })
       if (!session.greeted) continue
       if (before === undefined && !session.materialise(pieces.count)) {
-        this.#end(session, 'protocol', 'pieces that do not fit the root')
+        this.#context.end(session, 'protocol', 'pieces that do not fit the root')
       } else downloads.join(session)
     }
     if (this.#priorities !== undefined) {
@@ -401,50 +359,6 @@ export class Swarm {
     downloads.start(this.#now)
     this.#loaded.serving.fill(this.#now)
     this.#dial()
-  }
-
-  #askForNodes(): void {
-    if (this.#loaded !== undefined) return
-    const holders: SessionId[] = []
-    for (const session of this.#sessions.values()) if (session.greeted && session.hasManifest) holders.push(session.id)
-    const request = this.#manifest.next(holders, this.#now)
-    const session = request === undefined ? undefined : this.#sessions.get(request.session)
-    if (request === undefined || session === undefined) return
-    this.#context.send(session, { type: 'nodeRequest', first: request.first, count: request.count })
-  }
-
-  #nodes(session: Session, { first, total, blocks }: MessageOf<'nodes'>): void {
-    if (this.#loaded !== undefined) return
-    if (blocks.length > 0) {
-      this.#nodesTotal.set(session.id, total)
-      return
-    }
-    // not held, or past the end of what it has
-    if (first >= this.#manifest.known) this.#manifest.failed(session.id, this.#now)
-    this.#askForNodes()
-  }
-
-  #nodesAccepted(id: SessionId, known: number, complete: boolean): void {
-    this.#manifest.accepted(known, this.#now)
-    if (complete || this.#loaded !== undefined) return
-    const total = this.#nodesTotal.get(id)
-    if (total !== undefined && known >= total) this.#manifest.ended(id, this.#now)
-    this.#askForNodes()
-  }
-
-  #nodeRequest(session: Session, { first, count }: MessageOf<'nodeRequest'>): void {
-    const { nodeCount } = this.#loaded ?? {}
-    if (nodeCount === undefined || first >= nodeCount) {
-      this.#context.send(session, { type: 'nodes', first, total: nodeCount ?? 0, blocks: [] })
-      return
-    }
-    const asked = (this.#nodesAsked.get(session.id) ?? 0) + Math.min(count, nodeCount - first)
-    if (asked > nodeCount * NODE_REQUESTS_FACTOR + MAX_NODES_PER_REQUEST) {
-      this.#end(session, 'limit', 'the manifest was asked for too often')
-      return
-    }
-    this.#nodesAsked.set(session.id, asked)
-    this.#actions.push({ type: 'sendNodes', session: session.id, first, count: Math.min(count, nodeCount - first) })
   }
 
   // pieces
@@ -461,16 +375,17 @@ export class Swarm {
     const wasHeld = downloads.picker.have.has(piece)
     downloads.lost(piece, this.#now)
     if (!wasHeld) return
+    this.#members.wake(this.#now)
     serving.lost(piece)
     if (this.#haves.withdraw(piece)) return
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#members.sessions.values()) {
       this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
     }
   }
 
   #announce(): void {
     for (const message of this.#haves.take()) {
-      for (const session of this.#sessions.values()) this.#context.send(session, message)
+      for (const session of this.#members.sessions.values()) this.#context.send(session, message)
     }
   }
 
@@ -485,7 +400,7 @@ export class Swarm {
   #tick({ moved, heldBack }: Extract<Input, { type: 'tick' }>): void {
     const received = new Set<SessionId>()
     for (const { session: id, down, up } of moved) {
-      const session = this.#sessions.get(id)
+      const session = this.#members.sessions.get(id)
       if (session === undefined) continue
       session.down.add(down, this.#now)
       session.up.add(up, this.#now)
@@ -497,14 +412,14 @@ export class Swarm {
     }
     this.#announce()
     const { downloads, serving } = this.#loaded ?? {}
-    for (const session of [...this.#sessions.values()]) {
+    for (const session of [...this.#members.sessions.values()]) {
       downloads?.tick(session, received.has(session.id), heldBack?.includes(session.id) === true, this.#now)
       this.#checkLife(session)
     }
     serving?.tick(downloads?.isLeeching !== true, this.#now)
     downloads?.pumpAll(this.#now)
-    this.#askForNodes()
-    for (const session of this.#sessions.values()) this.#exchangePeers(session)
+    if (this.#loaded === undefined) this.#nodes.ask(this.#now)
+    for (const session of this.#members.sessions.values()) this.#members.exchange(session, this.#now)
     this.#dial()
   }
 
@@ -513,59 +428,23 @@ export class Swarm {
     const interest = session.amInterested || session.peerInterested
     if (interest) session.lastInterestAt = this.#now
     if (interest && this.#now - session.lastHeardAt >= this.#config.livenessMs) {
-      this.#end(session, 'idle', 'nothing was heard of this peer')
+      this.#context.end(session, 'idle', 'nothing was heard of this peer')
     } else if (
-      this.#loaded?.downloads.picker.missing.isEmpty === true &&
+      this.#loaded?.downloads.picker.have.isFull === true &&
       session.isSeeder &&
       this.#now - session.lastInterestAt >= this.#config.idleMs
     ) {
-      this.#end(session, 'idle', 'both sides have everything')
+      this.#context.end(session, 'idle', 'both sides have everything')
     }
-  }
-
-  #exchangePeers(session: Session): void {
-    if (!session.greeted) return
-    const others: PexPeer[] = []
-    for (const other of this.#sessions.values()) {
-      if (!other.greeted || other.peerId === session.peerId) continue
-      others.push({ id: other.peerId, addrs: this.#pool.addrsOf(other.peerId), seeder: other.isSeeder })
-    }
-    const message = this.#pex.due(session.id, others, this.#now)
-    if (message !== undefined) this.#context.send(session, message)
   }
 
   #dial(): void {
-    if (this.#loaded === undefined ? this.#paused : !this.#loaded.downloads.isLeeching) return
-    const pending = this.#pool.pending(this.#now)
-    const room = Math.min(
-      this.#config.maxPendingDials - pending,
-      this.#config.maxDialled - this.#sessions.size - pending
-    )
-    for (const peer of this.#pool.takeDials(room, this.#now)) this.#actions.push({ type: 'dial', peer })
+    if (this.#loaded === undefined ? !this.#paused : this.#loaded.downloads.isLeeching) this.#members.dial(this.#now)
   }
 
   #withSession(id: SessionId, run: (session: Session) => void): void {
-    const session = this.#sessions.get(id)
+    const session = this.#members.sessions.get(id)
     if (session !== undefined) run(session)
-  }
-}
-
-/** How long a peer is not dialled after a session ended so. */
-function waitAfter(code: GoodbyeCode): number {
-  switch (code) {
-    case 'duplicate':
-      return 5 * SECOND_MS
-    case 'stopping':
-    case 'notFound':
-    case 'other':
-      return 30 * SECOND_MS
-    case 'full':
-      return MINUTE_MS
-    case 'idle':
-    case 'protocol':
-    case 'limit':
-    case 'badData':
-      return 10 * MINUTE_MS
   }
 }
 

@@ -92,3 +92,31 @@ describe('the peer pool', () => {
     expect(ids(pool.takeDials(2, 0)).sort()).toEqual(['late', 'named'])
   })
 })
+
+describe('a peer that ended its session', () => {
+  it('is dialled again when there is something to fetch anew', () => {
+    const pool = poolOf('a')
+    pool.takeDials(1, 0)
+    pool.connected('a', 0)
+    pool.greeted('a')
+    pool.disconnected('a', 0, HOUR_MS)
+    pool.add(peer('a'), 'found', 1000)
+    expect(pool.takeDials(1, 1000)).toEqual([])
+    pool.wake(2000)
+    expect(ids(pool.takeDials(1, 2000))).toEqual(['a'])
+  })
+
+  it('before it said hello backs off like one that does not answer', () => {
+    const pool = poolOf('a')
+    for (const wait of [5000, 10_000, 20_000]) {
+      pool.wake(0)
+      const now = 1e6 * wait
+      pool.takeDials(1, now)
+      pool.connected('a', now)
+      pool.disconnected('a', now, 1000)
+      pool.dialFailed('a', now)
+      expect(pool.takeDials(1, now + wait - 1)).toEqual([])
+      expect(pool.takeDials(1, now + wait).length).toBe(1)
+    }
+  })
+})

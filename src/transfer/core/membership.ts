@@ -1,0 +1,164 @@
+/**
+ * Who is in the swarm with us: sessions that begin and end, whom to dial, whom to tell of whom.
+ *
+ * Invariant: one session for a peer. A session that ended is in no table here and gets no more actions.
+ */
+import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
+import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
+import type { SwarmConfig } from './config.ts'
+import { PeerPool } from './peer-pool.ts'
+import { Pex } from './pex.ts'
+import { Session } from './session.ts'
+import type { Action, Input, SessionId } from './swarm-io.ts'
+
+/** How long a peer is not dialled that closed without a word. */
+const WAIT_MS = 5 * SECOND_MS
+
+export interface MembershipInit {
+  readonly selfId: string
+  readonly config: SwarmConfig
+  readonly emit: (action: Action) => void
+  /** The session is over: forget all of it. */
+  readonly onGone: (session: Session) => void
+}
+
+export class Membership {
+  readonly sessions = new Map<SessionId, Session>()
+  readonly #init: MembershipInit
+  readonly #pool: PeerPool
+  readonly #pex = new Pex()
+
+  constructor(init: MembershipInit) {
+    this.#init = init
+    this.#pool = new PeerPool(init.selfId)
+  }
+
+  get peersKnown(): number {
+    return this.#pool.size
+  }
+
+  dialsPending(now: number): number {
+    return this.#pool.pending(now)
+  }
+
+  /** The new session, or undefined where it could not stay. */
+  open(input: Extract<Input, { type: 'sessionOpened' }>, now: number): Session | undefined {
+    if (this.sessions.has(input.session)) return undefined
+    const session = new Session({ id: input.session, peerId: input.peerId, outbound: input.outbound, now })
+    const twin = [...this.sessions.values()].find(other => other.peerId === input.peerId)
+    this.sessions.set(session.id, session)
+    if (input.peerId === this.#init.selfId) {
+      this.end(session, 'duplicate', 'this is the same node', now)
+      return undefined
+    }
+    this.#pool.connected(input.peerId, now)
+    if (input.addrs !== undefined) {
+      this.#pool.add({ id: input.peerId, addrs: input.addrs, seeder: false }, 'pex', now)
+    }
+    if (twin !== undefined) {
+      const loser = this.#loserOf(twin, session)
+      this.end(loser, 'duplicate', 'another session with this peer is open', now)
+      if (loser === session) return undefined
+    }
+    if (this.sessions.size > this.#init.config.maxSessions) {
+      this.end(session, 'full', `this node has ${this.#init.config.maxSessions} peers for that root already`, now)
+      return undefined
+    }
+    return session
+  }
+
+  /** The session said a hello that fits. */
+  greeted(session: Session): void {
+    session.greeted = true
+    this.#pool.greeted(session.peerId)
+    this.#pex.joined(session.id)
+  }
+
+  end(session: Session, code: GoodbyeCode, message: string, now: number): void {
+    if (this.sessions.get(session.id) !== session) return
+    this.#init.emit({ type: 'disconnect', session: session.id, code, message })
+    this.forget(session, code, now)
+  }
+
+  ban(peerId: string, reason: string, now: number): void {
+    this.#init.emit({ type: 'ban', peerId, reason })
+    this.#pool.ban(peerId, now)
+    for (const session of [...this.sessions.values()])
+      if (session.peerId === peerId) this.forget(session, 'badData', now)
+  }
+
+  /** The session is over. @param code why; undefined: without a word */
+  forget(session: Session, code: GoodbyeCode | undefined, now: number): void {
+    this.sessions.delete(session.id)
+    this.#pex.gone(session.id)
+    const twin = [...this.sessions.values()].some(other => other.peerId === session.peerId)
+    if (!twin) {
+      this.#pool.disconnected(session.peerId, now, code === undefined ? WAIT_MS : waitAfter(code))
+      if (!session.greeted && code === undefined) this.#pool.dialFailed(session.peerId, now)
+    }
+    this.#init.onGone(session)
+  }
+
+  found(peers: readonly PexPeer[], now: number): void {
+    for (const peer of peers) this.#pool.add(peer, 'found', now)
+  }
+
+  heard(session: Session, message: Extract<Message, { type: 'pex' }>, now: number): void {
+    for (const peer of this.#pex.received(session.id, message)) this.#pool.add(peer, 'pex', now)
+  }
+
+  dialFailed(peerId: string, now: number): void {
+    this.#pool.dialFailed(peerId, now)
+  }
+
+  /** There is something to fetch again: peers that left because there was nothing are of interest now. */
+  wake(now: number): void {
+    this.#pool.wake(now)
+  }
+
+  /** Dials as many as there is room for. */
+  dial(now: number): void {
+    const { maxPendingDials, maxDialled } = this.#init.config
+    const pending = this.#pool.pending(now)
+    const room = Math.min(maxPendingDials - pending, maxDialled - this.sessions.size - pending)
+    for (const peer of this.#pool.takeDials(room, now)) this.#init.emit({ type: 'dial', peer })
+  }
+
+  /** Tells the session of the others, when that is due. */
+  exchange(session: Session, now: number): void {
+    if (!session.greeted) return
+    const others: PexPeer[] = []
+    for (const other of this.sessions.values()) {
+      if (!other.greeted || other.peerId === session.peerId) continue
+      others.push({ id: other.peerId, addrs: this.#pool.addrsOf(other.peerId), seeder: other.isSeeder })
+    }
+    const message = this.#pex.due(session.id, others, now)
+    if (message !== undefined) this.#init.emit({ type: 'send', session: session.id, message })
+  }
+
+  /** Both ends come to the same result: the session stays that the peer with the lesser ID opened; else the newer one. */
+  #loserOf(older: Session, newer: Session): Session {
+    const opener = (session: Session) => (session.outbound ? this.#init.selfId : session.peerId)
+    if (opener(older) === opener(newer)) return older
+    return opener(older) < opener(newer) ? newer : older
+  }
+}
+
+/** How long a peer is not dialled after a session ended so. */
+function waitAfter(code: GoodbyeCode): number {
+  switch (code) {
+    case 'duplicate':
+      return 5 * SECOND_MS
+    case 'stopping':
+    case 'notFound':
+    case 'other':
+      return 30 * SECOND_MS
+    case 'full':
+      return MINUTE_MS
+    case 'idle':
+    case 'protocol':
+    case 'limit':
+    case 'badData':
+      return 10 * MINUTE_MS
+  }
+}
