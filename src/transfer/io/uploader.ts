@@ -10,7 +10,7 @@ import type { RateLimiter } from './rate-limiter.ts'
 import type { PieceStorage } from './seams.ts'
 
 /** Payload of one data frame: what may lie ahead of a control message once the stream is full. */
-export const DATA_FRAME_BYTES = 64 * KIB
+export const DATA_FRAME_BYTES = 128 * KIB
 /** Under a rate limit frames are smaller, so that slow links stay even. */
 export const LIMITED_FRAME_BYTES = 16 * KIB
 /** Requests that are being read or sent at a time: of one session (so that a read is ahead of the wire), of all. */
