@@ -9,8 +9,8 @@ export const SWARM_PROTOCOL = '/shoal/swarm/1.0.0'
 
 /** The largest DAG node that travels. */
 export const MAX_NODE_BYTES = 2 * MIB
-/** Body of a control frame: one node of the largest size and its envelope. */
-export const MAX_CONTROL_BYTES = MAX_NODE_BYTES + 64 * KIB
+/** Body of a control frame: one node of the largest size, with some small ones before it. */
+export const MAX_CONTROL_BYTES = MAX_NODE_BYTES + 128 * KIB
 /** Payload of a data frame; so much can lie ahead of a control frame. */
 export const MAX_DATA_BYTES = 128 * KIB
 /** What follows the length of any frame: type, and the largest body. Frames of unknown type have the same limit. */
