@@ -54,6 +54,8 @@ export class SwarmRunner {
   readonly #downloads: Downloads
   readonly #traffic = new Traffic()
   readonly #inputs: Input[] = []
+  /** The last answer with DAG nodes that a session gets. */
+  readonly #answering = new WeakMap<PeerSession, Promise<void>>()
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<unknown>>()
   #sink: ManifestSink | undefined
@@ -337,9 +339,13 @@ export class SwarmRunner {
   #sendNodes(session: PeerSession, first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
-    // not waited for at the stop: it ends with its session, and a strict upload limit may make it slow
-    const { upLimiter } = this.#host
-    void sendNodes({ session, storage, first, count, limiter: upLimiter, log: this.#host.init.log })
+    const { upLimiter: limiter, init } = this.#host
+    // answers go out in the order of the requests; not waited for at the stop, as they end with their session
+    const before = this.#answering.get(session) ?? Promise.resolve()
+    this.#answering.set(
+      session,
+      before.then(() => sendNodes({ session, storage, first, count, limiter, log: init.log }))
+    )
   }
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {
