@@ -2,24 +2,22 @@
  * The demo: see scripts/demo, which sets up and runs this. Every node and every command is a process of the real
  * program; this file starts them, watches them through their control sockets, kills one, and compares what arrived.
  */
-import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { drawCast } from './lab/cast.mjs'
 import { checkout, loadClient } from './lab/checkout.mjs'
-import { compareTrees } from './lab/compare.mjs'
-import { formatBytes, formatSeconds, formatTable, joinWords, plural } from './lab/format.mjs'
+import { formatBytes, formatSeconds, joinWords, plural } from './lab/format.mjs'
 import { Lab } from './lab/lab.mjs'
 import { Holdings } from './lab/pieces.mjs'
+import { closingTable, proveFetches } from './lab/proof.mjs'
 import { Story } from './lab/story.mjs'
 
 /** @typedef {import('./lab/program.mjs').Program} Program */
-/** @typedef {import('./lab/program.mjs').Line} Line */
 /** @typedef {import('../src/rpc/client.ts').RemoteNode} RemoteNode */
-/** @typedef {{ name: string, path: string, cid: string, size: number, pieces: number, holdings: Holdings }} Input */
+/** @typedef {import('./lab/proof.mjs').Fetch} Fetch */
+/** @typedef {import('./lab/proof.mjs').Input & { cid: string, pieces: number, holdings: Holdings }} Input */
 /** @typedef {{ number: number, program: Program, remote: RemoteNode, addr: string }} Node */
-/** @typedef {{ who: string, input: Input, to: string, run: Program, result: Line | undefined }} Fetch */
 
 const NODES = 8
 const SHARER = 1
@@ -241,54 +239,6 @@ async function welcomeNewcomer(inputs) {
   }
 }
 
-async function proveAll() {
-  story.act('Every result is compared with its original, byte for byte, in both directions.', 'comparing')
-  let files = 0
-  let links = 0
-  let bytes = 0
-  for (const { who, input, to } of fetches) {
-    story.progress(`${who}: ${input.name}`)
-    const { differences, ...seen } = await compareTrees(input.path, to, { signal })
-    if (differences.length > 0) throw new Error(`${who}: ${input.name} differs:\n    ${differences.join('\n    ')}`)
-    files += seen.files
-    links += seen.links
-    bytes += seen.bytes
-  }
-  story.say(
-    `All the same: ${plural(files, 'file')} and ${plural(links, 'link')}, ${formatBytes(bytes)}. ` +
-      'None is missing and none is left over.'
-  )
-  const executables = fetches.filter(({ input }) => input.name === 'node')
-  for (const { who, to } of executables) {
-    chmodSync(to, 0o755)
-    const version = execFileSync(to, ['--version'], { encoding: 'utf8', timeout: 10_000 }).trim()
-    if (version !== process.version) throw new Error(`${who}: the fetched Node says ${version}, not ${process.version}`)
-  }
-  story.say(`Each fetched Node executable, once made executable, runs and says ${process.version}.`)
-}
-
-/** @param {Input[]} inputs @param {number} sent */
-function closingTable(inputs, sent) {
-  const rows = fetches.map(({ who, input, result }) => {
-    const { size, peers, seconds, fetched } = result ?? { event: 'done' }
-    return [
-      who,
-      input.name,
-      formatBytes(size),
-      String(peers),
-      formatSeconds(seconds * 1000),
-      `${formatBytes(fetched / seconds)}/s`
-    ]
-  })
-  story.block(formatTable(['who got', 'what', 'size', 'from peers', 'in', 'rate'], rows))
-  const total = inputs.reduce((sum, { size }) => sum + size, 0)
-  const got = fetches.reduce((sum, { input }) => sum + input.size, 0)
-  story.block([
-    `Node 1 sent ${formatBytes(sent)} before it was killed: ${(sent / total).toFixed(2)} times what it shared.`,
-    `${formatBytes(got)} arrived at ${fetches.length / inputs.length} places; the nodes gave each other the rest.`
-  ])
-}
-
 /** @param {unknown} err */
 function explain(err) {
   story.block([`FAILED after ${formatSeconds(story.elapsedMs)}, while ${story.now}:`])
@@ -313,8 +263,8 @@ const ok = await lab.main({
     const inputs = await shareInputs()
     const sent = await fetchAndKill(inputs)
     await welcomeNewcomer(inputs)
-    await proveAll()
-    closingTable(inputs, sent)
+    await proveFetches(fetches, { story, signal })
+    story.block(closingTable(fetches, sent))
   }
 })
 const leftOver = [...lab.alive.map(({ label }) => label), ...(existsSync(lab.folder) ? [lab.folder] : [])]
