@@ -33,8 +33,36 @@ export interface Assembly {
   owner: SessionId | undefined
 }
 
-export function isSmall(pieces: PieceMap, piece: number): boolean {
+function isSmall(pieces: PieceMap, piece: number): boolean {
   return pieces.wireSize(piece) <= BLOCK_BYTES + BLOCK_SLACK_BYTES
+}
+
+/** How many pieces from `first` on, none at or past `most`, make one request with it; at least 1. */
+export function runForward(
+  pieces: PieceMap,
+  run: { first: number; most: number },
+  accepts: (piece: number) => boolean
+): number {
+  const { first, most } = run
+  const limit = pieces.offset(first) + BLOCK_BYTES
+  let end = first + 1
+  while (end < most && pieces.offset(end + 1) <= limit && accepts(end)) end += 1
+  return end - first
+}
+
+/** The piece, and where it is small those around it that can come with the same request. */
+export function runAround(
+  pieces: PieceMap,
+  piece: number,
+  accepts: (piece: number) => boolean
+): { first: number; count: number } {
+  const end = piece + runForward(pieces, { first: piece, most: pieces.count }, accepts)
+  let first = piece
+  if (isSmall(pieces, piece)) {
+    const limit = pieces.offset(end) - BLOCK_BYTES
+    while (first > 0 && pieces.offset(first - 1) >= limit && accepts(first - 1)) first -= 1
+  }
+  return { first, count: end - first }
 }
 
 /** One piece of any size, or a run of small ones. */

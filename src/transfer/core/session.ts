@@ -1,8 +1,8 @@
 /** One session as the core sees it: what either side holds, wants and allows, and what is in flight. */
 import type { Have } from '../protocol/messages.ts'
 import type { Block } from './assembly.ts'
+import type { Giver } from './giver.ts'
 import { PendingHave } from './pending-have.ts'
-import type { Giver } from './picker.ts'
 import { PieceSet } from './piece-set.ts'
 import { RateMeter } from './rate-meter.ts'
 import { RequestWindow } from './request-window.ts'
