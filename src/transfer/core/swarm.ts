@@ -120,7 +120,7 @@ export class Swarm {
       case 'requestCompleted':
         this.#withSession(input.session, session => {
           session.lastHeardAt = this.#now
-          this.#loaded?.downloads.completed(session, input.id, this.#now)
+          this.#loaded?.downloads.requests.completed(session, input.id, this.#now)
         })
         return
       case 'pieceVerified':
@@ -184,7 +184,7 @@ export class Swarm {
     if (this.#loaded !== undefined) {
       if (session.greeted) this.#loaded.downloads.leave(session)
       this.#loaded.serving.gone(session, this.#now)
-      this.#loaded.downloads.pumpAll(this.#now)
+      this.#loaded.downloads.requests.pumpAll(this.#now)
     } else this.#nodes.ask(this.#now)
     this.#dial()
   }
@@ -221,11 +221,11 @@ export class Swarm {
       case 'choke':
         session.peerChoking = true
         this.#loaded?.downloads.choked(session)
-        this.#loaded?.downloads.pumpAll(this.#now)
+        this.#loaded?.downloads.requests.pumpAll(this.#now)
         return
       case 'unchoke':
         session.peerChoking = false
-        this.#loaded?.downloads.pump(session, this.#now)
+        this.#loaded?.downloads.requests.pump(session, this.#now)
         return
       case 'offer':
       case 'suggest':
@@ -239,7 +239,7 @@ export class Swarm {
         this.#loaded?.serving.cancel(session, message.id)
         return
       case 'reject':
-        this.#loaded?.downloads.rejected(session, message.id, message.code, this.#now)
+        this.#loaded?.downloads.requests.rejected(session, message.id, message.code, this.#now)
         return
       case 'nodeRequest':
         this.#nodes.requested(session, message.first, message.count, this.#loaded?.nodeCount)
@@ -272,7 +272,7 @@ export class Swarm {
     }
     this.#members.greeted(session)
     this.#loaded?.downloads.join(session)
-    this.#loaded?.downloads.pump(session, this.#now)
+    this.#loaded?.downloads.requests.pump(session, this.#now)
     this.#members.exchange(session, this.#now)
     if (this.#loaded === undefined) this.#nodes.ask(this.#now)
   }
@@ -283,7 +283,7 @@ export class Swarm {
       this.#context.end(session, 'limit', 'its haves were told anew too often')
       return
     }
-    this.#loaded?.downloads.cancelAll(session)
+    this.#loaded?.downloads.requests.cancelAll(session)
     this.#loaded?.downloads.leave(session)
     session.hasManifest = true
     if (!session.setHave(have, this.#loaded?.pieces.count)) {
@@ -291,7 +291,7 @@ export class Swarm {
       return
     }
     this.#loaded?.downloads.join(session)
-    this.#loaded?.downloads.pumpAll(this.#now)
+    this.#loaded?.downloads.requests.pumpAll(this.#now)
     if (this.#loaded === undefined) this.#nodes.ask(this.#now)
   }
 
@@ -312,11 +312,11 @@ export class Swarm {
         if (type === 'have') session.pendingHave.add(first, length)
         else session.pendingHave.remove(first, length)
       } else if (type === 'have') {
-        this.#loaded.downloads.gained(session, first, end)
+        this.#loaded.downloads.interest.gained(session, first, end)
         this.#loaded.serving.gained(session, first, end)
-      } else this.#loaded.downloads.withdrawn(session, first, end)
+      } else this.#loaded.downloads.interest.withdrawn(session, first, end)
     }
-    if (type === 'have') this.#loaded?.downloads.pump(session, this.#now)
+    if (type === 'have') this.#loaded?.downloads.requests.pump(session, this.#now)
   }
 
   #offered(session: Session, { type, pieces }: MessageOf<'offer' | 'suggest'>): void {
@@ -327,7 +327,7 @@ export class Swarm {
       return
     }
     downloads.offered(session, pieces, type === 'offer')
-    downloads.pump(session, this.#now)
+    downloads.requests.pump(session, this.#now)
   }
 
   // the manifest
@@ -336,7 +336,7 @@ export class Swarm {
     const before = this.#loaded
     if (before !== undefined) {
       for (const session of this.#members.sessions.values()) {
-        before.downloads.cancelAll(session)
+        before.downloads.requests.cancelAll(session)
         before.downloads.leave(session)
       }
     }
@@ -413,11 +413,11 @@ export class Swarm {
     this.#announce()
     const { downloads, serving } = this.#loaded ?? {}
     for (const session of [...this.#members.sessions.values()]) {
-      downloads?.tick(session, received.has(session.id), heldBack?.includes(session.id) === true, this.#now)
+      downloads?.requests.tick(session, received.has(session.id), heldBack?.includes(session.id) === true, this.#now)
       this.#checkLife(session)
     }
     serving?.tick(downloads?.isLeeching !== true, this.#now)
-    downloads?.pumpAll(this.#now)
+    downloads?.requests.pumpAll(this.#now)
     if (this.#loaded === undefined) this.#nodes.ask(this.#now)
     for (const session of this.#members.sessions.values()) this.#members.exchange(session, this.#now)
     this.#dial()

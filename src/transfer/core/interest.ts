@@ -1,0 +1,69 @@
+/**
+ * Whether we want something of a session: it holds pieces that we miss, and we are fetching.
+ *
+ * Invariant: `lacked` of a session that joined is the number of missing pieces that it holds, and `amInterested` is what
+ * it was told last.
+ */
+import type { Picker } from './picker.ts'
+import type { Session } from './session.ts'
+import type { SwarmContext } from './swarm-context.ts'
+
+export class Interest {
+  /** Nothing is fetched. Who changes it updates the sessions. */
+  paused: boolean
+  readonly #context: SwarmContext
+  readonly #picker: Picker
+
+  constructor(context: SwarmContext, picker: Picker, paused: boolean) {
+    this.#context = context
+    this.#picker = picker
+    this.paused = paused
+  }
+
+  /** What the session holds, or what is missing, changed as a whole. */
+  recount(session: Session): void {
+    session.lacked = session.greeted ? this.#picker.missing.countCommon(session.have) : 0
+    this.update(session)
+  }
+
+  /** They have pieces [first, end) now. */
+  gained(session: Session, first: number, end: number): void {
+    for (let piece = first; piece < end; piece++) {
+      if (!session.have.add(piece)) continue
+      this.#picker.availability.increment(piece)
+      if (this.#picker.missing.has(piece)) session.lacked += 1
+    }
+    this.update(session)
+  }
+
+  /** They no longer have pieces [first, end). */
+  withdrawn(session: Session, first: number, end: number): void {
+    if (session.countsAsSeeder) {
+      session.countsAsSeeder = false
+      for (const piece of session.have.ones()) this.#picker.availability.increment(piece)
+    }
+    for (let piece = first; piece < end; piece++) {
+      if (!session.have.delete(piece)) continue
+      this.#picker.availability.decrement(piece)
+      if (this.#picker.missing.has(piece)) session.lacked -= 1
+    }
+    this.update(session)
+  }
+
+  /** The piece is missing no more (-1), or again (1). */
+  missingChanged(piece: number, by: 1 | -1): void {
+    for (const session of this.#context.sessions.values()) {
+      if (!session.have.has(piece)) continue
+      session.lacked += by
+      this.update(session)
+    }
+  }
+
+  /** Tells the session where it changed. */
+  update(session: Session): void {
+    const interested = session.lacked > 0 && !this.paused
+    if (interested === session.amInterested || !session.greeted) return
+    session.amInterested = interested
+    this.#context.send(session, { type: interested ? 'interested' : 'notInterested' })
+  }
+}
