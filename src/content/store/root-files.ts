@@ -5,9 +5,10 @@
 import { type BigIntStats, fstatSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../../base/errors.ts'
+import { ShoalError, systemCode } from '../../base/errors.ts'
 import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
+import { printable } from '../safe-path.ts'
 import type { RecordOp } from './database.ts'
 import { FileHandles } from './file-handles.ts'
 import { encodeFingerprints, FILES_PER_RECORD, fileKey, type StoredFingerprint } from './records.ts'
@@ -26,6 +27,14 @@ export class SuspectFile extends Error {
     this.entry = entry
     this.reason = reason
   }
+}
+
+/** What a reader is told whose file changed under it. */
+export function changedError({ reason }: SuspectFile, path: string): ShoalError {
+  return new ShoalError('ERR_FILE_CHANGED', `${printable(path)} ${reason}`, {
+    hint: 'share it again',
+    details: { path, reason }
+  })
 }
 
 export interface FileRead {

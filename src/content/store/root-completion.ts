@@ -1,0 +1,81 @@
+/** The end of a fetch: the rest of its tree is made, and everything moves into place (docs/store.md, "Completing"). */
+import { lstat } from 'node:fs/promises'
+import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { fingerprintOf } from '../fingerprint.ts'
+import type { Skipped } from '../ingest.ts'
+import type { Database } from './database.ts'
+import { isFolderRoot, moveIntoPlace, undoMove } from './destination.ts'
+import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
+import { eachLimited } from './limit.ts'
+import type { LiveRecord } from './live-record.ts'
+import type { RootFiles } from './root-files.ts'
+import type { RootParts } from './root-parts.ts'
+
+const STATS_AT_ONCE = 32
+
+export interface CompletionInit {
+  readonly db: Database
+  readonly parts: RootParts
+  readonly record: LiveRecord
+  readonly readNode: (index: number) => Promise<Uint8Array>
+  /** Whether what is at the destination may be replaced. */
+  readonly force: boolean
+}
+
+/**
+ * All pieces are held, and nobody reads or writes meanwhile. Durable when it resolves.
+ * @returns the symbolic links that were not made
+ * @throws ERR_EXISTS where something came into being at the destination: the content stays under its temporary name
+ */
+export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
+  const { parts, record, force } = init
+  const { manifest, files, ledger, writer } = parts
+  const { temp, tempId, path } = record.value
+  let skipped = skippedLinks(manifest)
+  if (temp !== null) {
+    await makeTree(manifest, files, writer, init.readNode)
+    await ledger.flush()
+    if (!ledger.isRecorded) {
+      throw new ShoalError('ERR_IO', `not all of ${path} could be written to the disk`, {
+        hint: 'check the disk, and run the same command again'
+      })
+    }
+    if (isFolderRoot(manifest)) skipped = await makeLinks(manifest, temp)
+    else skipped = []
+    await record.save({ moving: true })
+    await writer.close()
+    await files.close()
+    try {
+      await moveIntoPlace(temp, path, manifest, force)
+    } catch (err) {
+      await undoMove(temp, tempId ?? '', path, manifest).catch(() => {})
+      await record.save({ moving: false })
+      throw err
+    }
+  }
+  await settleInPlace(init)
+  return skipped
+}
+
+/** Fingerprints of what lies in place now, and the state, in one synced batch. */
+async function settleInPlace({ db, parts, record }: CompletionInit): Promise<void> {
+  const { manifest, files } = parts
+  files.base = record.value.path
+  files.isPartial = false
+  await takeFingerprints(files)
+  record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
+  const entries = [...manifest.entries.keys()].filter(entry => files.prints.has(entry))
+  await db.write([...files.printOps(record.id, entries), ...record.ops()], { sync: true })
+}
+
+/** Of every file as it is. */
+export async function takeFingerprints(files: RootFiles): Promise<void> {
+  await eachLimited(files.manifest.entries.entries(), STATS_AT_ONCE, async ([index, entry]) => {
+    if (entry.kind !== 'file') return
+    const path = files.path(index)
+    const stats = await lstat(path, { bigint: true }).catch(err => {
+      throw fromSystemError(err, path)
+    })
+    files.prints.set(index, { ...fingerprintOf(stats), altered: false })
+  })
+}

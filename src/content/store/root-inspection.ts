@@ -1,0 +1,178 @@
+/**
+ * Checks of a root's files against their fingerprints and hashes, and what follows from them: fingerprints, withdrawn
+ * and regained pieces, the root's state and the sentence that tells the user.
+ */
+import { lstat } from 'node:fs/promises'
+import { throwIfAborted } from '../../base/errors.ts'
+import type { Logger } from '../../base/log.ts'
+import { printable } from '../safe-path.ts'
+import type { FileChecker, FileOutcome } from './file-checker.ts'
+import { eachLimited } from './limit.ts'
+import type { LiveRecord } from './live-record.ts'
+import type { PieceLedger } from './piece-ledger.ts'
+import type { RootFiles, SuspectFile } from './root-files.ts'
+import type { TurnGate } from './turn-gate.ts'
+
+const HASHES_AT_ONCE = 4
+/** Outcomes of file checks that are recorded together. */
+const OUTCOMES_AT_ONCE = 256
+
+export interface BadPiece {
+  readonly piece: number
+  /** Relative to the root; for a single file its own path. */
+  readonly path: string
+  /** Bytes from the start of that file. */
+  readonly offset: number
+  readonly reason: string
+}
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal
+  /** Bytes hashed so far, of those there are to hash, and files begun. */
+  readonly onProgress?: (progress: { bytes: number; totalBytes: number; files: number }) => void
+}
+
+export interface InspectionInit {
+  readonly files: RootFiles
+  readonly ledger: PieceLedger
+  readonly checker: FileChecker
+  readonly record: LiveRecord
+  /** Files are not moved while one is checked. */
+  readonly gate: TurnGate
+  readonly log: Logger
+  /** Hears of held pieces that turned out to be lost. */
+  readonly onLost: (pieces: readonly number[]) => void
+}
+
+export class RootInspection {
+  readonly #init: InspectionInit
+  readonly #rechecks = new Map<number, Promise<void>>()
+
+  constructor(init: InspectionInit) {
+    this.#init = init
+  }
+
+  /** One check per file at a time; a read that waits for it profits from its outcome. */
+  async recheck({ entry, reason }: SuspectFile): Promise<void> {
+    const running = this.#rechecks.get(entry)
+    if (running !== undefined) return await running
+    const { checker, files } = this.#init
+    const check = this.#init.gate.pass(async () => {
+      // A read that began before the last check may only have seen the old fingerprint.
+      const stats = await lstat(files.path(entry), { bigint: true }).catch(() => undefined)
+      const print = files.prints.get(entry)
+      if (!files.isPartial && print?.altered === false && stats !== undefined) {
+        if (files.difference(entry, stats) === undefined) return await files.reopen(entry)
+      }
+      await this.settle([await checker.check(entry, { known: reason })])
+    })
+    this.#rechecks.set(
+      entry,
+      check.finally(() => this.#rechecks.delete(entry))
+    )
+    await this.#rechecks.get(entry)
+  }
+
+  /** Hashes the files whose fingerprints differ. Returns the pieces that were lost. */
+  async checkFiles(signal?: AbortSignal): Promise<number[]> {
+    const lost = new Set<number>()
+    await this.#checkAll(await this.#init.checker.differing(signal), { signal }, outcome => {
+      for (const piece of outcome.lost) lost.add(piece)
+    })
+    return [...lost]
+  }
+
+  /** Hashes every file. Returns what is bad. */
+  async verify(options: VerifyOptions): Promise<BadPiece[]> {
+    const { files, record } = this.#init
+    const { entries } = files.manifest
+    const bad: BadPiece[] = []
+    let bytes = 0
+    let done = 0
+    const onHashed = (hashed: number) => {
+      bytes += hashed
+      options.onProgress?.({ bytes, totalBytes: record.value.totalBytes, files: done })
+    }
+    await this.#checkAll([...files.filesWithPieces()], { signal: options.signal, onHashed }, outcome => {
+      done += 1
+      const path = entries[outcome.entry]?.path || record.value.name
+      const reason = outcome.reason ?? 'was changed'
+      for (const { piece, fileOffset } of outcome.bad) bad.push({ piece, path, offset: fileOffset, reason })
+    })
+    return bad
+  }
+
+  /** Records what checks found. Without outcomes: makes state and problem agree with what is held. */
+  async settle(outcomes: readonly FileOutcome[]): Promise<void> {
+    const { files, ledger, record, log, onLost } = this.#init
+    const before = record.value
+    const lost = [...new Set(outcomes.flatMap(outcome => outcome.lost))].filter(piece => ledger.have.has(piece))
+    const regained = outcomes.flatMap(outcome => outcome.regained)
+    if (regained.length > 0) await ledger.wrote([...new Set(regained)], [], 0)
+    if (!files.isPartial) {
+      const state = ledger.have.count - lost.length === ledger.have.length ? 'complete' : 'damaged'
+      const problem = this.#problemOf(outcomes)
+      record.set({ state, problem: this.#anyAltered() || state === 'damaged' ? problem : null })
+    } else if (lost.length > 0) {
+      const path = files.path(outcomes[0]?.entry ?? 0)
+      log.warn('%s changed during the fetch: %d pieces are fetched again', path, lost.length)
+    }
+    const now = record.value
+    if (outcomes.length === 0 && now.state === before.state && now.problem === before.problem) return
+    const prints = files.isPartial
+      ? []
+      : files.printOps(
+          record.id,
+          outcomes.map(({ entry }) => entry)
+        )
+    const withdrawn = ledger.withdraw(lost, prints)
+    if (lost.length > 0) onLost(lost)
+    await withdrawn
+    await ledger.flush()
+    await record.save()
+  }
+
+  /** Hashes these files whatever their fingerprints say, and settles what is found. */
+  async #checkAll(
+    entries: readonly number[],
+    options: { signal?: AbortSignal | undefined; onHashed?: (bytes: number) => void },
+    onOutcome: (outcome: FileOutcome) => void
+  ): Promise<void> {
+    const { checker, gate } = this.#init
+    let outcomes: FileOutcome[] = []
+    try {
+      await eachLimited(entries, HASHES_AT_ONCE, async entry => {
+        throwIfAborted(options.signal)
+        const outcome = await gate.pass(() => checker.check(entry, options))
+        onOutcome(outcome)
+        outcomes.push(outcome)
+        if (outcomes.length < OUTCOMES_AT_ONCE) return
+        const full = outcomes
+        outcomes = []
+        await this.settle(full)
+      })
+    } finally {
+      if (outcomes.length > 0 || entries.length === 0) await this.settle(outcomes)
+    }
+  }
+
+  #anyAltered(): boolean {
+    for (const { altered } of this.#init.files.prints.values()) if (altered) return true
+    return false
+  }
+
+  /** A sentence on the worst of what was found; where nothing bad was found, what was said before. */
+  #problemOf(outcomes: readonly FileOutcome[]): string | null {
+    const { files, record } = this.#init
+    const worst = outcomes.find(outcome => outcome.lost.length > 0) ?? outcomes.find(({ bad }) => bad.length > 0)
+    if (worst === undefined) return record.value.problem
+    const changed = outcomes.filter(({ bad }) => bad.length > 0).length
+    const others = changed > 1 ? ` (and ${changed - 1} more)` : ''
+    const withdrawn = outcomes.reduce((sum, { lost }) => sum + lost.length, 0)
+    const consequence =
+      withdrawn > 0
+        ? `what no longer matches is not served (${withdrawn} of ${record.value.pieces} pieces)`
+        : 'its pieces are served from other places'
+    return `${printable(files.path(worst.entry))} ${worst.reason ?? 'was changed'}${others}; ${consequence}`
+  }
+}

@@ -1,0 +1,93 @@
+/** What a loaded root consists of, and how it is read from the records. */
+import type { CID } from 'multiformats/cid'
+import type { Logger } from '../../base/log.ts'
+import type { Manifest } from '../manifest.ts'
+import type { Database } from './database.ts'
+import { identityOf, statOf, undoMove } from './destination.ts'
+import { FileChecker } from './file-checker.ts'
+import type { LiveRecord } from './live-record.ts'
+import { PieceLedger } from './piece-ledger.ts'
+import { PieceReader } from './piece-reader.ts'
+import { PieceWriter } from './piece-writer.ts'
+import { decodeFingerprints, FILES_PER_RECORD, kindPrefix, parseKey } from './records.ts'
+import { RootFiles } from './root-files.ts'
+import { RootInspection } from './root-inspection.ts'
+import type { TurnGate } from './turn-gate.ts'
+
+export interface RootParts {
+  readonly manifest: Manifest
+  readonly files: RootFiles
+  readonly ledger: PieceLedger
+  readonly reader: PieceReader
+  readonly writer: PieceWriter
+  readonly inspection: RootInspection
+}
+
+/** What the parts need of the root that they belong to. */
+export interface PartsInit {
+  readonly db: Database
+  readonly cid: CID
+  readonly record: LiveRecord
+  /** Passed by reads, writes and checks; closed while files move. */
+  readonly gate: TurnGate
+  readonly log: Logger
+  /** Hears of held pieces that turned out to be lost. */
+  readonly onLost: (pieces: readonly number[]) => void
+}
+
+/** Nothing held yet, no fingerprint known. */
+export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
+  const { db, record, log } = init
+  const { temp, path, state } = record.value
+  const files = new RootFiles(manifest, temp ?? path, state === 'partial')
+  const ledger: PieceLedger = new PieceLedger({
+    db,
+    id: record.id,
+    manifest,
+    // The user's own files are taken as they are; only what a fetch wrote is synced.
+    sync: async entries => (files.isPartial ? await writer.sync(entries) : undefined),
+    rootOps: () => record.ops(),
+    log
+  })
+  const reader = new PieceReader(manifest, files, ledger)
+  const writer: PieceWriter = new PieceWriter(manifest, files, ledger)
+  const checker = new FileChecker(manifest, files, ledger, reader)
+  const inspection = new RootInspection({ ...init, files, ledger, checker })
+  return { manifest, files, ledger, reader, writer, inspection }
+}
+
+/** As the records have them. What they say of a fetch is believed only where its temporary file is the one they mean. */
+export async function loadParts(init: PartsInit, manifest: Manifest): Promise<RootParts> {
+  const parts = assembleParts(init, manifest)
+  await parts.ledger.load()
+  await loadFingerprints(init, parts)
+  if (init.record.value.state === 'partial') await resume(init, parts)
+  return parts
+}
+
+async function loadFingerprints({ db, cid, record, log }: PartsInit, { manifest, files }: RootParts): Promise<void> {
+  for await (const { key, value } of db.entries(kindPrefix('file', record.id))) {
+    const prints = value === 'damaged' ? undefined : decodeFingerprints(value)
+    if (prints === undefined) {
+      const first = (parseKey(key)?.index ?? 0) * FILES_PER_RECORD
+      log.warn('%s: the fingerprints of files %d and following are damaged', cid, first)
+      continue
+    }
+    for (const [entry, print] of prints) if (manifest.entries[entry]?.kind === 'file') files.prints.set(entry, print)
+  }
+}
+
+async function resume({ record, log }: PartsInit, { manifest, ledger }: RootParts): Promise<void> {
+  const { temp, tempId, path, moving } = record.value
+  if (temp === null) return
+  if (moving) {
+    await undoMove(temp, tempId ?? '', path, manifest)
+    ledger.doubtAll()
+    await record.save({ moving: false })
+  }
+  const stats = await statOf(temp)
+  if (stats === undefined || identityOf(stats) !== tempId) {
+    log.warn('%s is gone: nothing of it is held', temp)
+    await ledger.clear()
+  }
+}

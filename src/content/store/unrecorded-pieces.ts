@@ -1,0 +1,33 @@
+/** Pieces that were written but not recorded before the process ended: hashed, and held again where they match. */
+import { throwIfAborted } from '../../base/errors.ts'
+import { eachLimited } from './limit.ts'
+import type { RootParts } from './root-parts.ts'
+
+const HASHES_AT_ONCE = 4
+
+/** @returns how many of them are held now */
+export async function recheckUnrecorded(
+  { manifest, files, ledger, reader, writer }: RootParts,
+  signal?: AbortSignal
+): Promise<number> {
+  let found = 0
+  await eachLimited([...ledger.unrecorded.ones()], HASHES_AT_ONCE, async piece => {
+    throwIfAborted(signal)
+    const spans = manifest.spansOf(piece)
+    const block = await reader.readVerified(piece)
+    if (block === undefined) return ledger.disproved([piece])
+    for (const span of spans) {
+      if (!files.isPartial || (await reader.readSpan(piece, span)) !== undefined) continue
+      const data = await reader.dataOf(piece, block)
+      await writer.writeData(span.entry, span.fileOffset, data)
+    }
+    await ledger.wrote(
+      [piece],
+      spans.map(({ entry }) => entry),
+      spans.reduce((sum, { length }) => sum + length, 0)
+    )
+    found += 1
+  })
+  await ledger.flush()
+  return found
+}
