@@ -63,7 +63,7 @@ export function closingTable(fetches, sent) {
   return [
     ...formatTable(['who got', 'what', 'size', 'from', 'in', 'rate'], rows),
     '',
-    `Node 1 sent ${formatBytes(sent)} before it was killed, ${(sent / total).toFixed(2)} times what it shared. Then it was gone,`,
-    `and ${formatBytes(got)} have arrived in ${fetches.length / shared.size} places: the nodes gave each other the rest.`
+    `Node 1 sent ${formatBytes(sent)} before it was killed: ${(sent / total).toFixed(2)} times what it shared.`,
+    `${formatBytes(got)} arrived in ${shared.size > 0 ? fetches.length / shared.size : 0} places; the nodes gave each other the rest.`
   ]
 }
