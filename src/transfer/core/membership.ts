@@ -136,6 +136,18 @@ export class Membership {
     if (message !== undefined) this.#init.emit({ type: 'send', session: session.id, message })
   }
 
+  /** Ends the session where it is of no use: a silent one, or that of two seeders. @param haveAll we hold every piece */
+  checkLife(session: Session, haveAll: boolean, now: number): void {
+    const { livenessMs, idleMs } = this.#init.config
+    const interest = session.amInterested || session.peerInterested
+    if (interest) session.lastInterestAt = now
+    if (interest && now - session.lastHeardAt >= livenessMs) {
+      this.end(session, 'idle', 'nothing was heard of this peer', now)
+    } else if (haveAll && session.isSeeder && now - session.lastInterestAt >= idleMs) {
+      this.end(session, 'idle', 'both sides have everything', now)
+    }
+  }
+
   /** Both ends come to the same result: the session stays that the peer with the lesser ID opened; else the newer one. */
   #loserOf(older: Session, newer: Session): Session {
     const opener = (session: Session) => (session.outbound ? this.#init.selfId : session.peerId)

@@ -109,6 +109,16 @@ export class Session implements Giver {
     return true
   }
 
+  /** Payload bytes moved since the last time. */
+  moved(down: number, up: number, now: number): void {
+    this.down.add(down, now)
+    this.up.add(up, now)
+    this.downBytes += down
+    this.upBytes += up
+    this.turnBytes += up
+    this.lastHeardAt = now
+  }
+
   expectedMs(now: number): number {
     const rate = this.down.rate(now)
     if (rate > 0) return (this.inFlightBytes * 1000) / rate

@@ -1,0 +1,186 @@
+/**
+ * What a peer says, judged by the rules of docs/protocol.md and given to the part that it concerns. A peer that breaks a
+ * rule loses its session.
+ */
+import type { Have, Message } from '../protocol/messages.ts'
+import type { Membership } from './membership.ts'
+import type { NodeMessages } from './node-messages.ts'
+import type { PieceExchange } from './piece-exchange.ts'
+import type { Session } from './session.ts'
+import type { SwarmContext } from './swarm-context.ts'
+
+/** `haveBitfield` messages in one session: each costs the other side a look at every piece. */
+const MAX_HAVE_BITFIELDS = 16
+
+type MessageOf<T extends Message['type']> = Extract<Message, { type: T }>
+
+export interface PeerMessagesInit {
+  readonly root: Uint8Array
+  readonly context: SwarmContext
+  readonly members: Membership
+  readonly nodes: NodeMessages
+  /** Undefined while the manifest is not known. */
+  readonly exchange: () => PieceExchange | undefined
+  /** There may be peers to dial that were not known before. */
+  readonly onPeersHeard: () => void
+}
+
+export class PeerMessages {
+  readonly #init: PeerMessagesInit
+  readonly #context: SwarmContext
+  readonly #members: Membership
+  readonly #nodes: NodeMessages
+
+  constructor(init: PeerMessagesInit) {
+    this.#init = init
+    this.#context = init.context
+    this.#members = init.members
+    this.#nodes = init.nodes
+  }
+
+  take(session: Session, message: Message, now: number): void {
+    session.lastHeardAt = now
+    if (message.type === 'goodbye') {
+      this.#members.forget(session, message.code, now)
+      return
+    }
+    if ((message.type === 'hello') === session.greeted) {
+      this.#context.end(session, 'protocol', session.greeted ? 'a second hello' : `${message.type} before hello`)
+      return
+    }
+    switch (message.type) {
+      case 'hello':
+        this.#hello(session, message, now)
+        return
+      case 'haveBitfield':
+        this.#haveBitfield(session, message.have, now)
+        return
+      case 'have':
+      case 'lost':
+        this.#haveRuns(session, message, now)
+        return
+      case 'interested':
+      case 'notInterested':
+        session.peerInterested = message.type === 'interested'
+        session.lastInterestAt = now
+        this.#exchange?.serving.interestChanged(session, now)
+        return
+      case 'choke':
+        session.peerChoking = true
+        this.#exchange?.downloads.choked(session)
+        this.#exchange?.downloads.requests.pumpAll(now)
+        return
+      case 'unchoke':
+        session.peerChoking = false
+        this.#exchange?.downloads.requests.pump(session, now)
+        return
+      case 'offer':
+      case 'suggest':
+        this.#offered(session, message, now)
+        return
+      case 'request':
+        if (this.#exchange !== undefined) this.#exchange.serving.request(session, message, now)
+        else this.#context.send(session, { type: 'reject', id: message.id, code: 'notHeld' })
+        return
+      case 'cancel':
+        this.#exchange?.serving.cancel(session, message.id)
+        return
+      case 'reject':
+        this.#exchange?.downloads.requests.rejected(session, message.id, message.code, now)
+        return
+      case 'nodeRequest':
+        this.#nodes.requested(session, message.first, message.count, this.#exchange?.nodeCount)
+        return
+      case 'nodes':
+        if (this.#exchange === undefined) this.#nodes.answered(session, message, now)
+        return
+      case 'pex':
+        this.#members.heard(session, message, now)
+        this.#init.onPeersHeard()
+        return
+    }
+  }
+
+  #hello(session: Session, hello: MessageOf<'hello'>, now: number): void {
+    if (!equal(hello.root, this.#init.root)) {
+      this.#context.end(session, 'protocol', 'a hello for another root')
+      return
+    }
+    if (!hello.manifest && hello.have.kind !== 'none') {
+      this.#context.end(session, 'protocol', 'pieces without a manifest')
+      return
+    }
+    session.hasManifest = hello.manifest
+    session.maxRequests = hello.maxRequests
+    session.maxRequestBytes = hello.maxRequestBytes
+    if (!session.setHave(hello.have, this.#exchange?.pieces.count)) {
+      this.#context.end(session, 'protocol', 'a bitfield that does not fit the root')
+      return
+    }
+    this.#members.greeted(session)
+    this.#exchange?.downloads.join(session)
+    this.#exchange?.downloads.requests.pump(session, now)
+    this.#members.exchange(session, now)
+    if (this.#exchange === undefined) this.#nodes.ask(now)
+  }
+
+  #haveBitfield(session: Session, have: Have, now: number): void {
+    session.haveBitfields += 1
+    if (session.haveBitfields > MAX_HAVE_BITFIELDS) {
+      this.#context.end(session, 'limit', 'its haves were told anew too often')
+      return
+    }
+    this.#exchange?.suspend(session)
+    session.hasManifest = true
+    if (!session.setHave(have, this.#exchange?.pieces.count)) {
+      this.#context.end(session, 'protocol', 'a bitfield that does not fit the root')
+      return
+    }
+    this.#exchange?.downloads.join(session)
+    this.#exchange?.downloads.requests.pumpAll(now)
+    if (this.#exchange === undefined) this.#nodes.ask(now)
+  }
+
+  #haveRuns(session: Session, { type, runs }: MessageOf<'have' | 'lost'>, now: number): void {
+    if (!session.hasManifest) {
+      this.#context.end(session, 'protocol', 'pieces without a manifest')
+      return
+    }
+    const count = this.#exchange?.pieces.count
+    const total = runs.reduce((sum, run) => sum + run.count, 0)
+    if (count !== undefined && (total > count || runs.some(run => run.first + run.count > count))) {
+      this.#context.end(session, 'protocol', 'pieces that the root does not have')
+      return
+    }
+    for (const { first, count: length } of runs) {
+      const end = first + length
+      if (this.#exchange === undefined) {
+        if (type === 'have') session.pendingHave.add(first, length)
+        else session.pendingHave.remove(first, length)
+      } else if (type === 'have') {
+        this.#exchange.downloads.interest.gained(session, first, end)
+        this.#exchange.serving.gained(session, first, end)
+      } else this.#exchange.downloads.interest.withdrawn(session, first, end)
+    }
+    if (type === 'have') this.#exchange?.downloads.requests.pump(session, now)
+  }
+
+  #offered(session: Session, { type, pieces }: MessageOf<'offer' | 'suggest'>, now: number): void {
+    if (this.#exchange === undefined) return
+    const { pieces: map, downloads } = this.#exchange
+    if (pieces.some(piece => piece >= map.count)) {
+      this.#context.end(session, 'protocol', 'pieces that the root does not have')
+      return
+    }
+    downloads.offered(session, pieces, type === 'offer')
+    downloads.requests.pump(session, now)
+  }
+
+  get #exchange(): PieceExchange | undefined {
+    return this.#init.exchange()
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, at) => byte === b[at])
+}
