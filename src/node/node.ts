@@ -211,11 +211,13 @@ export class Node implements ShoalNode {
     }
   }
 
-  async list(): Promise<RootInfo[]> {
+  async list({ signal }: AbortOptions = {}): Promise<RootInfo[]> {
+    throwIfAborted(signal)
     return await Promise.all(this.#openStore.roots().map(root => this.#openRoots.describe(root)))
   }
 
-  async remove(cidText: string): Promise<{ cid: string; path: string }> {
+  async remove(cidText: string, { signal }: AbortOptions = {}): Promise<{ cid: string; path: string }> {
+    throwIfAborted(signal)
     const root = this.#rootOf(cidText)
     const cid = root.cid.toString()
     await this.#fetches.cancel(cid)
@@ -226,6 +228,7 @@ export class Node implements ShoalNode {
   }
 
   async status(options: AbortOptions & { cid?: string } = {}): Promise<NodeStatus> {
+    throwIfAborted(options.signal)
     const roots = this.#openRoots
     const chosen = options.cid === undefined ? this.#openStore.roots() : [this.#rootOf(options.cid)]
     const described = await Promise.all(chosen.map(root => roots.describe(root, options.cid !== undefined)))
@@ -263,7 +266,8 @@ export class Node implements ShoalNode {
     }
   }
 
-  async peers(): Promise<PeerInfo[]> {
+  async peers({ signal }: AbortOptions = {}): Promise<PeerInfo[]> {
+    throwIfAborted(signal)
     return this.#network === undefined ? [] : describePeers(this.#network, this.#swarms)
   }
 
