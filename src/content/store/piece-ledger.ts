@@ -1,29 +1,18 @@
 /**
  * Which pieces of a root are held, and how durably (docs/store.md, "What is durable, and when").
  *
- * Invariant: `#recorded` ⊆ `have`; `#written` = (`have` − `#recorded`) ∪ `unrecorded`; `have` and `unrecorded` are
- * disjoint. `have/` records hold no bit that is not in `#recorded`, and a bit enters `#recorded` only after fdatasync of
- * every file that the piece lies in.
+ * Invariant: a `have` record holds no bit that was not recorded, and a piece is recorded only after fdatasync of every
+ * file that it lies in.
  */
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { MIB } from '../../base/units.ts'
-import { Bitfield } from '../bitfield.ts'
+import type { Bitfield } from '../bitfield.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Database, RecordOp } from './database.ts'
-import {
-  decodeBits,
-  decodeEnvelope,
-  type Envelope,
-  encodeBits,
-  encodeEnvelope,
-  envKey,
-  haveKey,
-  kindPrefix,
-  PIECES_PER_RECORD,
-  parseKey,
-  writtenKey
-} from './records.ts'
+import { Envelopes } from './envelopes.ts'
+import { PieceBits } from './piece-bits.ts'
+import type { Envelope } from './records.ts'
 
 /** After so long a written piece is known to LevelDB, so that `kill -9` costs only hashing it. */
 const WRITTEN_DELAY_MS = 250
@@ -45,18 +34,12 @@ export interface LedgerInit {
 }
 
 export class PieceLedger {
-  readonly have: Bitfield
-  /** Written in an earlier life, or by someone else: to be hashed before they count. */
-  readonly unrecorded: Bitfield
   readonly #init: LedgerInit
-  readonly #recorded: Bitfield
-  readonly #written: Bitfield
-  readonly #envelopes = new Map<number, Envelope>()
-  #dirtyChunks = new Set<number>()
+  readonly #bits: PieceBits
+  readonly #envelopes: Envelopes
   #fresh: number[] = []
   #freshEntries = new Set<number>()
   #freshBytes = 0
-  #heldBytes = 0
   #writtenTimer: NodeJS.Timeout | undefined
   #recordTimer: NodeJS.Timeout | undefined
   #queue: Promise<void> = Promise.resolve()
@@ -64,50 +47,42 @@ export class PieceLedger {
   #dropped = false
 
   constructor(init: LedgerInit) {
-    const count = init.manifest.pieces.count
     this.#init = init
-    this.have = new Bitfield(count)
-    this.unrecorded = new Bitfield(count)
-    this.#recorded = new Bitfield(count)
-    this.#written = new Bitfield(count)
-    for (const inline of init.manifest.inline) this.#heldBytes += inline.length
+    this.#bits = new PieceBits(init.id, init.manifest)
+    this.#envelopes = new Envelopes(init.db, init.id)
+  }
+
+  get have(): Bitfield {
+    return this.#bits.have
+  }
+
+  /** Written in an earlier life, or by someone else: to be hashed before they count. */
+  get unrecorded(): Bitfield {
+    return this.#bits.unrecorded
   }
 
   /** Bytes of file content that are held, duplicates counted as often as they occur. */
   get heldBytes(): number {
-    return this.#heldBytes
+    return this.#bits.heldBytes
   }
 
   get isRecorded(): boolean {
-    return this.#recorded.isFull
+    return this.#bits.allRecorded
   }
 
   /** Reads the records. Pieces of damaged ones count as written. */
   async load(): Promise<void> {
-    const { db, id } = this.#init
-    for (const kind of ['have', 'written'] as const) {
-      const found = new Bitfield(this.have.length)
-      for await (const { key, value } of db.entries(kindPrefix(kind, id))) {
-        const chunk = parseKey(key)?.index ?? -1
-        if (chunk >= 0 && value !== 'damaged' && decodeBits(value, chunk, found)) continue
-        const first = Math.max(0, chunk) * PIECES_PER_RECORD
-        for (let piece = first; piece < first + PIECES_PER_RECORD; piece++) this.#doubt(piece)
-      }
-      for (const piece of found.ones()) {
-        if (kind === 'written') this.#doubt(piece)
-        else this.#trust(piece)
-      }
-    }
+    await this.#bits.load(this.#init.db)
   }
 
   /** Nothing recorded is believed: the files may be elsewhere or not ours. */
   doubtAll(): void {
-    for (const piece of [...this.have.ones()]) this.#doubt(piece)
+    for (const piece of [...this.have.ones()]) this.#bits.doubt(piece)
   }
 
   /** Every piece may be there: all are to be hashed. */
   suspectAll(): void {
-    for (let piece = 0; piece < this.have.length; piece++) if (!this.have.has(piece)) this.#doubt(piece)
+    for (let piece = 0; piece < this.have.length; piece++) if (!this.have.has(piece)) this.#bits.doubt(piece)
   }
 
   /** The files are gone: nothing is held, in the records neither. */
@@ -117,8 +92,8 @@ export class PieceLedger {
 
   /** All pieces at once, files known to be as hashed (a share): the ops that record it. */
   fillOps(): RecordOp[] {
-    for (let piece = 0; piece < this.have.length; piece++) this.#trust(piece)
-    return this.#chunkOps(this.#chunksOf(this.have.ones()))
+    for (let piece = 0; piece < this.have.length; piece++) this.#bits.trust(piece)
+    return this.#bits.ops(this.have.ones())
   }
 
   /**
@@ -131,15 +106,8 @@ export class PieceLedger {
     bytes: number,
     envelopes: ReadonlyMap<number, Envelope> = new Map()
   ): Promise<void> {
-    for (const [piece, envelope] of envelopes) this.#envelopes.set(piece, envelope)
-    for (const piece of pieces) {
-      this.unrecorded.delete(piece)
-      if (this.have.add(piece)) this.#heldBytes += this.#contentBytes(piece)
-      if (this.#recorded.has(piece)) continue
-      this.#written.add(piece)
-      this.#dirtyChunks.add(chunkOf(piece))
-      this.#fresh.push(piece)
-    }
+    this.#envelopes.add(envelopes)
+    for (const piece of pieces) if (this.#bits.write(piece)) this.#fresh.push(piece)
     for (const entry of entries) this.#freshEntries.add(entry)
     this.#freshBytes += bytes
     this.#schedule()
@@ -148,36 +116,19 @@ export class PieceLedger {
 
   /** Pieces that were to be hashed and do not match. */
   disproved(pieces: Iterable<number>): void {
-    for (const piece of pieces) {
-      if (!this.unrecorded.delete(piece)) continue
-      this.#written.delete(piece)
-      this.#dirtyChunks.add(chunkOf(piece))
-    }
+    for (const piece of pieces) this.#bits.disprove(piece)
     this.#schedule()
   }
 
   /** Held pieces that match nowhere any more. Resolves when that is durable. */
   async withdraw(pieces: readonly number[], ops: readonly RecordOp[] = []): Promise<void> {
-    for (const piece of pieces) {
-      if (this.have.delete(piece)) this.#heldBytes -= this.#contentBytes(piece)
-      this.unrecorded.delete(piece)
-      this.#recorded.delete(piece)
-      this.#written.delete(piece)
-    }
-    await this.#inTurn(() => this.#write([...this.#chunkOps(this.#chunksOf(pieces)), ...ops], true))
+    for (const piece of pieces) this.#bits.withdraw(piece)
+    await this.#inTurn(() => this.#write([...this.#bits.ops(pieces), ...ops]))
   }
 
   /** The envelopes of dag-pb leaves; undefined for those that are lost. */
   async envelopes(pieces: readonly number[]): Promise<Map<number, Envelope | undefined>> {
-    const { db, id } = this.#init
-    const asked = pieces.filter(piece => !this.#envelopes.has(piece))
-    const values = asked.length === 0 ? [] : await db.getMany(asked.map(piece => envKey(id, piece)))
-    const found = new Map(pieces.map(piece => [piece, this.#envelopes.get(piece)]))
-    asked.forEach((piece, i) => {
-      const value = values[i]
-      if (value !== undefined && value !== 'damaged') found.set(piece, decodeEnvelope(value))
-    })
-    return found
+    return await this.#envelopes.get(pieces)
   }
 
   /** Throws what the recorder ran into in the background, once. */
@@ -232,9 +183,14 @@ export class PieceLedger {
     this.#recordTimer = undefined
   }
 
+  /** Not synced: LevelDB's log keeps its order. */
   async #noteWritten(): Promise<void> {
     this.#writtenTimer = undefined
-    await this.#write(this.#takeWrittenOps(), false)
+    const { ops, written } = this.#envelopes.pending()
+    ops.push(...this.#bits.takeWrittenOps())
+    if (this.#dropped) return
+    await this.#init.db.write(ops, { sync: false })
+    written()
   }
 
   async #record(): Promise<void> {
@@ -244,75 +200,16 @@ export class PieceLedger {
     this.#fresh = []
     this.#freshEntries = new Set()
     this.#freshBytes = 0
-    await this.#write(this.#takeWrittenOps(), false)
+    await this.#noteWritten()
     if (pieces.length === 0) return
     // Where this fails the pieces stay `written`: a second fsync may succeed without the bytes being on the disk.
     await this.#init.sync(entries)
     const still = pieces.filter(piece => this.have.has(piece))
-    for (const piece of still) {
-      this.#recorded.add(piece)
-      this.#written.delete(piece)
-    }
-    await this.#write([...this.#chunkOps(this.#chunksOf(still)), ...this.#init.rootOps()], true)
+    for (const piece of still) this.#bits.record(piece)
+    await this.#write([...this.#bits.ops(still), ...this.#init.rootOps()])
   }
 
-  #takeWrittenOps(): RecordOp[] {
-    const { id } = this.#init
-    const ops: RecordOp[] = []
-    for (const [piece, envelope] of this.#envelopes) {
-      ops.push({ type: 'put', key: envKey(id, piece), value: encodeEnvelope(envelope) })
-    }
-    for (const chunk of this.#dirtyChunks) ops.push(bitsOp(writtenKey(id, chunk), encodeBits(this.#written, chunk)))
-    this.#dirtyChunks = new Set()
-    return ops
+  async #write(ops: readonly RecordOp[]): Promise<void> {
+    if (!this.#dropped) await this.#init.db.write(ops, { sync: true })
   }
-
-  async #write(ops: readonly RecordOp[], sync: boolean): Promise<void> {
-    if (this.#dropped) return
-    const noted = [...this.#envelopes]
-    await this.#init.db.write(ops, { sync })
-    // In LevelDB now. One that was replaced meanwhile is the same: the hash fixes it.
-    if (!sync) for (const [piece] of noted) this.#envelopes.delete(piece)
-  }
-
-  #chunkOps(chunks: ReadonlySet<number>): RecordOp[] {
-    const { id } = this.#init
-    return [...chunks].flatMap(chunk => [
-      bitsOp(haveKey(id, chunk), encodeBits(this.#recorded, chunk)),
-      bitsOp(writtenKey(id, chunk), encodeBits(this.#written, chunk))
-    ])
-  }
-
-  #chunksOf(pieces: Iterable<number>): Set<number> {
-    const chunks = new Set<number>()
-    for (const piece of pieces) chunks.add(chunkOf(piece))
-    return chunks
-  }
-
-  #trust(piece: number): void {
-    this.unrecorded.delete(piece)
-    this.#written.delete(piece)
-    this.#recorded.add(piece)
-    if (this.have.add(piece)) this.#heldBytes += this.#contentBytes(piece)
-  }
-
-  #doubt(piece: number): void {
-    if (this.have.delete(piece)) this.#heldBytes -= this.#contentBytes(piece)
-    this.#recorded.delete(piece)
-    if (!this.unrecorded.add(piece)) return
-    this.#written.add(piece)
-    this.#dirtyChunks.add(chunkOf(piece))
-  }
-
-  #contentBytes(piece: number): number {
-    let bytes = 0
-    for (const span of this.#init.manifest.spansOf(piece)) bytes += span.length
-    return bytes
-  }
-}
-
-const chunkOf = (piece: number) => Math.floor(piece / PIECES_PER_RECORD)
-
-function bitsOp(key: string, bits: Uint8Array | undefined): RecordOp {
-  return bits === undefined ? { type: 'del', key } : { type: 'put', key, value: bits }
 }
