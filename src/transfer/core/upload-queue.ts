@@ -88,6 +88,20 @@ export class UploadQueue {
     return upload
   }
 
+  /**
+   * Takes the session's next request if it begins at `offset` and is at most `maxLength` long: it follows one that was
+   * just taken, and one read serves both.
+   */
+  nextAt(session: number, offset: number, maxLength: number): Upload | undefined {
+    const lane = this.#lanes.get(session)
+    const head = lane?.uploads[0]
+    if (lane === undefined || head === undefined || head.offset !== offset || head.length > maxLength) return undefined
+    lane.uploads.shift()
+    lane.served += head.length
+    lane.begun = head.piece
+    return head
+  }
+
   /** While there are free slots, one that has not begun goes first where it got less. */
   #lessServed(going: Lane | undefined, waiting: Lane | undefined): Lane | undefined {
     if (going === undefined || waiting === undefined) return going ?? waiting

@@ -3,7 +3,7 @@
  * The pure UploadQueue decides which request is next; this reads it from storage ahead of the wire and feeds the streams
  * as they drain, frame by frame, under the upload limit.
  */
-import { KIB } from '../../base/units.ts'
+import { KIB, MIB } from '../../base/units.ts'
 import { UploadQueue } from '../core/upload-queue.ts'
 import type { PeerSession } from './peer-session.ts'
 import type { RateLimiter } from './rate-limiter.ts'
@@ -13,9 +13,12 @@ import type { PieceStorage } from './seams.ts'
 export const DATA_FRAME_BYTES = 128 * KIB
 /** Under a rate limit frames are smaller, so that slow links stay even. */
 export const LIMITED_FRAME_BYTES = 16 * KIB
-/** Requests that are being read or sent at a time: of one session (so that a read is ahead of the wire), of all. */
-export const MAX_ACTIVE_PER_SESSION = 4
-export const MAX_ACTIVE = 32
+/** Reads of one session that are under way or being sent: one is ahead of the wire, and requests gather meanwhile. */
+export const MAX_READS_PER_SESSION = 2
+/** The same for the whole node: what bounds the memory of uploads. */
+export const MAX_READS = 24
+/** Requests that follow each other are read together, up to so many bytes. */
+export const MAX_READ_BYTES = MIB
 
 export interface UploadJob {
   readonly session: PeerSession
@@ -32,8 +35,15 @@ export interface UploadJob {
   readonly onFailed: (err: unknown) => void
 }
 
+/** Requests that one read serves. */
+interface Read {
+  /** Jobs that are not yet out or given up. */
+  open: number
+}
+
 interface Active {
   readonly job: UploadJob
+  readonly read: Read
   buffer: Uint8Array | undefined
   sent: number
   cancelled: boolean
@@ -48,6 +58,9 @@ export class Uploader {
   readonly #active = new Map<string, Active>()
   /** Per session: what it sends, in order. */
   readonly #lanes = new Map<number, Active[]>()
+  /** Per session: reads under way or being sent. */
+  readonly #reads = new Map<number, number>()
+  #allReads = 0
   /** Sessions that wait for the limiter, with what to cancel there. */
   readonly #waiting = new Map<number, () => void>()
 
@@ -89,7 +102,7 @@ export class Uploader {
     for (const key of [...this.#jobs.keys()]) if (key.startsWith(`${session.id}:`)) this.#jobs.delete(key)
     for (const active of this.#lanes.get(session.id) ?? []) {
       active.cancelled = true
-      this.#active.delete(keyOf(session.id, active.job.id))
+      this.#end(active)
     }
     this.#lanes.delete(session.id)
     const waiting = this.#waiting.get(session.id)
@@ -104,36 +117,86 @@ export class Uploader {
   }
 
   #pump(): void {
-    while (this.#active.size < MAX_ACTIVE) {
-      const next = this.#queue.next(session => (this.#lanes.get(session)?.length ?? 0) < MAX_ACTIVE_PER_SESSION)
-      if (next === undefined) return
-      const key = keyOf(next.session, next.id)
-      const job = this.#jobs.get(key)
-      if (job === undefined) continue
-      this.#jobs.delete(key)
-      this.#begin(key, job)
+    while (this.#allReads < MAX_READS) {
+      const first = this.#queue.next(session => (this.#reads.get(session) ?? 0) < MAX_READS_PER_SESSION)
+      if (first === undefined) return
+      const uploads = [first]
+      let bytes = first.length
+      for (;;) {
+        const next = this.#queue.nextAt(first.session, first.offset + bytes, MAX_READ_BYTES - bytes)
+        if (next === undefined) break
+        uploads.push(next)
+        bytes += next.length
+      }
+      const jobs = uploads.flatMap(({ session, id }) => {
+        const key = keyOf(session, id)
+        const job = this.#jobs.get(key)
+        this.#jobs.delete(key)
+        return job ?? []
+      })
+      this.#begin(jobs, first.offset, bytes)
     }
   }
 
-  #begin(key: string, job: UploadJob): void {
-    const active: Active = { job, buffer: undefined, sent: 0, cancelled: false }
-    this.#active.set(key, active)
-    const lane = this.#lanes.get(job.session.id) ?? []
-    this.#lanes.set(job.session.id, lane)
-    lane.push(active)
-    job.storage.read(job.offset, job.length).then(
+  /** One read for jobs of one session that follow each other. */
+  #begin(jobs: readonly UploadJob[], offset: number, bytes: number): void {
+    const [head] = jobs
+    if (head === undefined) return
+    const { session, storage } = head
+    const read: Read = { open: jobs.length }
+    this.#allReads += 1
+    this.#reads.set(session.id, (this.#reads.get(session.id) ?? 0) + 1)
+    const lane = this.#lanes.get(session.id) ?? []
+    this.#lanes.set(session.id, lane)
+    const actives = jobs.map(job => {
+      const active: Active = { job, read, buffer: undefined, sent: 0, cancelled: false }
+      this.#active.set(keyOf(session.id, job.id), active)
+      lane.push(active)
+      return active
+    })
+    storage.read(offset, bytes).then(
       buffer => {
-        active.buffer = buffer
-        this.#flush(job.session)
+        for (const active of actives) {
+          const from = active.job.offset - offset
+          active.buffer = buffer.subarray(from, from + active.job.length)
+        }
+        this.#flush(session)
       },
-      (err: unknown) => {
-        if (this.#active.get(key) !== active) return
+      (err: unknown) => this.#readFailed(actives, session, err)
+    )
+  }
+
+  /** Where several were read together, each is tried alone: only those whose own bytes are lost are refused. */
+  #readFailed(actives: readonly Active[], session: PeerSession, err: unknown): void {
+    for (const active of actives) {
+      const { job } = active
+      if (this.#active.get(keyOf(session.id, job.id)) !== active) continue
+      const refuse = (cause: unknown) => {
+        if (this.#active.get(keyOf(session.id, job.id)) !== active) return
         active.cancelled = true
         active.buffer = new Uint8Array(0)
-        job.onFailed(err)
-        this.#flush(job.session)
+        job.onFailed(cause)
+        this.#flush(session)
       }
-    )
+      if (actives.length === 1) refuse(err)
+      else {
+        job.storage.read(job.offset, job.length).then(buffer => {
+          active.buffer = buffer
+          this.#flush(session)
+        }, refuse)
+      }
+    }
+  }
+
+  #end(active: Active): void {
+    const { session, id } = active.job
+    if (!this.#active.delete(keyOf(session.id, id))) return
+    active.read.open -= 1
+    if (active.read.open > 0) return
+    this.#allReads -= 1
+    const left = (this.#reads.get(session.id) ?? 1) - 1
+    if (left > 0) this.#reads.set(session.id, left)
+    else this.#reads.delete(session.id)
   }
 
   #flush(session: PeerSession): void {
@@ -143,7 +206,7 @@ export class Uploader {
       const left = head.cancelled ? 0 : head.buffer.byteLength - head.sent
       if (left === 0) {
         lane.shift()
-        this.#active.delete(keyOf(session.id, head.job.id))
+        this.#end(head)
         head.job.onEnded(head.sent)
         this.#pump()
         continue
