@@ -42,7 +42,11 @@ test('tells who it is, where, and what it seeds', async () => {
   lab.node.events.emit('root:announced', { cid: CID_A, nodes: 1 })
   lab.node.events.emit('root:shared', { cid: CID_A, link: '', path: '/data/film.mkv' })
   lab.node.events.emit('root:removed', { cid: CID_A })
-  lab.node.events.emit('file:changed', { cid: CID_A, path: 'film.mkv', reason: 'its size changed' })
+  lab.node.events.emit('file:changed', {
+    cid: CID_A,
+    path: 'film.mkv',
+    reason: '/data/film.mkv has another size; what no longer matches is not served (2 of 9 pieces)'
+  })
   lab.node.events.emit('peer:banned', { peerId: 'p', reason: 'false pieces' })
   daemon.interrupt.fire()
   expect(await daemon.code).toBe(0)
@@ -50,7 +54,7 @@ test('tells who it is, where, and what it seeds', async () => {
     'announced film.mkv to 1 node',
     `shared /data/film.mkv as ${CID_A}`,
     'stopped sharing film.mkv',
-    'shoal: warning: film.mkv of film.mkv changed (its size changed); what no longer matches is served no more',
+    'shoal: warning: /data/film.mkv has another size; what no longer matches is not served (2 of 9 pieces)',
     'banned peer p: false pieces',
     'stopping'
   ])
