@@ -2,7 +2,6 @@
  * What this node holds: every root, where its bytes lie, and how much of it is held. No second copy of any byte.
  * Records, durability and the ways to recover are in docs/store.md.
  */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { type Clock, systemClock } from '../../base/clock.ts'
@@ -14,6 +13,7 @@ import { beginFetch, type FetchInit } from './begin-fetch.ts'
 import { DamageReport } from './damage-report.ts'
 import { Database, isCorruption } from './database.ts'
 import { type KeyValue, StoredKeyValue } from './key-value.ts'
+import { makeFolder } from './make-folder.ts'
 import { recoverRoots } from './recovery.ts'
 import { rootCidKey } from './root-cid.ts'
 import { RootInstaller } from './root-installer.ts'
@@ -56,7 +56,7 @@ export class ContentStore {
   static async open(dir: string, options: { log?: Logger; clock?: Clock } = {}): Promise<ContentStore> {
     const log = options.log ?? silentLogger
     const folder = join(dir, 'store')
-    await mkdir(dir, { recursive: true, mode: 0o700 }).catch(err => {
+    await makeFolder(dir, 0o700).catch(err => {
       throw fromSystemError(err, dir)
     })
     const listed = await readRootsList(folder)

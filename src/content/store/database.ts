@@ -1,9 +1,10 @@
 /** LevelDB behind sealed records: opening, the lock, repair, and errors that a user can read. */
-import { mkdir, open as openFile, readdir, readFile, stat } from 'node:fs/promises'
+import { open as openFile, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
+import { makeFolder } from './make-folder.ts'
 import { seal, unseal } from './records.ts'
 
 export type RecordOp =
@@ -29,7 +30,7 @@ export class Database {
   static async open(folder: string, onLoss: (sentence: string) => void, log: Logger): Promise<Database> {
     let names: string[]
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      await makeFolder(folder, 0o700)
       names = await readdir(folder)
     } catch (err) {
       throw fromSystemError(err, folder)

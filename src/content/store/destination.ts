@@ -8,6 +8,7 @@ import type { Manifest } from '../manifest.ts'
 import { syncFolder } from './database.ts'
 import { WRITE_FLAGS } from './file-handles.ts'
 import { eachLimited } from './limit.ts'
+import { makeFolder } from './make-folder.ts'
 
 const AT_ONCE = 16
 
@@ -43,7 +44,7 @@ export const isFolderRoot = (manifest: Manifest) => manifest.entries[0]?.kind ==
 export async function makeParent(path: string): Promise<void> {
   const parent = dirname(path)
   try {
-    await mkdir(parent, { recursive: true })
+    await makeFolder(parent)
   } catch (err) {
     const code = systemCode(err)
     if (code === 'EEXIST' || code === 'ENOTDIR') {

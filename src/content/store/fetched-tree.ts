@@ -37,7 +37,7 @@ export async function makeTree(
     await writer.writeData(entry, fileOffset, block.subarray(nodeOffset, nodeOffset + length))
     made.add(entry)
   }
-  await writer.sync(made)
+  await writer.syncAll(made)
 }
 
 /** Last of all, so that no file was ever written through one. Returns those that were not made. */

@@ -6,6 +6,7 @@ import { throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
+import { identityOf } from './destination.ts'
 import { eachLimited } from './limit.ts'
 import type { PieceLedger } from './piece-ledger.ts'
 import type { PieceReader } from './piece-reader.ts'
@@ -59,6 +60,19 @@ export class FileChecker {
     return found.sort((a, b) => a - b)
   }
 
+  /** Files without a byte of any piece that are gone or hold something now, and how: phrases that follow the name. */
+  async changedEmpty(signal?: AbortSignal): Promise<Array<{ entry: number; reason: string }>> {
+    const found: Array<{ entry: number; reason: string }> = []
+    await eachLimited(this.#files.emptyFiles(), STATS_AT_ONCE, async entry => {
+      throwIfAborted(signal)
+      const stats = await lstat(this.#files.path(entry), { bigint: true }).catch(() => undefined)
+      if (stats === undefined) found.push({ entry, reason: 'was deleted' })
+      else if (!stats.isFile()) found.push({ entry, reason: 'is no file any more' })
+      else if (stats.size > 0n) found.push({ entry, reason: 'is not empty any more' })
+    })
+    return found.sort((a, b) => a.entry - b.entry)
+  }
+
   /**
    * Hashes every piece of the file (of a partial root: those held) and takes its new fingerprint.
    * @param options.known how it differed, when that is known
@@ -88,7 +102,7 @@ export class FileChecker {
         }
         if (!this.#files.isPartial) {
           this.#files.prints.set(entry, { ...fingerprintOf(after), altered: bad.length > 0 })
-        }
+        } else this.#files.identify(entry, identityOf(after))
       } catch (err) {
         if (!(err instanceof SuspectFile)) throw err
         bad = this.#allSpans(entry)

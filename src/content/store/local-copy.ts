@@ -5,7 +5,7 @@ import { isRawRoot } from '../manifest.ts'
 import { checkSpace, claimTemp, isFolderRoot, makeParent, moveIntoPlace } from './destination.ts'
 import { makeLinks, makeTree } from './fetched-tree.ts'
 import { PieceWriter, type WriteLog } from './piece-writer.ts'
-import { RootFiles } from './root-files.ts'
+import { changedError, RootFiles, SuspectFile } from './root-files.ts'
 import type { StoredRoot } from './stored-root.ts'
 import { tempPath } from './temp-name.ts'
 
@@ -70,8 +70,10 @@ export async function copyTo(from: StoredRoot, path: string, force: boolean, sig
     }
     if (copied < manifest.pieces.count) return false
     if (!isRawRoot(manifest)) await makeTree(manifest, files, writer, index => from.readNode(index))
-    await writer.sync(new Set(files.filesWithPieces()))
+    await writer.syncAll(files.filesWithPieces())
     if (isFolderRoot(manifest)) await makeLinks(manifest, temp)
+  } catch (err) {
+    throw err instanceof SuspectFile ? changedError(err, temp) : err
   } finally {
     await writer.close()
   }

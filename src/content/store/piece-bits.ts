@@ -42,6 +42,16 @@ export class PieceBits {
     return this.#recorded.isFull
   }
 
+  /** Whether `takeWrittenOps` would give any. */
+  get isBehind(): boolean {
+    return this.#dirtyChunks.size > 0
+  }
+
+  /** Held, and not recorded yet. */
+  isFresh(piece: number): boolean {
+    return this.have.has(piece) && !this.#recorded.has(piece)
+  }
+
   /** Reads the records. Pieces of damaged ones are doubted. */
   async load(db: Database): Promise<void> {
     for (const kind of ['have', 'written'] as const) {

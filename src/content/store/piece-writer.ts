@@ -4,10 +4,11 @@ import { dirname } from 'node:path'
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
 import { leafData } from '../dag-node.ts'
 import type { Manifest } from '../manifest.ts'
+import { identityOf } from './destination.ts'
 import { FileHandles, WRITE_FLAGS } from './file-handles.ts'
 import { eachLimited } from './limit.ts'
 import type { Envelope } from './records.ts'
-import { type RootFiles, statOpen } from './root-files.ts'
+import { type RootFiles, SuspectFile, statOpen } from './root-files.ts'
 
 const MAX_WRITE_HANDLES = 64
 const MAX_FILES_AT_ONCE = 16
@@ -34,8 +35,8 @@ export class PieceWriter {
   readonly #files: RootFiles
   readonly #ledger: WriteLog
   readonly #handles = new FileHandles(MAX_WRITE_HANDLES, openInTree)
-  /** Inode → entry, of every file that was opened: two entries in one file are two names that the disk takes for one. */
-  readonly #entryOfInode = new Map<bigint, number>()
+  /** By `identityOf`, of every file that was opened: two entries in one file are two names that the disk takes for one. */
+  readonly #entryOf = new Map<string, number>()
   readonly #prepared = new Set<number>()
 
   constructor(manifest: Manifest, files: RootFiles, ledger: WriteLog) {
@@ -89,42 +90,59 @@ export class PieceWriter {
     await this.#writeFile(entry, [])
   }
 
-  /** fdatasync of the files of these entries. */
-  async sync(entries: ReadonlySet<number>): Promise<void> {
-    await eachLimited(entries, MAX_FILES_AT_ONCE, entry => {
-      const path = this.#files.path(entry)
-      return this.#handles
-        .use(path, handle => handle.datasync())
-        .catch(err => {
-          throw fromSystemError(err, path)
-        })
-    })
+  /** fdatasync of the file. */
+  async sync(entry: number): Promise<void> {
+    const path = this.#files.path(entry)
+    try {
+      await this.#handles.use(path, async handle => {
+        // Another file under this name would be synced without complaint.
+        if (this.#files.isReplaced(entry, statOpen(handle))) throw new SuspectFile(entry, 'was replaced')
+        await handle.datasync()
+      })
+    } catch (err) {
+      throw asWriteError(err, path)
+    }
+  }
+
+  async syncAll(entries: Iterable<number>): Promise<void> {
+    await eachLimited(entries, MAX_FILES_AT_ONCE, entry => this.sync(entry))
   }
 
   async close(): Promise<void> {
     await this.#handles.closeAll()
   }
 
+  /** @throws SuspectFile where another file has its name */
   async #writeFile(entry: number, writes: readonly FileWrite[]): Promise<void> {
     const path = this.#files.path(entry)
+    const write = async (handle: FileHandle) => {
+      if (this.#files.isReplaced(entry, statOpen(handle))) {
+        this.#prepared.delete(entry)
+        throw new SuspectFile(entry, 'was replaced')
+      }
+      if (!this.#prepared.has(entry)) await this.#prepare(entry, handle, path, writes)
+      for (const { position, length, buffers } of writes) await writeFully(handle, buffers, position, length)
+    }
     try {
-      await this.#handles.use(path, async handle => {
-        if (!this.#prepared.has(entry)) await this.#prepare(entry, handle, path)
-        for (const { position, length, buffers } of writes) await writeFully(handle, buffers, position, length)
+      await this.#handles.use(path, write).catch(async err => {
+        if (!(err instanceof SuspectFile)) throw err
+        // It may only be the open handle that is of an older file.
+        await this.#handles.use(path, write)
       })
     } catch (err) {
-      throw fromSystemError(err, path)
+      throw asWriteError(err, path)
     }
   }
 
-  async #prepare(entry: number, handle: FileHandle, path: string): Promise<void> {
+  async #prepare(entry: number, handle: FileHandle, path: string, writes: readonly FileWrite[]): Promise<void> {
     const stats = statOpen(handle)
     if (!stats.isFile()) {
       throw new ShoalError('ERR_EXISTS', `${path} is in the way of a file that is being fetched`, {
         hint: 'move it away and run the same command again'
       })
     }
-    const other = this.#entryOfInode.get(stats.ino)
+    const identity = identityOf(stats)
+    const other = this.#entryOf.get(identity)
     if (other !== undefined && other !== entry) {
       throw new ShoalError(
         'ERR_EXISTS',
@@ -132,11 +150,18 @@ export class PieceWriter {
         { hint: 'fetch to a file system that keeps upper and lower case apart', details: { path } }
       )
     }
-    this.#entryOfInode.set(stats.ino, entry)
+    this.#entryOf.set(identity, entry)
+    this.#files.identify(entry, identity)
     const size = this.#files.size(entry)
-    if (Number(stats.size) !== size) await handle.truncate(size)
+    // A write up to the end gives the file its size: one call less for each of many small files.
+    const grows = Number(stats.size) < size && writes.some(({ position, length }) => position + length === size)
+    if (Number(stats.size) !== size && !grows) await handle.truncate(size)
     this.#prepared.add(entry)
   }
+}
+
+function asWriteError(err: unknown, path: string): Error {
+  return err instanceof SuspectFile ? err : fromSystemError(err, path)
 }
 
 async function openInTree(path: string): Promise<FileHandle> {

@@ -10,6 +10,7 @@ import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
 import type { RecordOp } from './database.ts'
+import { identityOf } from './destination.ts'
 import { FileHandles } from './file-handles.ts'
 import { encodeFingerprints, FILES_PER_RECORD, fileKey, type StoredFingerprint } from './records.ts'
 
@@ -46,11 +47,13 @@ export class RootFiles {
   readonly manifest: Manifest
   /** By entry. A file without one is read only with its hashes checked. Empty while `isPartial`. */
   readonly prints = new Map<number, StoredFingerprint>()
-  /** While partial our own writes change the times: only the size is compared. */
+  /** While partial our own writes change the times: only the size and which file it is are compared. */
   isPartial: boolean
   /** The file or folder of entry 0. */
   base: string
   readonly #handles = new FileHandles(MAX_READ_HANDLES)
+  /** While partial: which file each entry's is, see `identityOf`. Unknown until it was opened first. */
+  readonly #identities = new Map<number, string>()
 
   constructor(manifest: Manifest, base: string, isPartial: boolean) {
     this.manifest = manifest
@@ -66,6 +69,23 @@ export class RootFiles {
   size(entry: number): number {
     const found = this.manifest.entries[entry]
     return found?.kind === 'file' ? found.size : 0
+  }
+
+  /** From here on another file under its name is noticed; only of use while partial. */
+  identify(entry: number, identity: string): void {
+    this.#identities.set(entry, identity)
+  }
+
+  /** Undefined for folders and for files that were not opened yet. */
+  identity(entry: number): string | undefined {
+    return this.#identities.get(entry)
+  }
+
+  /** Whether it is another file than the one that was identified, or deleted. */
+  isReplaced(entry: number, stats: BigIntStats): boolean {
+    const known = this.#identities.get(entry)
+    // Without a name left it is an old file that only a handle keeps.
+    return stats.nlink === 0n || (known !== undefined && known !== identityOf(stats))
   }
 
   /** Whether bytes of the file may be used on the strength of its fingerprint alone. */
@@ -132,11 +152,20 @@ export class RootFiles {
     }
   }
 
+  *emptyFiles(): Generator<number> {
+    for (const [index, entry] of this.manifest.entries.entries()) {
+      if (entry.kind === 'file' && entry.size === 0) yield index
+    }
+  }
+
   /** How the file on disk differs from its fingerprint, or undefined where it does not. */
   difference(entry: number, stats: BigIntStats): string | undefined {
     if (!stats.isFile()) return stats.isSymbolicLink() ? 'was replaced by a symbolic link' : 'is no file any more'
     const size = Number(stats.size)
-    if (this.isPartial) return size === this.size(entry) ? undefined : 'has another size'
+    if (this.isPartial) {
+      if (this.isReplaced(entry, stats)) return 'was replaced'
+      return size === this.size(entry) ? undefined : 'has another size'
+    }
     const print = this.prints.get(entry)
     if (print === undefined) return 'is not known'
     if (sameFingerprint(print, fingerprintOf(stats))) return undefined

@@ -46,6 +46,8 @@ export interface InspectionInit {
 
 export class RootInspection {
   readonly #init: InspectionInit
+  /** What the last look at empty files found, a sentence. */
+  #emptyProblem: string | null = null
   readonly #rechecks = new Map<number, Promise<void>>()
 
   constructor(init: InspectionInit) {
@@ -73,9 +75,10 @@ export class RootInspection {
     await this.#rechecks.get(entry)
   }
 
-  /** Hashes the files whose fingerprints differ. Returns the pieces that were lost. */
+  /** Hashes the files whose fingerprints differ, and looks for the empty ones. Returns the pieces that were lost. */
   async checkFiles(signal?: AbortSignal): Promise<number[]> {
     const lost = new Set<number>()
+    await this.#lookForEmpty(signal)
     await this.#checkAll(await this.#init.checker.differing(signal), { signal }, outcome => {
       for (const piece of outcome.lost) lost.add(piece)
     })
@@ -86,6 +89,7 @@ export class RootInspection {
   async verify(options: VerifyOptions): Promise<BadPiece[]> {
     const { files, record } = this.#init
     const { entries } = files.manifest
+    await this.#lookForEmpty(options.signal)
     const bad: BadPiece[] = []
     let bytes = 0
     let done = 0
@@ -111,9 +115,12 @@ export class RootInspection {
     if (regained.length > 0) await ledger.wrote([...new Set(regained)], [], 0)
     if (!files.isPartial) {
       const state = ledger.have.count - lost.length === ledger.have.length ? 'complete' : 'damaged'
-      const problem = this.#problemOf(outcomes)
-      record.set({ state, problem: this.#anyAltered() || state === 'damaged' ? problem : null })
-    } else if (lost.length > 0) {
+      const problem = this.#anyAltered() || state === 'damaged' ? this.#problemOf(outcomes) : this.#emptyProblem
+      record.set({ state, problem })
+    } else {
+      this.#followTemp()
+    }
+    if (files.isPartial && lost.length > 0) {
       const path = files.path(outcomes[0]?.entry ?? 0)
       log.warn('%s changed during the fetch: %d pieces are fetched again', path, lost.length)
     }
@@ -128,7 +135,7 @@ export class RootInspection {
     const withdrawn = ledger.withdraw(lost, prints)
     if (lost.length > 0) onLost(lost)
     await withdrawn
-    await ledger.flush()
+    if (!files.isPartial) await ledger.flush()
     await record.save()
   }
 
@@ -153,6 +160,26 @@ export class RootInspection {
       })
     } finally {
       if (outcomes.length > 0 || entries.length === 0) await this.settle(outcomes)
+    }
+  }
+
+  /** Another temporary file than the one recorded was hashed: it is the one from here on. */
+  #followTemp(): void {
+    const { files, record } = this.#init
+    const identity = files.identity(0)
+    if (identity !== undefined && record.value.tempId !== null) record.set({ tempId: identity })
+  }
+
+  /** They hold no byte of a piece: nothing is withdrawn, but whoever shares the folder should know. */
+  async #lookForEmpty(signal?: AbortSignal): Promise<void> {
+    const { checker, files } = this.#init
+    if (files.isPartial) return
+    const [first, ...others] = await checker.changedEmpty(signal)
+    if (first === undefined) this.#emptyProblem = null
+    else {
+      const more = others.length > 0 ? ` (and ${others.length} more)` : ''
+      const path = printable(files.path(first.entry))
+      this.#emptyProblem = `${path} ${first.reason}${more}; it was empty, so everything is still served`
     }
   }
 

@@ -3,13 +3,14 @@ import type { CID } from 'multiformats/cid'
 import type { Logger } from '../../base/log.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Database } from './database.ts'
-import { identityOf, statOf, undoMove } from './destination.ts'
+import { identityOf, isFolderRoot, statOf, undoMove } from './destination.ts'
 import { FileChecker } from './file-checker.ts'
 import type { LiveRecord } from './live-record.ts'
 import { PieceLedger } from './piece-ledger.ts'
 import { PieceReader } from './piece-reader.ts'
 import { PieceWriter } from './piece-writer.ts'
 import { decodeFingerprints, FILES_PER_RECORD, kindPrefix, parseKey } from './records.ts'
+import { rewritePieces } from './rewrite-pieces.ts'
 import { RootFiles } from './root-files.ts'
 import { RootInspection } from './root-inspection.ts'
 import type { TurnGate } from './turn-gate.ts'
@@ -38,18 +39,20 @@ export interface PartsInit {
 /** Nothing held yet, no fingerprint known. */
 export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
   const { db, record, log } = init
-  const { temp, path, state } = record.value
+  const { temp, tempId, path, state } = record.value
   const files = new RootFiles(manifest, temp ?? path, state === 'partial')
+  if (tempId !== null && !isFolderRoot(manifest)) files.identify(0, tempId)
   const ledger: PieceLedger = new PieceLedger({
     db,
     id: record.id,
     manifest,
     // The user's own files are taken as they are; only what a fetch wrote is synced.
-    sync: async entries => (files.isPartial ? await writer.sync(entries) : undefined),
+    sync: async entry => (files.isPartial ? await writer.sync(entry) : undefined),
+    rewrite: pieces => rewritePieces({ manifest, reader, writer }, pieces, init.onLost),
     rootOps: () => record.ops(),
     log
   })
-  const reader = new PieceReader(manifest, files, ledger)
+  const reader: PieceReader = new PieceReader(manifest, files, ledger)
   const writer: PieceWriter = new PieceWriter(manifest, files, ledger)
   const checker = new FileChecker(manifest, files, ledger, reader)
   const inspection = new RootInspection({ ...init, files, ledger, checker })

@@ -24,8 +24,11 @@ import { RootSummary } from './root-summary.ts'
 import { TurnGate } from './turn-gate.ts'
 import { recheckUnrecorded } from './unrecorded-pieces.ts'
 
-/** A read that finds a changed file whose pieces still match is tried again so often. */
-const MAX_READ_ATTEMPTS = 3
+/** A read or write that finds a changed file is tried again so often. */
+const MAX_ATTEMPTS = 3
+
+/** Closing records small files for so long; the rest is hashed after the next start. */
+const LAST_RECORDING_MS = 500
 
 export type { BadPiece } from './root-inspection.ts'
 
@@ -105,16 +108,7 @@ export class StoredRoot extends RootSummary {
    * @throws ERR_FILE_CHANGED where a file changed and the bytes are lost
    */
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const { reader } = this.parts
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#gate.pass(() => reader.read(offset, length))
-      } catch (err) {
-        if (!(err instanceof SuspectFile)) throw err
-        await this.parts.inspection.recheck(err)
-        if (attempt === MAX_READ_ATTEMPTS) throw changedError(err, this.parts.files.path(err.entry))
-      }
-    }
+    return await this.#whileFilesStay(({ reader }) => reader.read(offset, length))
   }
 
   /**
@@ -132,8 +126,7 @@ export class StoredRoot extends RootSummary {
    * @throws ERR_MALFORMED_ROOT, ERR_NO_SPACE, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_IO
    */
   async write(first: number, count: number, buffers: readonly Uint8Array[]): Promise<void> {
-    const { writer } = this.parts
-    await this.#gate.pass(async () => {
+    await this.#whileFilesStay(async ({ writer }) => {
       if (this.state !== 'partial') throw new ShoalError('ERR_BUG', `${this.cid} is not being fetched`)
       if (this.record.isDetached) throw this.#goneError()
       await writer.write(first, count, buffers)
@@ -224,7 +217,7 @@ export class StoredRoot extends RootSummary {
     if (this.#parts === undefined) return
     const { ledger, writer, files } = this.#parts
     try {
-      if (!this.record.isDetached) await ledger.flush()
+      if (!this.record.isDetached) await ledger.flush({ withinMs: LAST_RECORDING_MS })
     } finally {
       await ledger.drop()
       await writer.close()
@@ -237,6 +230,20 @@ export class StoredRoot extends RootSummary {
     this.record.detach()
     await this.#loading?.catch(() => {})
     await this.#parts?.ledger.drop()
+  }
+
+  /** Where a file turns out to be another than it was: that is looked into, and the work tried again. */
+  async #whileFilesStay<T>(work: (parts: RootParts) => Promise<T>): Promise<T> {
+    const { parts } = this
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#gate.pass(() => work(parts))
+      } catch (err) {
+        if (!(err instanceof SuspectFile)) throw err
+        await parts.inspection.recheck(err)
+        if (attempt === MAX_ATTEMPTS) throw changedError(err, parts.files.path(err.entry))
+      }
+    }
   }
 
   async #load(): Promise<void> {

@@ -4,6 +4,8 @@ import { eachLimited } from './limit.ts'
 import type { RootParts } from './root-parts.ts'
 
 const HASHES_AT_ONCE = 4
+/** Small files that are not recorded by then are so while the fetch goes on. */
+const RECORDING_MS = 500
 
 /** @returns how many of them are held now */
 export async function recheckUnrecorded(
@@ -28,6 +30,6 @@ export async function recheckUnrecorded(
     )
     found += 1
   })
-  await ledger.flush()
+  await ledger.flush({ withinMs: RECORDING_MS })
   return found
 }

@@ -149,6 +149,25 @@ describe('a shared file', () => {
     expect(root.heldBytes).toBe(0)
   })
 
+  test('that is empty and was deleted is named; everything is still served', async () => {
+    const dir = await temporaryFolder()
+    const content = await contentOf({ ...tree(), 'empty.txt': Buffer.alloc(0), 'other.txt': Buffer.alloc(0) })
+    const store = await openStore(join(dir, 'data'))
+    const root = await share(store, content, join(dir, 'thing'))
+    await rm(join(dir, 'thing/empty.txt'))
+    expect(await root.checkFiles()).toEqual([])
+    expect([root.state, root.have.isFull]).toEqual(['complete', true])
+    expect(root.problem).toContain(`${join(dir, 'thing/empty.txt')} was deleted`)
+    await expectNoBadByte(root, content)
+    await writeFile(join(dir, 'thing/other.txt'), 'x')
+    await root.verify()
+    expect(root.problem).toContain('and 1 more')
+    await writeFile(join(dir, 'thing/other.txt'), '')
+    await writeFile(join(dir, 'thing/empty.txt'), '')
+    expect(await root.checkFiles()).toEqual([])
+    expect(root.problem).toBe(null)
+  })
+
   test('many reads at once see one change', async () => {
     const { path, root, lost } = await shared()
     await flip(join(path, 'a.bin'), 4500)
