@@ -21,9 +21,7 @@ const RECORD_BYTES = 64 * MIB
 const MAX_BEHIND_BYTES = 2 * RECORD_BYTES
 /** A batch takes so long for small files while a fetch runs; the rest waits for the next. */
 const SMALL_FILES_MS = 1000
-/** Few in the background: each holds one of the four threads that all file access of the process shares. */
-const BACKGROUND_SYNCS = 2
-/** Many when someone waits: a file system commits what is synced at the same time together. */
+/** A file system commits together what is synced at the same time: fewer at once took longer, not less of the disk. */
 const MAX_SYNCS = 16
 
 export interface RecorderInit {
@@ -55,7 +53,7 @@ export class Recorder {
   async wrote(pieces: readonly number[], entries: Iterable<number>, bytes: number): Promise<void> {
     this.#backlog.add(pieces, entries, bytes)
     this.schedule()
-    if (this.#backlog.bytes > MAX_BEHIND_BYTES) await this.#inTurn(() => this.#record(SMALL_FILES_MS, BACKGROUND_SYNCS))
+    if (this.#backlog.bytes > MAX_BEHIND_BYTES) await this.#inTurn(() => this.#record(SMALL_FILES_MS))
   }
 
   /** Something changed that the records do not know. */
@@ -68,7 +66,7 @@ export class Recorder {
       clearTimeout(this.#recordTimer)
       this.#recordTimer = undefined
     }
-    const record = () => this.#record(SMALL_FILES_MS, BACKGROUND_SYNCS)
+    const record = () => this.#record(SMALL_FILES_MS)
     this.#recordTimer ??= this.#later(isUrgent ? 0 : RECORD_DELAY_MS, record)
   }
 
@@ -78,7 +76,7 @@ export class Recorder {
   }
 
   async flush({ withinMs = Number.POSITIVE_INFINITY }: { withinMs?: number }): Promise<void> {
-    await this.#inTurn(() => this.#record(withinMs, MAX_SYNCS))
+    await this.#inTurn(() => this.#record(withinMs))
   }
 
   throwFailure(): void {
@@ -126,12 +124,12 @@ export class Recorder {
     written()
   }
 
-  async #record(smallFilesMs: number, atOnce: number): Promise<void> {
+  async #record(smallFilesMs: number): Promise<void> {
     this.#stopTimers()
     await this.#noteWritten()
     if (this.#dropped) return
     await this.#repair()
-    const { durable, failure } = await this.#sync(smallFilesMs, atOnce)
+    const { durable, failure } = await this.#sync(smallFilesMs)
     await this.#recordDurable(durable)
     if (failure !== undefined) throw failure
     this.schedule()
@@ -148,7 +146,7 @@ export class Recorder {
   }
 
   /** @returns pieces that are on the disk now; what could not be synced goes on waiting */
-  async #sync(smallFilesMs: number, atOnce: number): Promise<{ durable: number[]; failure: unknown }> {
+  async #sync(smallFilesMs: number): Promise<{ durable: number[]; failure: unknown }> {
     const backlog = this.#backlog
     const synced: number[] = []
     let failure: unknown
@@ -167,7 +165,7 @@ export class Recorder {
     const until = performance.now() + smallFilesMs
     await eachLimited(
       backlog.takeSmall(() => failure === undefined && performance.now() < until),
-      atOnce,
+      MAX_SYNCS,
       sync
     )
     return { durable: backlog.takeDurable(synced), failure }
