@@ -17,12 +17,25 @@ interface Counted {
 }
 
 export class Traffic {
-  /** Payload bytes of all sessions, ended ones too. */
-  sentBytes = 0
-  receivedBytes = 0
   readonly #up = new RateMeter()
   readonly #down = new RateMeter()
   readonly #counted = new Map<number, Counted>()
+  /** Of sessions that have ended. */
+  #endedSent = 0
+  #endedReceived = 0
+
+  /** Payload bytes of all sessions, ended ones too, up to now. */
+  get sentBytes(): number {
+    let sum = this.#endedSent
+    for (const { session } of this.#counted.values()) sum += session.sentBytes
+    return sum
+  }
+
+  get receivedBytes(): number {
+    let sum = this.#endedReceived
+    for (const { session } of this.#counted.values()) sum += session.receivedBytes
+    return sum
+  }
 
   rates(now: number): Rates {
     return { up: this.#up.rate(now), down: this.#down.rate(now) }
@@ -44,8 +57,6 @@ export class Traffic {
     const down = session.receivedBytes - counted.received
     counted.sent += up
     counted.received += down
-    this.sentBytes += up
-    this.receivedBytes += down
     for (const meter of [this.#up, counted.up]) meter.add(up, now)
     for (const meter of [this.#down, counted.down]) meter.add(down, now)
     return { up, down }
@@ -54,6 +65,8 @@ export class Traffic {
   /** The session is over: counts what is left of it. */
   end(session: PeerSession, now: number): void {
     this.count(session, now)
+    this.#endedSent += session.sentBytes
+    this.#endedReceived += session.receivedBytes
     this.#counted.delete(session.id)
   }
 }
