@@ -5,11 +5,12 @@ import { SECOND_MS } from '../base/units.ts'
 import { ingest } from '../content/ingest.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
-import type { FetchOptions, FetchResult, Transfer, TransferEvents, TransferSnapshot } from './api.ts'
+import type { FetchOptions, FetchResult, Transfer } from './api.ts'
 import { type Destination, resolveDestination } from './destination.ts'
 import { FetchJob, type FetchJobParts } from './fetch-job.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
+import { TransferHandle } from './transfer-handle.ts'
 
 export const DEFAULT_TIMEOUT_MS = 60 * SECOND_MS
 
@@ -35,9 +36,7 @@ export class Fetches {
   /** @throws synchronously what parseSource throws */
   fetch(sourceText: string, options: FetchOptions): Transfer {
     const source = parseSource(sourceText)
-    const handle = new TransferHandle(source)
-    handle.begin(this.#fetch(source, options, handle))
-    return handle
+    return new TransferHandle(source, handle => this.#fetch(source, options, handle))
   }
 
   isFetching(cid: string): boolean {
@@ -195,77 +194,4 @@ async function rejected(signal: AbortSignal): Promise<never> {
     if (signal.aborted) fail()
     else signal.addEventListener('abort', fail, { once: true })
   })
-}
-
-/** What a caller holds: works before the job exists, and cancels only this caller's part in it. */
-class TransferHandle implements Transfer {
-  readonly cid: string
-  done: Promise<FetchResult>
-  readonly #abort = new AbortController()
-  readonly #listeners: Array<(job: FetchJob) => void> = []
-  #job: FetchJob | undefined
-  #idle: TransferSnapshot
-
-  constructor(source: Source) {
-    this.cid = source.cid
-    this.done = Promise.reject(new ShoalError('ERR_BUG', 'a transfer that was never begun'))
-    this.done.catch(() => {})
-    this.#idle = {
-      cid: source.cid,
-      name: source.name ?? source.cid,
-      path: '',
-      state: 'finding',
-      have: 0,
-      size: 0,
-      pieces: 0,
-      piecesHave: 0,
-      peers: 0,
-      peersKnown: 0,
-      rate: 0,
-      upRate: 0,
-      etaMs: null
-    }
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal
-  }
-
-  begin(done: Promise<FetchResult>): void {
-    this.done = done
-    done.catch(() => {
-      if (this.#job === undefined) this.#idle = { ...this.#idle, state: 'failed' }
-    })
-  }
-
-  follow(job: FetchJob): void {
-    this.#job = job
-    for (const listen of this.#listeners) listen(job)
-  }
-
-  settle(result: FetchResult, name: string): void {
-    this.#idle = { ...this.#idle, name, path: result.path, state: 'done', have: result.size, size: result.size }
-  }
-
-  snapshot(): TransferSnapshot {
-    return this.#job?.snapshot() ?? this.#idle
-  }
-
-  on<K extends keyof TransferEvents>(name: K, listener: (event: TransferEvents[K]) => void): () => void {
-    let off = () => {}
-    const listen = (job: FetchJob) => {
-      off = job.events.on(name, listener)
-    }
-    if (this.#job !== undefined) listen(this.#job)
-    else this.#listeners.push(listen)
-    return () => {
-      const at = this.#listeners.indexOf(listen)
-      if (at >= 0) this.#listeners.splice(at, 1)
-      off()
-    }
-  }
-
-  cancel(): void {
-    this.#abort.abort(new ShoalError('ERR_ABORTED', 'interrupted', { hint: 'run the same command again to continue' }))
-  }
 }

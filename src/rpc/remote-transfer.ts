@@ -1,6 +1,7 @@
 /** A fetch that runs in another process: its newest snapshot is kept here, its events are repeated. */
 import { TypedEvents } from '../base/typed-events.ts'
 import type { FetchResult, Transfer, TransferEvents, TransferSnapshot } from '../node/api.ts'
+import { newSnapshot } from '../node/new-snapshot.ts'
 
 export type StartFetch = (
   cancelled: AbortSignal,
@@ -16,21 +17,7 @@ export class RemoteTransfer implements Transfer {
 
   constructor({ cid, name, path }: { cid: string; name: string; path: string }, start: StartFetch) {
     this.cid = cid
-    this.#snapshot = {
-      cid,
-      name,
-      path,
-      state: 'finding',
-      have: 0,
-      size: 0,
-      pieces: 0,
-      piecesHave: 0,
-      peers: 0,
-      peersKnown: 0,
-      rate: 0,
-      upRate: 0,
-      etaMs: null
-    }
+    this.#snapshot = newSnapshot({ cid, name, path })
     this.done = start(this.#cancelled.signal, (event, data) => this.#receive(event, data))
     this.done.then(
       () => this.#end('done'),
