@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { plotCurves } from './curves-svg.ts'
 import type { RunResult } from './metrics.ts'
 import { runScenario } from './run.ts'
-import { parseCore, readScenario, type Scenario } from './scenario.ts'
+import { parseCore, parseUploader, readScenario, type Scenario } from './scenario.ts'
 import { judge, printTable } from './table.ts'
 
 const FOLDER = join(process.cwd(), 'sim/scenarios')
@@ -18,7 +18,7 @@ const USAGE = `usage: npm run simulate -- [SCENARIO…] [options]
   --json FILE      all results, machine-readable
   --svg FILE       completion curves, one panel a scenario
   --core KEY=VALUE a setting of the core in place of its default (see src/transfer/core/config.ts); may be repeated
-  --slots N        upload slots of the upload queue in place of the default
+  --uploader KEY=N the same for the uploader: slots, maxReads, maxReadsPerSession
   --list           the scenarios
 `
 
@@ -31,7 +31,7 @@ function main(): number {
       json: { type: 'string' },
       svg: { type: 'string' },
       core: { type: 'string', multiple: true, default: [] },
-      slots: { type: 'string' },
+      uploader: { type: 'string', multiple: true, default: [] },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
@@ -45,12 +45,12 @@ function main(): number {
     .map(file => file.slice(0, -'.json'.length))
     .sort(byNumbers)
   const core = parseCore(Object.fromEntries(values.core.map(setting)))
-  const uploadSlots = values.slots === undefined ? undefined : count(values.slots, '--slots')
+  const uploader = parseUploader(Object.fromEntries(values.uploader.map(setting)))
   const scenarios = (positionals.length === 0 ? known : positionals).map((name): Scenario => {
     const path = known.includes(name) ? join(FOLDER, `${name}.json`) : name
     if (path === name && !name.endsWith('.json')) throw new Error(`no scenario ${name}: there are ${known.join(', ')}`)
     const scenario = readScenario(path, name)
-    return { ...scenario, core: { ...scenario.core, ...core }, ...(uploadSlots !== undefined && { uploadSlots }) }
+    return { ...scenario, core: { ...scenario.core, ...core }, uploader: { ...scenario.uploader, ...uploader } }
   })
   if (values.list) {
     for (const { name, title } of scenarios) process.stdout.write(`${name.padEnd(16)}${title}\n`)
@@ -88,7 +88,7 @@ function main(): number {
 
 function setting(text: string): [string, unknown] {
   const at = text.indexOf('=')
-  if (at < 1) throw new Error(`--core ${text}: not KEY=VALUE`)
+  if (at < 1) throw new Error(`${text}: not KEY=VALUE`)
   return [text.slice(0, at), JSON.parse(text.slice(at + 1))]
 }
 

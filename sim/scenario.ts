@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { DEFAULT_CONFIG, type SwarmConfig } from '../src/transfer/core/config.ts'
 import { METRICS, type MetricName } from './metrics.ts'
 import type { Behaviour } from './sim-peer.ts'
+import type { UploaderSettings } from './sim-uploader.ts'
 
 const BEHAVIOURS: readonly Behaviour[] = ['honest', 'freeRider', 'badBytes', 'falseHave', 'staller']
 
@@ -39,13 +40,13 @@ export interface Scenario {
   /** Everyone plays it at this share of what each could get, with such a buffer. */
   readonly reader?: { readonly share: number; readonly bufferSeconds: number }
   readonly core: Partial<SwarmConfig>
-  readonly uploadSlots?: number
+  readonly uploader: UploaderSettings
   readonly targets: readonly Target[]
 }
 
 const KEYS = [
   ...['title', 'mib', 'pieceKib', 'seeder', 'groups', 'delayMs', 'doubling', 'lossPerMinute', 'churnPerMinute'],
-  ...['seederLeaves', 'reader', 'core', 'uploadSlots', 'targets']
+  ...['seederLeaves', 'reader', 'core', 'uploader', 'targets']
 ]
 
 export function readScenario(path: string, name: string): Scenario {
@@ -86,7 +87,7 @@ export function parseScenario(value: unknown, name: string): Scenario {
       }
     }),
     core: parseCore(from['core']),
-    ...(from['uploadSlots'] !== undefined && { uploadSlots: positive(from['uploadSlots'], 'uploadSlots') }),
+    uploader: parseUploader(from['uploader']),
     targets: list(from['targets'], 'targets').map(parseTarget)
   }
 }
@@ -126,6 +127,12 @@ export function parseCore(value: unknown): Partial<SwarmConfig> {
       throw new Error(`core.${key} has a wrong type`)
   }
   return core as Partial<SwarmConfig>
+}
+
+export function parseUploader(value: unknown): UploaderSettings {
+  const uploader = value === undefined ? {} : fields(value, 'uploader', ['slots', 'maxReads', 'maxReadsPerSession'])
+  for (const [key, setting] of Object.entries(uploader)) positive(setting, `uploader.${key}`)
+  return uploader
 }
 
 function fields(value: unknown, where: string, known?: readonly string[]): Record<string, unknown> {

@@ -13,7 +13,7 @@ import { Downlink, Uplink } from './access-link.ts'
 import type { EventQueue } from './event-queue.ts'
 import { Incoming } from './incoming.ts'
 import type { ConnectionEnd, Data, Host, Network } from './network.ts'
-import { SimUploader } from './sim-uploader.ts'
+import { SimUploader, type UploaderSettings } from './sim-uploader.ts'
 
 export const ROOT = Uint8Array.from([1, 0x55, 0x12, 0x20, ...new Array<number>(32).fill(7)])
 export const TICK_MS = 250
@@ -39,7 +39,7 @@ export interface SimPeerInit {
   readonly joinedAt: number
   readonly random: Random
   readonly config: Partial<SwarmConfig>
-  readonly uploadSlots: number | undefined
+  readonly uploader: UploaderSettings
 }
 
 /** What a peer needs of the world around it. */
@@ -95,7 +95,7 @@ export class SimPeer implements Host {
         send: (end, id, bytes) => world.network.sendData(end, { id, bytes, isFalse: init.behaviour === 'badBytes' }),
         ended: (end, id, sentBytes) => this.post({ type: 'uploadEnded', session: end.session, id, sentBytes })
       },
-      init.uploadSlots
+      init.uploader
     )
     if (holdsAll) this.#load()
   }

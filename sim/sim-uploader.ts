@@ -10,6 +10,13 @@ import type { ConnectionEnd } from './network.ts'
 export const FRAME_BYTES = 64 * 1024
 const READ_MS = 0.5
 
+/** In place of the program's own values, to see what they do. */
+export interface UploaderSettings {
+  readonly slots?: number
+  readonly maxReads?: number
+  readonly maxReadsPerSession?: number
+}
+
 export interface UploaderHost {
   after(ms: number, run: () => void): void
   send(end: ConnectionEnd, id: number, bytes: number): void
@@ -50,11 +57,15 @@ export class SimUploader {
   readonly #host: UploaderHost
   readonly #queue: UploadQueue
   readonly #lanes = new Map<number, Lane>()
+  readonly #maxReads: number
+  readonly #maxReadsPerSession: number
   #allReads = 0
 
-  constructor(host: UploaderHost, slots?: number) {
+  constructor(host: UploaderHost, settings: UploaderSettings) {
     this.#host = host
-    this.#queue = new UploadQueue(slots)
+    this.#queue = new UploadQueue(settings.slots)
+    this.#maxReads = settings.maxReads ?? MAX_READS
+    this.#maxReadsPerSession = settings.maxReadsPerSession ?? MAX_READS_PER_SESSION
   }
 
   enqueue(end: ConnectionEnd, job: Job): void {
@@ -98,8 +109,8 @@ export class SimUploader {
   }
 
   #pump(): void {
-    while (this.#allReads < MAX_READS) {
-      const first = this.#queue.next(session => (this.#lanes.get(session)?.reads ?? 0) < MAX_READS_PER_SESSION)
+    while (this.#allReads < this.#maxReads) {
+      const first = this.#queue.next(session => (this.#lanes.get(session)?.reads ?? 0) < this.#maxReadsPerSession)
       if (first === undefined) return
       const uploads = [first]
       let bytes = first.length

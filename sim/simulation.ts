@@ -145,7 +145,7 @@ export class Simulation implements World {
       joinedAt: this.events.now,
       random: seededRandom(this.#random.below(2 ** 32)),
       config: this.scenario.core,
-      uploadSlots: this.scenario.uploadSlots
+      uploader: this.scenario.uploader
     })
     this.peers.push(peer)
     this.#byId.set(peer.id, peer)
