@@ -6,7 +6,7 @@ import { plotCurves } from './curves-svg.ts'
 import type { RunResult } from './metrics.ts'
 import { runScenario } from './run.ts'
 import { parseCore, parseUploader, readScenario, type Scenario } from './scenario.ts'
-import { judge, printTable } from './table.ts'
+import { judge, MARKDOWN_HEAD, markdownRows, printTable } from './table.ts'
 
 const FOLDER = join(process.cwd(), 'sim/scenarios')
 
@@ -17,6 +17,7 @@ const USAGE = `usage: npm run simulate -- [SCENARIO…] [options]
   --seed N         this seed alone
   --json FILE      all results, machine-readable
   --svg FILE       completion curves, one panel a scenario
+  --markdown FILE  the table of docs/swarm.md
   --core KEY=VALUE a setting of the core in place of its default (see src/transfer/core/config.ts); may be repeated
   --uploader KEY=N the same for the uploader: slots, maxReads, maxReadsPerSession
   --list           the scenarios
@@ -30,6 +31,7 @@ function main(): number {
       seed: { type: 'string' },
       json: { type: 'string' },
       svg: { type: 'string' },
+      markdown: { type: 'string' },
       core: { type: 'string', multiple: true, default: [] },
       uploader: { type: 'string', multiple: true, default: [] },
       list: { type: 'boolean', default: false },
@@ -73,14 +75,15 @@ function main(): number {
   }
 
   function save(): void {
-    const judged = scenarios.map(scenario => ({
-      scenario,
-      metrics: judge(
-        scenario,
-        results.filter(run => run.scenario === scenario.name)
-      )
-    }))
+    const done = scenarios
+      .map(scenario => ({ scenario, runs: results.filter(run => run.scenario === scenario.name) }))
+      .filter(({ runs }) => runs.length > 0)
+    const judged = done.map(({ scenario, runs }) => ({ scenario, metrics: judge(scenario, runs) }))
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ judged, results }, undefined, 2)}\n`)
+    if (values.markdown !== undefined) {
+      const rows = done.map(({ scenario, runs }) => markdownRows(scenario, runs))
+      writeFileSync(values.markdown, `${MARKDOWN_HEAD}${rows.join('')}`)
+    }
     if (values.svg !== undefined) writeFileSync(values.svg, plotCurves(scenarios, results))
   }
   return 0

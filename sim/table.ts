@@ -47,6 +47,21 @@ export function printTable(scenario: Scenario, runs: readonly RunResult[]): stri
   return `${lines.join('\n')}\n\n`
 }
 
+/** For docs/swarm.md: a row for each target of the scenario, and how the last finisher and the seeder did. */
+export function markdownRows(scenario: Scenario, runs: readonly RunResult[]): string {
+  return judge(scenario, runs)
+    .filter(({ metric, target }) => target !== undefined || metric === 'lastOverBound' || metric === 'seederCopies')
+    .map(({ metric, median: middle, worst, target, isMet }, at) => {
+      const name = at === 0 ? scenario.name : ''
+      const mark = isMet === undefined ? '' : isMet ? 'met' : '**missed**'
+      const cells = [METRIC_LABELS[metric], target === undefined ? '' : limits(metric, target)]
+      return `| ${[name, ...cells, show(metric, middle), show(metric, worst), mark].join(' | ')} |\n`
+    })
+    .join('')
+}
+
+export const MARKDOWN_HEAD = '| scenario | what | target | median | worst | |\n| --- | --- | --- | --- | --- | --- |\n'
+
 function limits(metric: MetricName, { min, max }: Target): string {
   return [
     ...(min === undefined ? [] : [`≥ ${show(metric, min)}`]),
