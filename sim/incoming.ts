@@ -4,10 +4,11 @@
  *
  * Invariant: received = kept + duplicate + falseBytes + broken + pending.
  */
-import type { Data } from './network.ts'
+import type { ConnectionEnd, Data } from './network.ts'
 
 interface Arriving {
   readonly session: number
+  readonly from: string
   readonly offset: number
   readonly length: number
   got: number
@@ -15,6 +16,7 @@ interface Arriving {
 }
 
 interface Block {
+  readonly from: string
   readonly length: number
   readonly isFalse: boolean
 }
@@ -40,13 +42,13 @@ export class Incoming {
     return bytes
   }
 
-  expect(session: number, id: number, offset: number, length: number): void {
+  expect({ session, peerId }: ConnectionEnd, id: number, offset: number, length: number): void {
     const before = this.#blocks.get(offset)
     if (before !== undefined) {
       this.#blocks.delete(offset)
       this.falseBytes += before.length
     }
-    this.#arriving.set(`${session}:${id}`, { session, offset, length, got: 0, isFalse: false })
+    this.#arriving.set(`${session}:${id}`, { session, from: peerId, offset, length, got: 0, isFalse: false })
   }
 
   /** Cancelled. */
@@ -79,22 +81,24 @@ export class Incoming {
     if (arriving.got < arriving.length) return false
     this.#arriving.delete(key)
     if (this.#blocks.has(arriving.offset)) this.duplicateBytes += arriving.length
-    else this.#blocks.set(arriving.offset, { length: arriving.length, isFalse: arriving.isFalse })
+    else this.#blocks.set(arriving.offset, { from: arriving.from, length: arriving.length, isFalse: arriving.isFalse })
     return true
   }
 
-  /** All blocks of [offset, end) are there. Takes them out; true where all are what they should be. */
-  take(offset: number, end: number): boolean {
-    let isFalse = false
+  /** All blocks of [offset, end) are there. Takes them out. */
+  take(offset: number, end: number): { matches: boolean; givers: ReadonlySet<string> } {
+    let matches = true
+    const givers = new Set<string>()
     for (let at = offset; at < end; ) {
       const block = this.#blocks.get(at)
       if (block === undefined || at + block.length > end) throw new Error(`the blocks from ${offset} do not tile`)
       this.#blocks.delete(at)
-      isFalse ||= block.isFalse
+      matches &&= !block.isFalse
+      givers.add(block.from)
       at += block.length
     }
-    if (isFalse) this.falseBytes += end - offset
-    else this.keptBytes += end - offset
-    return !isFalse
+    if (matches) this.keptBytes += end - offset
+    else this.falseBytes += end - offset
+    return { matches, givers }
   }
 }

@@ -15,8 +15,9 @@ export class Observer {
   #goodBans = 0
   readonly #bannedLiars = new Set<string>()
   readonly #snubbed = new Set<string>()
-  /** False pieces that each peer saw. */
-  readonly #falsePieces = new Map<SimPeer, number>()
+  #falsePieces = 0
+  /** False pieces that one peer gave whole, and was not banned for. */
+  #unpunished = 0
   readonly #lookedAt = new Map<SimPeer, number>()
   #correlation: number | undefined
   #freeRiderShare: number | undefined
@@ -48,8 +49,10 @@ export class Observer {
     }
   }
 
-  pieceFalse(peer: SimPeer): void {
-    this.#falsePieces.set(peer, (this.#falsePieces.get(peer) ?? 0) + 1)
+  pieceFalse(peer: SimPeer, givers: ReadonlySet<string>): void {
+    this.#falsePieces += 1
+    const [only] = givers
+    if (givers.size === 1 && only !== undefined && !peer.banned.has(only)) this.#unpunished += 1
   }
 
   banned(_by: SimPeer, otherId: string): void {
@@ -106,8 +109,8 @@ export class Observer {
       freeRiderShare: this.#freeRiderShare,
       goodBans: this.#goodBans,
       badLiarsBanned: shareOf('badBytes', this.#bannedLiars),
-      falsePiecesPerMeeting:
-        liars === 0 ? undefined : Math.max(0, ...honest.map(peer => this.#falsePieces.get(peer) ?? 0)) / liars,
+      unpunishedProofs: liars === 0 ? undefined : this.#unpunished,
+      falsePieces: liars === 0 ? undefined : this.#falsePieces,
       stallersSnubbed: shareOf('staller', this.#snubbed),
       stalls: ofReaders(played.reduce((total, { stalls }) => total + stalls, 0)),
       stalledSeconds: ofReaders(Math.max(...played.map(({ stalledMs }) => stalledMs)) / SECOND_MS),

@@ -49,7 +49,8 @@ export interface World {
   readonly pieces: PieceMap
   dial(from: SimPeer, peer: PexPeer): void
   verified(peer: SimPeer, piece: number): void
-  pieceFalse(peer: SimPeer): void
+  /** After the core was told. */
+  pieceFalse(peer: SimPeer, givers: ReadonlySet<string>): void
   completed(peer: SimPeer): void
   banned(peer: SimPeer, otherId: string): void
 }
@@ -191,8 +192,9 @@ export class SimPeer implements Host {
         return
       case 'request': {
         const { session, id, offset, length } = action
-        if (!this.ends.has(session)) return
-        this.incoming.expect(session, id, offset, length)
+        const end = this.ends.get(session)
+        if (end === undefined) return
+        this.incoming.expect(end, id, offset, length)
         this.#send(session, { type: 'request', id, offset, length })
         return
       }
@@ -265,7 +267,7 @@ export class SimPeer implements Host {
     const { pieces, events } = this.#world
     const start = pieces.offset(first)
     const end = pieces.offset(first + count)
-    const matches = this.incoming.take(start, end)
+    const { matches, givers } = this.incoming.take(start, end)
     events.after((end - start) / VERIFY_BYTES_PER_MS, () => {
       if (!this.isAlive) return
       for (let piece = first; piece < first + count; piece++) {
@@ -274,8 +276,8 @@ export class SimPeer implements Host {
           this.post({ type: 'pieceVerified', piece })
           this.#world.verified(this, piece)
         } else {
-          this.#world.pieceFalse(this)
           this.post({ type: 'pieceFalse', piece })
+          this.#world.pieceFalse(this, givers)
         }
       }
     })

@@ -114,8 +114,8 @@ export class Simulation implements World {
       this.#leave(this.seeder, true)
   }
 
-  pieceFalse(peer: SimPeer): void {
-    this.observer.pieceFalse(peer)
+  pieceFalse(peer: SimPeer, givers: ReadonlySet<string>): void {
+    this.observer.pieceFalse(peer, givers)
   }
 
   completed(peer: SimPeer): void {

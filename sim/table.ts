@@ -14,6 +14,8 @@ export interface Judged {
 /** Metrics for which more is better. */
 const MORE_IS_BETTER: readonly MetricName[] = ['finished', 'giveGetCorrelation', 'badLiarsBanned', 'stallersSnubbed']
 
+const COUNTS: readonly MetricName[] = ['goodBans', 'stalls', 'unpunishedProofs', 'falsePieces']
+
 /** Each metric that says something, those with a target first. */
 export function judge(scenario: Scenario, runs: readonly RunResult[]): Judged[] {
   const ofTargets = scenario.targets.map(({ metric }) => metric)
@@ -72,6 +74,6 @@ function limits(metric: MetricName, { min, max }: Target): string {
 function show(metric: MetricName, value: number): string {
   if (!Number.isFinite(value)) return 'never'
   if (metric === 'duplicateShare' || metric === 'wastedShare') return `${(value * 100).toFixed(2)} %`
-  if (metric === 'goodBans' || metric === 'stalls') return String(value)
+  if (COUNTS.includes(metric)) return String(value)
   return value.toFixed(metric === 'stalledSeconds' || metric === 'startupSeconds' ? 1 : 3)
 }
