@@ -71,6 +71,10 @@ export class Reprovider {
   /** How many nodes took the record, for what this process announced. */
   readonly #nodes = new Map<string, number>()
   readonly #waiting = new Map<string, Set<(nodes: number) => void>>()
+  /** Left by an earlier process and not yet resumed: when each was announced last. */
+  readonly #dormant = new Map<string, number>()
+  /** What `add` and `resume` were told to keep and `remove` not to: they overlap. */
+  readonly #kept = new Set<string>()
   #lastIdentity = ''
   #started = false
   #cancelTimer = () => {}
@@ -88,8 +92,11 @@ export class Reprovider {
     this.#schedule = new ReprovideSchedule(init.random ?? seededRandom(Math.floor(Math.random() * 2 ** 32)))
   }
 
-  /** Takes up what an earlier process left: fresh records wait for their turn unless the node's addresses changed. */
-  async start(): Promise<void> {
+  /**
+   * Takes up what an earlier process left: fresh records wait for their turn unless the node's addresses changed.
+   * @param options.dormant leave each record aside until `resume` says that its content is still held
+   */
+  async start({ dormant = false }: { dormant?: boolean } = {}): Promise<void> {
     const announced = await this.#store.load()
     this.#lastIdentity = this.#identity()
     if ((await this.#store.loadIdentity()) !== this.#lastIdentity) {
@@ -102,20 +109,38 @@ export class Reprovider {
     }
     for (const text of announced.keys()) {
       const cid = parse(text)
-      if (cid !== undefined) await this.#routing.hold(cid)
-      else announced.delete(text)
+      if (cid === undefined) announced.delete(text)
+      else if (dormant) this.#dormant.set(text, announced.get(text) ?? 0)
+      else await this.#routing.hold(cid)
     }
-    this.#schedule.restore(announced, this.#clock.wallMs())
+    if (!dormant) this.#schedule.restore(announced, this.#clock.wallMs())
     this.#started = true
     this.#watchAddresses()
+    this.#pump()
+  }
+
+  /** The content of a dormant record is held: its schedule goes on. One that is not known is announced now. */
+  async resume(cid: CID): Promise<void> {
+    const text = cid.toString()
+    const lastMs = this.#dormant.get(text)
+    this.#dormant.delete(text)
+    if (this.#schedule.has(text)) return
+    if (lastMs === undefined) return await this.add(cid)
+    this.#kept.add(text)
+    await this.#routing.hold(cid)
+    if (!this.#kept.has(text)) return await this.#routing.withdraw(cid)
+    this.#schedule.restore(new Map([[text, lastMs]]), this.#clock.wallMs())
     this.#pump()
   }
 
   /** Announces it now and keeps it announced. Who knows this node finds it when this resolves. */
   async add(cid: CID): Promise<void> {
     const text = cid.toString()
+    this.#dormant.delete(text)
+    this.#kept.add(text)
     await this.#routing.hold(cid)
     await this.#store.save(text, 0)
+    if (!this.#kept.has(text)) return await this.remove(cid)
     this.#schedule.now(text, this.#clock.wallMs())
     this.#pump()
   }
@@ -123,6 +148,8 @@ export class Reprovider {
   /** No more announcements; this node no longer names itself. */
   async remove(cid: CID): Promise<void> {
     const text = cid.toString()
+    this.#dormant.delete(text)
+    this.#kept.delete(text)
     this.#schedule.remove(text)
     this.#nodes.delete(text)
     const running = this.#running.get(text)

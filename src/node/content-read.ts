@@ -6,7 +6,7 @@ import { MIB } from '../base/units.ts'
 import type { Manifest, ManifestEntry } from '../content/manifest.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
-import type { FetchJob } from './fetch-job.ts'
+import type { ByteRange, FetchJob } from './fetch-job.ts'
 import { StallWatch } from './stall-watch.ts'
 
 /** Bytes of one read from the store, at most: what the reader gets at a time. */
@@ -47,17 +47,21 @@ export async function* readContent(read: ContentRead): AsyncGenerator<Uint8Array
   const { index, entry } = locate(manifest, read.path)
   const end = Math.min(entry.size, read.offset + (read.length ?? Number.POSITIVE_INFINITY))
   let at = read.offset
-  while (at < end) {
-    throwIfAborted(failed)
-    const needed = piecesOf(root, index, at, Math.min(end, at + CHUNK_BYTES))
-    if (fetch !== undefined && needed.some(piece => !root.have.has(piece))) {
-      const ahead = piecesOf(root, index, at, Math.min(end, at + READ_AHEAD_BYTES))
-      fetch.runner.setPriorities(rangesOf(root, ahead), fetch.job.init.partial === true)
-      await untilHeld(root, fetch, needed, failed)
+  const reader = {}
+  try {
+    while (at < end) {
+      throwIfAborted(failed)
+      const needed = piecesOf(root, index, at, Math.min(end, at + CHUNK_BYTES))
+      if (fetch !== undefined && needed.some(piece => !root.have.has(piece))) {
+        fetch.job.want(reader, rangesOf(root, piecesOf(root, index, at, Math.min(end, at + READ_AHEAD_BYTES))))
+        await untilHeld(root, fetch, needed, failed)
+      }
+      const chunk = await root.readEntry(index, at, Math.min(CHUNK_BYTES, end - at))
+      at += chunk.byteLength
+      yield chunk
     }
-    const chunk = await root.readEntry(index, at, Math.min(CHUNK_BYTES, end - at))
-    at += chunk.byteLength
-    yield chunk
+  } finally {
+    fetch?.job.want(reader, [])
   }
 }
 
@@ -84,7 +88,7 @@ function piecesOf(root: StoredRoot, entry: number, from: number, to: number): nu
   return pieces
 }
 
-function rangesOf(root: StoredRoot, pieces: readonly number[]): Array<{ offset: number; length: number }> {
+function rangesOf(root: StoredRoot, pieces: readonly number[]): ByteRange[] {
   return pieces
     .filter(piece => !root.have.has(piece))
     .map(piece => ({ offset: root.pieces.offset(piece), length: root.pieces.wireSize(piece) }))
@@ -99,7 +103,7 @@ async function untilHeld(
   await new Promise<void>((resolve, reject) => {
     const end = () => {
       for (const off of offs) off()
-      watch.stop()
+      watch.setActive(false)
       failed.removeEventListener('abort', onFailed)
     }
     const fail = (err: Error) => {
@@ -114,6 +118,7 @@ async function untilHeld(
       resolve()
     }
     const watch = new StallWatch(systemClock, job.init.timeoutMs, () => fail(job.stallError()))
+    watch.setActive(true)
     const offs = [
       runner.events.on('piece:verified', check),
       runner.events.on('progressed', () => watch.touch()),

@@ -15,6 +15,7 @@ import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
 import type { FetchResult, TransferEvents, TransferSnapshot } from './api.ts'
 import type { Network } from './network.ts'
 import type { ProviderSearch } from './provider-search.ts'
+import type { Roots } from './roots.ts'
 import { explainStall } from './stall.ts'
 import { StallWatch } from './stall-watch.ts'
 
@@ -29,14 +30,22 @@ export interface FetchJobInit {
   readonly timeoutMs: number
   /** Multiaddrs from the link. */
   readonly peers: readonly string[]
-  /** For a reader: only what it asks for is fetched, and it judges the stalls itself once the manifest is known. */
-  readonly partial?: boolean
+}
+
+/** Who waits for a job: for all of the content, or for what a reader asks for. */
+export type WatcherKind = 'whole' | 'reader'
+
+export interface ByteRange {
+  /** Of the piece space. */
+  readonly offset: number
+  readonly length: number
 }
 
 export interface FetchJobParts {
   readonly store: ContentStore
   readonly swarms: SwarmHost
   readonly network: Network
+  readonly roots: Roots
 }
 
 export class FetchJob {
@@ -57,11 +66,20 @@ export class FetchJob {
   /** Content bytes that arrived as DAG nodes. */
   #cameWithManifest = 0
   #progressTimer: NodeJS.Timeout | undefined
+  readonly #watch: StallWatch
+  /** Waits for peers now, not for the disk. */
+  #isWaiting = false
+  #whole = 0
+  #readers = 0
+  /** What each reader wants next. */
+  readonly #wanted = new Map<object, readonly ByteRange[]>()
 
   constructor(init: FetchJobInit, parts: FetchJobParts) {
     this.init = init
     this.#parts = parts
     this.#startedAt = performance.now()
+    const { clock } = parts.network
+    this.#watch = new StallWatch(clock, init.timeoutMs, () => this.#abort.abort(this.stallError()))
     let ready: (value: { root: StoredRoot; runner: SwarmRunner }) => void = () => {}
     let notReady: (err: unknown) => void = () => {}
     this.rootReady = new Promise((resolve, reject) => {
@@ -81,6 +99,37 @@ export class FetchJob {
       }
     )
     this.done.catch(() => {})
+  }
+
+  /**
+   * One more waits for it. While all of them are readers, only what they want is fetched and each judges its own
+   * stalls. The returned function ends the wait; the job is cancelled with the last.
+   */
+  join(kind: WatcherKind): () => void {
+    const count = (change: number) => {
+      if (kind === 'whole') this.#whole += change
+      else this.#readers += change
+      this.#applyWanted()
+    }
+    count(1)
+    let left = false
+    return () => {
+      if (left) return
+      left = true
+      count(-1)
+      if (this.#whole + this.#readers === 0) this.cancel()
+    }
+  }
+
+  /** What a reader wants next, in place of what it wanted before; nothing when the reader is done. */
+  want(reader: object, ranges: readonly ByteRange[]): void {
+    this.#wanted.delete(reader)
+    if (ranges.length > 0) this.#wanted.set(reader, ranges)
+    this.#applyWanted()
+  }
+
+  get isCancelled(): boolean {
+    return this.#abort.signal.aborted
   }
 
   cancel(reason?: unknown): void {
@@ -114,32 +163,31 @@ export class FetchJob {
   async #run(ready: (value: { root: StoredRoot; runner: SwarmRunner }) => void): Promise<FetchResult> {
     const { swarms, network } = this.#parts
     const { cid } = this.init
-    const watch = new StallWatch(network.clock, this.init.timeoutMs, () => this.#abort.abort(this.stallError()))
+    const { signal } = this.#abort
     const runner = swarms.open(cid.bytes)
     this.#runner = runner
     this.#fetchedBefore = runner.fetchedBytes
-    runner.givers.clear()
+    runner.forgetFaults()
     const offs = [
-      runner.events.on('progressed', () => watch.touch()),
-      runner.events.on('piece:verified', () => watch.touch()),
+      runner.events.on('progressed', () => this.#watch.touch()),
+      runner.events.on('piece:verified', () => this.#watch.touch()),
       runner.events.on('failed', err => this.#abort.abort(err))
     ]
     this.#progressTimer = setInterval(() => this.events.emit('progressed', this.snapshot()), PROGRESS_EVENT_MS)
     try {
       const root = await this.#obtainRoot(runner)
+      if (signal.aborted) throw abortReason(signal)
       this.#root = root
       this.#resumedBytes = root.heldBytes - this.#cameWithManifest
       if (!root.have.isFull) this.#startSearch(runner)
       this.#set('fetching')
-      runner.setPriorities([], this.init.partial === true)
-      if (runner.storage !== root) runner.attach(root, { fetch: true })
-      else runner.setFetching(true)
-      if (this.init.partial === true) watch.stop()
+      this.#applyWanted()
+      this.#parts.roots.attach(runner, root, { fetch: true })
       ready({ root, runner })
       network.announceFetching(cid)
       await this.#until(runner, 'completed', () => root.have.isFull)
-      watch.stop()
       this.#set('finishing')
+      runner.setFetching(false)
       const { skipped } = await root.complete()
       runner.endSearch()
       network.announceSeeding(cid)
@@ -162,7 +210,7 @@ export class FetchJob {
       }
       throw err
     } finally {
-      watch.stop()
+      this.#watch.setActive(false)
       clearInterval(this.#progressTimer)
       for (const off of offs) off()
     }
@@ -217,6 +265,8 @@ export class FetchJob {
     const { signal } = this.#abort
     if (signal.aborted) throw abortReason(signal)
     if (holds()) return
+    this.#isWaiting = true
+    this.#applyWanted()
     await new Promise<void>((resolve, reject) => {
       const off = runner.events.on(event, () => {
         if (!holds()) return
@@ -232,7 +282,16 @@ export class FetchJob {
         signal.removeEventListener('abort', onAbort)
       }
       signal.addEventListener('abort', onAbort, { once: true })
+    }).finally(() => {
+      this.#isWaiting = false
+      this.#applyWanted()
     })
+  }
+
+  #applyWanted(): void {
+    const onlyWanted = this.#whole === 0
+    this.#watch.setActive(this.#isWaiting && (!onlyWanted || this.#root === undefined))
+    this.#runner?.setPriorities([...this.#wanted.values()].flat(), onlyWanted)
   }
 
   /** Why nothing arrives, as far as the node can tell. */
@@ -250,7 +309,7 @@ export class FetchJob {
       manifestKnown: root !== undefined,
       pieces: root?.pieces.count ?? 0,
       missingPieces: root === undefined ? 0 : root.pieces.count - root.have.count,
-      unreachable: this.#parts.network.unreachable,
+      unreachable: new Map([...this.#parts.network.unreachable, ...(this.#search?.unreachable ?? [])]),
       falsePieces: runner?.falsePieces ?? 0,
       banned: runner?.bannedPeers.size ?? 0
     })

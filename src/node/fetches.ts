@@ -7,25 +7,22 @@ import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { FetchOptions, FetchResult, Transfer } from './api.ts'
 import { type Destination, resolveDestination } from './destination.ts'
-import { FetchJob, type FetchJobParts } from './fetch-job.ts'
+import { FetchJob, type FetchJobParts, type WatcherKind } from './fetch-job.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
 import { TransferHandle } from './transfer-handle.ts'
 
 export const DEFAULT_TIMEOUT_MS = 60 * SECOND_MS
 
-interface Running {
-  readonly job: FetchJob
-  watchers: number
-}
-
 export class Fetches {
   readonly #parts: () => FetchJobParts
   readonly #store: () => ContentStore
   readonly #roots: () => Roots
-  readonly #running = new Map<string, Running>()
+  readonly #running = new Map<string, FetchJob>()
   /** Jobs that were cancelled and have not ended yet: the next fetch of the root waits for them. */
   readonly #ending = new Map<string, Promise<unknown>>()
+
+  #stopped = false
 
   constructor(parts: () => FetchJobParts, store: () => ContentStore, roots: () => Roots) {
     this.#parts = parts
@@ -45,31 +42,28 @@ export class Fetches {
 
   /** Ends the fetch of a root, whoever waits for it. */
   async cancel(cid: string): Promise<void> {
-    const running = this.#running.get(cid)
-    if (running === undefined) return
-    running.job.cancel(new ShoalError('ERR_ABORTED', 'the content was removed while it was fetched'))
-    await Promise.allSettled([running.job.done])
+    const job = this.#running.get(cid)
+    job?.cancel(new ShoalError('ERR_ABORTED', 'the content was removed while it was fetched'))
+    await Promise.allSettled([job?.done, this.#ending.get(cid)])
   }
 
   async stop(): Promise<void> {
-    const jobs = [...this.#running.values()].map(running => running.job)
+    this.#stopped = true
+    const jobs = [...this.#running.values()]
     for (const job of jobs) job.cancel(new ShoalError('ERR_ABORTED', 'the node is stopping'))
     await Promise.allSettled([...jobs.map(job => job.done), ...this.#ending.values()])
   }
 
-  /** The job of a root, for a reader: started when there is none. */
-  async jobFor(source: Source, path: string, timeoutMs: number): Promise<FetchJob> {
+  /**
+   * Lets a reader into the fetch of a root, which is started when there is none.
+   * @param path where it is fetched to in that case
+   */
+  async joinAsReader(source: Source, path: string, timeoutMs: number): Promise<{ job: FetchJob; leave: () => void }> {
     await this.#ending.get(source.cid)
-    return this.#join(source, { path, exists: 'nothing' }, source.name ?? source.cid, timeoutMs, false, true).job
-  }
-
-  release(cid: string, job: FetchJob): void {
-    const running = this.#running.get(cid)
-    if (running?.job !== job) return
-    running.watchers -= 1
-    if (running.watchers > 0) return
-    job.cancel()
-    this.#end(cid, job)
+    const job =
+      this.#running.get(source.cid) ??
+      this.#start(source, { path, name: source.name ?? source.cid, timeoutMs, force: false })
+    return { job, leave: this.#join(source.cid, job, 'reader') }
   }
 
   async #fetch(source: Source, options: FetchOptions, handle: TransferHandle): Promise<FetchResult> {
@@ -79,9 +73,10 @@ export class Fetches {
     const cid = CID.parse(source.cid)
     const name = source.name ?? source.cid
     const destination = await resolveDestination(options.to, name)
+    this.#checkElsewhere(source.cid, destination.path)
     const there = await this.#alreadyThere(cid, destination, signal)
     if (there !== undefined) {
-      await this.#roots().seed(there)
+      this.#roots().seed(there)
       const result = {
         cid: source.cid,
         path: there.path,
@@ -103,56 +98,55 @@ export class Fetches {
     }
     await this.#ending.get(source.cid)
     throwIfAborted(signal)
-    const running = this.#join(
-      source,
-      destination,
-      name,
-      options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      options.force === true,
-      false
-    )
-    handle.follow(running.job)
-    const onAbort = () => this.release(source.cid, running.job)
-    signal.addEventListener('abort', onAbort, { once: true })
+    this.#checkElsewhere(source.cid, destination.path)
+    const job =
+      this.#running.get(source.cid) ??
+      this.#start(source, {
+        path: destination.path,
+        name,
+        timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        force: options.force === true
+      })
+    handle.follow(job)
+    const leave = this.#join(source.cid, job, 'whole')
+    signal.addEventListener('abort', leave, { once: true })
     try {
-      return await Promise.race([running.job.done, rejected(signal)])
+      return await Promise.race([job.done, rejected(signal)])
     } finally {
-      signal.removeEventListener('abort', onAbort)
+      signal.removeEventListener('abort', leave)
     }
   }
 
-  #join(
-    source: Source,
-    destination: Destination,
-    name: string,
-    timeoutMs: number,
-    force: boolean,
-    partial: boolean
-  ): Running {
-    const running = this.#running.get(source.cid)
-    if (running !== undefined) {
-      if (running.job.init.path !== destination.path && !partial) {
-        throw new ShoalError('ERR_EXISTS', `${source.cid} is being fetched to ${running.job.init.path}`, {
-          hint: 'wait for that fetch, then copy it or fetch again'
-        })
-      }
-      running.watchers += 1
-      return running
-    }
-    const job = new FetchJob(
-      { cid: CID.parse(source.cid), name, path: destination.path, force, timeoutMs, peers: source.peers, partial },
-      this.#parts()
-    )
-    const started = { job, watchers: 1 }
-    this.#running.set(source.cid, started)
+  /** @throws ERR_EXISTS when the root is being fetched to another place */
+  #checkElsewhere(cid: string, path: string): void {
+    const job = this.#running.get(cid)
+    if (job === undefined || job.init.path === path) return
+    throw new ShoalError('ERR_EXISTS', `${cid} is being fetched to ${job.init.path}`, {
+      hint: 'wait for that fetch, then copy it or fetch again'
+    })
+  }
+
+  #start(source: Source, init: { path: string; name: string; timeoutMs: number; force: boolean }): FetchJob {
+    if (this.#stopped) throw new ShoalError('ERR_ABORTED', 'the node is stopping')
+    const job = new FetchJob({ ...init, cid: CID.parse(source.cid), peers: source.peers }, this.#parts())
+    this.#running.set(source.cid, job)
     this.#roots().markFetching(source.cid, true)
     const end = () => this.#end(source.cid, job)
     job.done.then(end, end)
-    return started
+    return job
+  }
+
+  /** The last to leave cancels the job: the next fetch of the root then waits until it has ended, and starts anew. */
+  #join(cid: string, job: FetchJob, kind: WatcherKind): () => void {
+    const leave = job.join(kind)
+    return () => {
+      leave()
+      if (job.isCancelled) this.#end(cid, job)
+    }
   }
 
   #end(cid: string, job: FetchJob): void {
-    if (this.#running.get(cid)?.job !== job) return
+    if (this.#running.get(cid) !== job) return
     this.#running.delete(cid)
     this.#roots().markFetching(cid, false)
     const ended = Promise.allSettled([job.done]).finally(() => {

@@ -1,8 +1,6 @@
 /** Everything of a node that needs the network: the host, the DHT, remembered peers, announcements. */
-import { CODE_P2P } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import type { Clock } from '../base/clock.ts'
-import { ShoalError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import { TypedEvents } from '../base/typed-events.ts'
 import { MINUTE_MS, SECOND_MS } from '../base/units.ts'
@@ -54,9 +52,10 @@ export class Network {
   readonly #contact: FirstContact
   readonly #init: NetworkInit
   readonly #addrs = new Map<string, string[]>()
-  readonly #named = new Map<string, PexPeer>()
   /** Roots that a client announces once it has become a server. */
-  readonly #held = new Set<CID>()
+  readonly #held = new Map<string, CID>()
+  /** Peers that `connect` reached: address → peer ID. */
+  readonly #byHand = new Map<string, string>()
   readonly #timers = new Set<NodeJS.Timeout>()
 
   /**
@@ -73,8 +72,13 @@ export class Network {
       version
     })
     const network = new Network(init, host)
-    await network.#start()
-    return network
+    try {
+      await network.#start()
+      return network
+    } catch (err) {
+      await network.stop()
+      throw err
+    }
   }
 
   private constructor(init: NetworkInit, host: Host) {
@@ -121,7 +125,8 @@ export class Network {
     })
     await this.#book.load()
     void this.#contact.start()
-    await this.reprovider.start()
+    // a client announces nothing of what its data folder holds until it has become a server
+    if (this.#init.dht === 'server') await this.reprovider.start({ dormant: true })
   }
 
   get connectionCount(): number {
@@ -136,50 +141,53 @@ export class Network {
   /** @param linkPeers multiaddrs of the link */
   searchFor(cid: CID, linkPeers: readonly string[]): ProviderSearch {
     const fromLink = new Map<string, PexPeer>()
-    const bare: string[] = []
+    const search = new ProviderSearch(cid, this.host.routing, () => [...fromLink.values(), ...this.#namedPeers()])
     for (const text of linkPeers) {
       const { addr, peerId } = parseMultiaddr(text)
-      if (peerId === undefined) bare.push(text)
-      else {
+      if (peerId !== undefined) {
         const addrs = [...(fromLink.get(peerId)?.addrs ?? []), ...(addr === undefined ? [] : [addr.toString()])]
         fromLink.set(peerId, { id: peerId, addrs, seeder: false })
       }
+      // the DHT is reached through them too; who is not there is not waited for
+      this.host.dialer.connectTo(text).catch((err: unknown) => {
+        search.unreachable.set(text, err instanceof Error ? err.message : String(err))
+      })
     }
-    // the DHT is reached through them too; who is not there is not waited for
-    for (const peer of fromLink.values()) for (const addr of peer.addrs) this.#dial(`${addr}/p2p/${peer.id}`)
-    for (const text of bare) this.#dial(text)
-    return new ProviderSearch(cid, this.host.routing, () => [...fromLink.values(), ...this.#namedPeers()])
+    return search
   }
 
-  /** Connects, and remembers the peer as one worth asking. @throws ERR_BAD_MULTIADDR, ERR_UNREACHABLE */
+  /** Connects. @throws ERR_BAD_MULTIADDR, ERR_UNREACHABLE */
   async connect(addr: string, signal?: AbortSignal): Promise<string> {
     const peerId = await this.host.dialer.connectTo(addr, signal === undefined ? {} : { signal })
-    this.#name(peerId, addr)
+    this.#byHand.set(addr, peerId)
     return peerId
   }
 
   /** Announce now, and again for as long as it is held. */
   announce(cid: CID): void {
-    if (this.#init.dht === 'client' && this.host.routing.mode === 'client') this.#held.add(cid)
-    else
-      this.reprovider.add(cid).catch((err: unknown) => {
-        this.#init.log.error(`${cid} cannot be announced: ${err instanceof Error ? err.message : String(err)}`)
-      })
+    if (this.#isClient) this.#held.set(cid.toString(), cid)
+    else this.#background(this.reprovider.add(cid))
+  }
+
+  /** Content that was held before this process: announced when its turn comes, or never by a client. */
+  resume(cid: CID): void {
+    if (!this.#isClient) this.#background(this.reprovider.resume(cid))
   }
 
   /** A fetch has its manifest: a server announces at once, a client when it has run for a minute. */
   announceFetching(cid: CID): void {
     this.announce(cid)
-    if (this.#held.size > 0) this.#later(CLIENT_ANNOUNCE_MS, () => this.#promote())
+    if (this.#isClient) this.#later(CLIENT_ANNOUNCE_MS)
   }
 
-  /** A fetch is complete; a client that lives on seeds. */
+  /** All of it is held, and offered for as long as the node runs: a client that lives on becomes a server. */
   announceSeeding(cid: CID): void {
     this.announce(cid)
-    if (this.#held.size > 0) this.#later(SEEDING_AFTER_MS, () => this.#promote())
+    if (this.#isClient) this.#later(SEEDING_AFTER_MS)
   }
 
   async withdraw(cid: CID): Promise<void> {
+    this.#held.delete(cid.toString())
     await this.reprovider.remove(cid)
   }
 
@@ -190,46 +198,39 @@ export class Network {
     await this.host.stop()
   }
 
+  get #isClient(): boolean {
+    return this.host.routing.mode === 'client'
+  }
+
   /** Peers that the user named are asked directly, whatever the DHT says. */
   #namedPeers(): PexPeer[] {
-    for (const text of this.#init.peers) {
-      const { addr, peerId } = parseMultiaddr(text)
-      const connected = this.host.libp2p
-        .getConnections()
-        .find(({ remoteAddr }) => addr?.equals(remoteAddr.decapsulateCode(CODE_P2P)))
-      const id = peerId ?? connected?.remotePeer.toString()
-      if (id !== undefined) this.#name(id, text)
-    }
-    return [...this.#named.values()]
-  }
-
-  #name(peerId: string, addr: string): void {
-    const parsed = parseMultiaddr(addr)
-    this.#named.set(peerId, {
-      id: peerId,
-      addrs: parsed.addr === undefined ? [] : [parsed.addr.toString()],
-      seeder: false
-    })
-  }
-
-  #dial(addr: string): void {
-    this.connect(addr).catch((err: unknown) => {
-      this.#init.log.info(err instanceof ShoalError ? err.message : String(err))
+    const named = new Map([...this.#contact.reached(), ...this.#byHand])
+    return [...named].map(([text, id]) => {
+      const { addr } = parseMultiaddr(text)
+      return { id, addrs: addr === undefined ? [] : [addr.toString()], seeder: false }
     })
   }
 
   async #promote(): Promise<void> {
+    if (!this.#isClient) return
     await this.host.routing.setMode('server')
-    for (const cid of this.#held) await this.reprovider.add(cid)
+    await this.reprovider.start({ dormant: true })
+    for (const cid of this.#held.values()) await this.reprovider.add(cid)
     this.#held.clear()
   }
 
-  #later(ms: number, work: () => Promise<void>): void {
+  #later(ms: number): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      work().catch((err: unknown) => this.#init.log.warn(`announcing failed: ${String(err)}`))
+      this.#background(this.#promote())
     }, ms)
     timer.unref()
     this.#timers.add(timer)
+  }
+
+  #background(work: Promise<void>): void {
+    work.catch((err: unknown) => {
+      this.#init.log.error(`announcing failed: ${err instanceof Error ? err.message : String(err)}`)
+    })
   }
 }

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
+import { combineSignals } from '../base/abort-signals.ts'
 import { systemClock } from '../base/clock.ts'
 import { ShoalError, throwIfAborted } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
@@ -51,14 +52,16 @@ export class Node implements ShoalNode {
   #swarms: SwarmHost | undefined
   #network: Network | undefined
   #roots: Roots | undefined
-  #seeding: Promise<void> = Promise.resolve()
+  #schedule: ScheduleRecords | undefined
+  readonly #working = new Set<Promise<void>>()
+  #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: NodeOptions) {
     this.#options = options
     this.#log = options.log ?? silentLogger
     this.#fetches = new Fetches(
-      () => ({ store: this.#openStore, swarms: this.#online.swarms, network: this.#online.network }),
+      () => ({ store: this.#openStore, roots: this.#openRoots, ...this.#online }),
       () => this.#openStore,
       () => this.#openRoots
     )
@@ -78,36 +81,51 @@ export class Node implements ShoalNode {
 
   async start(options: AbortOptions = {}): Promise<void> {
     throwIfAborted(options.signal)
-    const { dataDir } = this.#options
-    await makeDataDir(dataDir)
-    this.#store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
-    for (const loss of this.#store.damage) this.#problem(new ShoalError('ERR_STORE_DAMAGED', loss))
+    if (this.#starting !== undefined || this.#stopped !== undefined) {
+      throw new ShoalError('ERR_USAGE', 'a node is started once', { hint: 'make another with createNode' })
+    }
+    const signal = combineSignals(this.#stopping.signal, options.signal)
+    this.#starting = this.#start(signal)
     try {
-      if (this.#options.offline !== true) await this.#goOnline()
-      this.#roots = new Roots({
-        store: this.#store,
-        swarms: this.#swarms,
-        network: this.#network,
-        log: this.#log,
-        onChanged: (root, problem) => this.#changed(root, problem)
-      })
-      throwIfAborted(options.signal)
+      await this.#starting
     } catch (err) {
       await this.stop()
       throw err
     }
-    if (this.#network !== undefined) this.#seeding = this.#roots.seedAll(this.#stopping.signal)
   }
 
-  async #goOnline(): Promise<void> {
+  async #start(signal: AbortSignal): Promise<void> {
+    const { dataDir, offline } = this.#options
+    await makeDataDir(dataDir)
+    throwIfAborted(signal)
+    const store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
+    this.#store = store
+    for (const loss of store.damage) this.#problem(new ShoalError('ERR_STORE_DAMAGED', loss))
+    throwIfAborted(signal)
+    const schedule = new ScheduleRecords(store.kv)
+    this.#schedule = schedule
+    const held = new Set(store.roots().map(root => root.cid.toString()))
+    for (const cid of (await schedule.load()).keys()) if (!held.has(cid)) await schedule.remove(cid)
+    if (offline !== true) await this.#goOnline(schedule)
+    throwIfAborted(signal)
+    this.#roots = new Roots({
+      store,
+      swarms: this.#swarms,
+      network: this.#network,
+      log: this.#log,
+      onChanged: (root, problem) => this.#changed(root, problem)
+    })
+    if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
+  }
+
+  async #goOnline(schedule: ScheduleRecords): Promise<void> {
     const { Network } = await import('./network.ts')
-    const store = this.#openStore
     const network = await Network.start({
       dataDir: this.#options.dataDir,
       listen: this.#options.listen,
       peers: this.#options.peers ?? [],
       dht: this.#options.dht ?? 'server',
-      schedule: new ScheduleRecords(store.kv),
+      schedule,
       clock: systemClock,
       log: this.#log,
       isBanned: peerId => this.#swarms?.isBanned(peerId) ?? false,
@@ -141,14 +159,35 @@ export class Node implements ShoalNode {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new ShoalError('ERR_ABORTED', 'the node is stopping'))
+    await Promise.allSettled([this.#starting])
     await this.#fetches.stop()
-    await this.#seeding
+    await Promise.allSettled([...this.#working])
     await this.#swarms?.stop()
     await this.#network?.stop()
     await this.#store?.close()
   }
 
+  /** Work that `stop` ends and waits for; its failure is told to whoever asked for it. */
+  async #work<T>({ signal }: AbortOptions, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const combined = combineSignals(this.#stopping.signal, signal)
+    throwIfAborted(combined)
+    const work = run(combined)
+    this.#background(work)
+    return await work
+  }
+
+  #background(work: Promise<unknown>): void {
+    const settled = Promise.allSettled([work]).then(() => {
+      this.#working.delete(settled)
+    })
+    this.#working.add(settled)
+  }
+
   async share(path: string, options: ShareOptions = {}): Promise<Shared> {
+    return await this.#work(options, signal => this.#share(path, { ...options, signal }))
+  }
+
+  async #share(path: string, options: ShareOptions): Promise<Shared> {
     const store = this.#openStore
     const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, options)
     const name = absolute.slice(absolute.lastIndexOf('/') + 1)
@@ -158,7 +197,7 @@ export class Node implements ShoalNode {
       })
     }
     const root = await store.addShared({ manifest, blocks, fingerprints, path: absolute, name })
-    await this.#openRoots.seed(root)
+    this.#openRoots.seed(root)
     const cid = manifest.root.toString()
     const shared = {
       cid,
@@ -179,12 +218,16 @@ export class Node implements ShoalNode {
   }
 
   fetch(source: string, options: FetchOptions = {}): Transfer {
-    return this.#fetches.fetch(source, options)
+    const signal = combineSignals(this.#stopping.signal, options.signal)
+    const transfer = this.#fetches.fetch(source, { ...options, signal })
+    this.#background(transfer.done)
+    return transfer
   }
 
   async *read(sourceText: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
     const source = parseSource(sourceText)
-    const { offset = 0, length, path = '', signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+    const { offset = 0, length, path = '', timeoutMs = DEFAULT_TIMEOUT_MS } = options
+    const signal = combineSignals(this.#stopping.signal, options.signal)
     for (const [name, value] of Object.entries({ offset, length: length ?? 0 })) {
       if (!Number.isSafeInteger(value) || value < 0) {
         throw new ShoalError('ERR_BAD_NUMBER', `${name} is no byte count: ${value}`)
@@ -192,22 +235,22 @@ export class Node implements ShoalNode {
     }
     throwIfAborted(signal)
     const held = this.#openStore.get(CID.parse(source.cid))
-    const never = new AbortController().signal
     if (held !== undefined && held.state === 'complete') {
       await held.load()
-      yield* readContent({ root: held, failed: signal ?? never, path, offset, length })
+      yield* readContent({ root: held, failed: signal, path, offset, length })
       return
     }
-    const cachePath = held?.path ?? join(this.#options.dataDir, 'cache', source.cid)
-    const job = await this.#fetches.jobFor(source, cachePath, timeoutMs)
+    const cached = join(this.#options.dataDir, 'cache', source.cid)
+    const fetchTo = held?.state === 'partial' ? held.path : cached
+    const { job, leave } = await this.#fetches.joinAsReader(source, fetchTo, timeoutMs)
     const failed = new AbortController()
     job.done.catch((err: unknown) => failed.abort(err))
-    const ended = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal])
+    const ended = combineSignals(failed.signal, signal)
     try {
       const { root, runner } = await raceAbort(job.rootReady, ended)
       yield* readContent({ root, fetch: { job, runner }, failed: ended, path, offset, length })
     } finally {
-      this.#fetches.release(source.cid, job)
+      leave()
     }
   }
 
@@ -222,6 +265,7 @@ export class Node implements ShoalNode {
     const cid = root.cid.toString()
     await this.#fetches.cancel(cid)
     await this.#openRoots.withdraw(root.cid)
+    await this.#schedule?.remove(cid)
     const { path } = await this.#openStore.remove(root.cid)
     this.#events.emit('root:removed', { cid })
     return { cid, path }
@@ -275,10 +319,14 @@ export class Node implements ShoalNode {
     cidText: string,
     options: AbortOptions & { onProgress?: (progress: HashProgress) => void } = {}
   ): Promise<VerifyResult> {
-    const root = this.#rootOf(cidText)
-    await root.load()
-    const { bad } = await root.verify(options)
-    return { cid: root.cid.toString(), pieces: root.pieces.count, bad: [...bad] }
+    return await this.#work(options, async signal => {
+      const root = this.#rootOf(cidText)
+      await root.load()
+      const before = root.have.clone()
+      const { bad } = await root.verify({ ...options, signal })
+      if (before.lacksAnyOf(root.have)) this.#openRoots.refresh(root)
+      return { cid: root.cid.toString(), pieces: root.pieces.count, bad: [...bad] }
+    })
   }
 
   async connect(addr: string, options: AbortOptions = {}): Promise<void> {

@@ -18,6 +18,8 @@ export interface LookupFacts {
 export class ProviderSearch implements PeerSource {
   /** Of the last finished or running lookup. */
   lookup: Readonly<LookupFacts> = { asked: 0, answered: 0, failed: 0 }
+  /** Peers of the link that could not be reached: address → why. */
+  readonly unreachable = new Map<string, string>()
   /** Peer IDs that were said to have it. */
   readonly providers = new Set<string>()
   readonly #cid: CID

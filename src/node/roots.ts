@@ -1,10 +1,11 @@
 /** The roots that a node holds, each bound to its swarm: seeding, withdrawing, describing. */
-import type { CID } from 'multiformats/cid'
+import { CID } from 'multiformats/cid'
 import type { Logger } from '../base/log.ts'
 import { formatLink } from '../content/link.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { SwarmHost } from '../transfer/io/swarm-host.ts'
+import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
 import type { RootInfo } from './api.ts'
 import type { Network } from './network.ts'
 
@@ -20,6 +21,8 @@ export interface RootsInit {
 export class Roots {
   readonly #init: RootsInit
   readonly #fetching = new Set<string>()
+  readonly #withdrawn = new Set<string>()
+  readonly #watched = new WeakSet<SwarmRunner>()
 
   constructor(init: RootsInit) {
     this.#init = init
@@ -34,7 +37,11 @@ export class Roots {
         await root.recheckUnrecorded(signal)
         await root.checkFiles(signal)
         if (signal.aborted) return
-        await this.seed(root)
+        // removed or replaced while it was looked at
+        if (!this.#isCurrent(root)) continue
+        this.#serve(root)
+        if (root.have.count > 0) this.#init.network?.resume(root.cid)
+        else await this.#init.network?.withdraw(root.cid)
       } catch (err) {
         if (signal.aborted) return
         this.#init.log.error(`cannot seed ${root.name}: ${err instanceof Error ? err.message : String(err)}`)
@@ -43,30 +50,61 @@ export class Roots {
     }
   }
 
-  /** Serves the root from now on and announces it. A swarm of the same root starts anew. */
-  async seed(root: StoredRoot): Promise<void> {
-    const { swarms, network } = this.#init
-    if (swarms === undefined || network === undefined) return
-    const known = swarms.get(root.cid.bytes)
-    if (known !== undefined && known.storage !== root) await swarms.close(root.cid.bytes)
-    const runner = swarms.open(root.cid.bytes)
-    if (runner.storage !== root) {
-      runner.attach(root, { fetch: false })
-      runner.events.on('pieces:lost', () => {
-        if (root.problem !== null) this.#init.onChanged(root, root.problem)
-      })
-    }
-    if (root.have.count > 0) network.announce(root.cid)
+  /** Serves the root from now on and announces it. */
+  seed(root: StoredRoot): void {
+    this.#withdrawn.delete(root.cid.toString())
+    this.#serve(root)
+    if (root.have.count > 0) this.#init.network?.announceSeeding(root.cid)
   }
 
+  /** The root is what the swarm serves from now on, instead of what it served before. Sessions stay. */
+  attach(runner: SwarmRunner, root: StoredRoot, { fetch }: { fetch: boolean }): void {
+    if (runner.storage === root) runner.setFetching(fetch)
+    else runner.attach(root, { fetch })
+    if (this.#watched.has(runner)) return
+    this.#watched.add(runner)
+    runner.events.on('pieces:lost', () => this.#lost(runner))
+  }
+
+  /** Pieces were found again on disk (a file was put back): the swarm is told. */
+  refresh(root: StoredRoot): void {
+    const runner = this.#init.swarms?.get(root.cid.bytes)
+    if (runner?.storage !== root) return
+    runner.attach(root, { fetch: this.#fetching.has(root.cid.toString()) })
+    if (root.have.count > 0) this.#init.network?.resume(root.cid)
+  }
+
+  #serve(root: StoredRoot): void {
+    const { swarms } = this.#init
+    // replaced or removed while it was looked at; or a fetch has the swarm, and attaches what it continues
+    if (swarms === undefined || !this.#isCurrent(root) || this.#fetching.has(root.cid.toString())) return
+    this.attach(swarms.open(root.cid.bytes), root, { fetch: false })
+  }
+
+  #isCurrent(root: StoredRoot): boolean {
+    return this.#init.store.get(root.cid) === root && !this.#withdrawn.has(root.cid.toString())
+  }
+
+  #lost(runner: SwarmRunner): void {
+    const root = this.#init.store.get(CID.decode(runner.root))
+    if (root === undefined || runner.storage !== root) return
+    if (root.problem !== null) this.#init.onChanged(root, root.problem)
+    if (root.have.count > 0 || this.#fetching.has(root.cid.toString())) return
+    this.#init.network?.withdraw(root.cid).catch((err: unknown) => this.#init.log.warn(String(err)))
+  }
+
+  /** No longer served or announced, until it is seeded anew. */
   async withdraw(cid: CID): Promise<void> {
+    this.#withdrawn.add(cid.toString())
     await this.#init.swarms?.close(cid.bytes)
     await this.#init.network?.withdraw(cid)
   }
 
   markFetching(cid: string, fetching: boolean): void {
-    if (fetching) this.#fetching.add(cid)
-    else this.#fetching.delete(cid)
+    if (fetching) {
+      this.#withdrawn.delete(cid)
+      this.#fetching.add(cid)
+    } else this.#fetching.delete(cid)
   }
 
   linkTo(cid: CID, name: string): string {
@@ -77,19 +115,15 @@ export class Roots {
     const cid = root.cid.toString()
     const runner = this.#init.swarms?.get(root.cid.bytes)
     const rates = runner?.rates() ?? { up: 0, down: 0 }
-    // a root whose DAG nodes were lost has a name and a path, and no pieces that could be told apart
-    const known = await root.load().then(
-      () => true,
-      () => false
-    )
+    if (withBitfield) await root.load().catch(() => {})
     return {
       cid,
       name: root.name,
       path: root.path,
       size: root.totalBytes,
-      have: known ? root.heldBytes : 0,
+      have: root.heldBytes,
       pieces: root.pieceCount,
-      piecesHave: known ? root.have.count : 0,
+      piecesHave: root.heldPieces,
       state: this.#stateOf(root, cid),
       problem: root.problem,
       peers: runner?.sessions.length ?? 0,
@@ -98,7 +132,7 @@ export class Roots {
       sentBytes: runner?.sentBytes ?? 0,
       receivedBytes: runner?.receivedBytes ?? 0,
       link: this.linkTo(root.cid, root.name),
-      ...(withBitfield && known ? { bitfield: Buffer.from(root.have.bytes).toString('base64') } : {})
+      ...(withBitfield && root.isLoaded ? { bitfield: Buffer.from(root.have.bytes).toString('base64') } : {})
     }
   }
 

@@ -61,6 +61,11 @@ export class FirstContact {
     return this.#begin()
   }
 
+  /** The peers given by hand whose ID is known: address → peer ID. */
+  reached(): ReadonlyMap<string, string> {
+    return this.#idOf
+  }
+
   async stop(): Promise<void> {
     this.#init.libp2p.removeEventListener('peer:identify', this.#onIdentify)
     this.#init.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)

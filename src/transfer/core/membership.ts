@@ -161,7 +161,9 @@ function waitAfter(code: GoodbyeCode): number {
   switch (code) {
     case 'duplicate':
       return 5 * SECOND_MS
+    // a node that is restarted is back in a moment; one that is not costs a refused dial, with the usual back-off
     case 'stopping':
+      return 3 * SECOND_MS
     case 'notFound':
     case 'other':
       return 30 * SECOND_MS

@@ -46,8 +46,6 @@ export class SwarmRunner {
   readonly failures = new Map<string, Set<string>>()
   /** Peers that were banned while this swarm ran. */
   readonly bannedPeers = new Set<string>()
-  /** Peers that a session was opened with, ever. */
-  readonly met = new Set<string>()
   readonly #host: SwarmHost
   readonly #core: Swarm
   readonly #sessions = new Map<number, PeerSession>()
@@ -104,6 +102,7 @@ export class SwarmRunner {
    */
   attach(storage: PieceStorage, options: { fetch: boolean }): void {
     this.#sink = undefined
+    if (this.#storage !== undefined && this.#storage !== storage) this.#storage.onLost = undefined
     this.#storage = storage
     storage.onLost = pieces => {
       for (const piece of pieces) this.#post({ type: 'pieceLost', piece })
@@ -177,7 +176,17 @@ export class SwarmRunner {
     this.#post({ type: 'tick', moved, heldBack: this.#downloads.heldBack() })
   }
 
+  /** What was noted of earlier fetches says nothing of the next. */
+  forgetFaults(): void {
+    this.givers.clear()
+    this.failures.clear()
+    this.bannedPeers.clear()
+    this.falsePieces = 0
+  }
+
+  /** A fetch that still runs ends with `failed`. */
   async stop(): Promise<void> {
+    this.events.emit('failed', new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
     this.#stopping.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
     for (const session of this.sessions) session.goodbye('stopping', 'this node no longer serves that root')
     await Promise.allSettled([...this.#background])
@@ -215,7 +224,6 @@ export class SwarmRunner {
   }
 
   #opened(session: PeerSession): void {
-    this.met.add(session.peerId)
     this.#sessions.set(session.id, session)
     this.#traffic.count(session, this.#now())
     this.#post({
@@ -294,6 +302,8 @@ export class SwarmRunner {
     if (storage === undefined) return
     this.#track(
       takePieces({ storage, blocks: this.#downloads.blocks, gate: this.#host.gate, first, count }, result => {
+        // another storage was attached meanwhile: the core has begun anew
+        if (storage !== this.#storage) return
         if (result.type === 'false') this.falsePieces += 1
         if (result.type === 'verified') {
           this.fetchedBytes += storage.pieces.wireSize(result.piece)
