@@ -166,8 +166,8 @@ export class FetchJob {
     const { signal } = this.#abort
     const runner = swarms.open(cid.bytes)
     this.#runner = runner
-    this.#fetchedBefore = runner.fetchedBytes
-    runner.forgetFaults()
+    this.#fetchedBefore = runner.facts.fetchedBytes
+    runner.facts.forget()
     const offs = [
       runner.events.on('progressed', () => this.#watch.touch()),
       runner.events.on('piece:verified', () => this.#watch.touch()),
@@ -196,9 +196,9 @@ export class FetchJob {
         path: this.init.path,
         size: root.manifest.totalBytes,
         seconds: (performance.now() - this.#startedAt) / SECOND_MS,
-        fetched: runner.fetchedBytes - this.#fetchedBefore + this.#cameWithManifest,
+        fetched: runner.facts.fetchedBytes - this.#fetchedBefore + this.#cameWithManifest,
         resumed: this.#resumedBytes,
-        peers: runner.givers.size,
+        peers: runner.facts.givers.size,
         skipped: [...skipped]
       }
     } catch (err) {
@@ -304,14 +304,14 @@ export class FetchJob {
       connections: this.#parts.network.connectionCount,
       lookup: this.#search?.lookup ?? { asked: 0, answered: 0, failed: 0 },
       providers: this.#search?.providers.size ?? 0,
-      failures: new Map([...(runner?.failures ?? [])].map(([reason, peers]) => [reason, peers.size])),
+      failures: new Map([...(runner?.facts.failures ?? [])].map(([reason, peers]) => [reason, peers.size])),
       sessions: runner?.sessions.length ?? 0,
       manifestKnown: root !== undefined,
       pieces: root?.pieces.count ?? 0,
       missingPieces: root === undefined ? 0 : root.pieces.count - root.have.count,
       unreachable: new Map([...this.#parts.network.unreachable, ...(this.#search?.unreachable ?? [])]),
-      falsePieces: runner?.falsePieces ?? 0,
-      banned: runner?.bannedPeers.size ?? 0
+      falsePieces: runner?.facts.falsePieces ?? 0,
+      banned: runner?.facts.bannedPeers.size ?? 0
     })
   }
 

@@ -10,6 +10,7 @@ import type { Action, Input } from '../core/swarm-io.ts'
 import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
 import { Downloads, type Request } from './downloads.ts'
 import { dialReason, goodbyeReason } from './end-reasons.ts'
+import { FetchFacts } from './fetch-facts.ts'
 import type { PeerSession, SessionHandlers } from './peer-session.ts'
 import { takePieces } from './piece-intake.ts'
 import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
@@ -36,16 +37,7 @@ export interface SwarmRunnerEvents {
 export class SwarmRunner {
   readonly root: Uint8Array
   readonly events = new TypedEvents<SwarmRunnerEvents>()
-  /** Peer IDs that gave at least one verified byte. */
-  readonly givers = new Set<string>()
-  /** Verified bytes that came over the network. */
-  fetchedBytes = 0
-  /** Pieces whose hash was wrong. */
-  falsePieces = 0
-  /** How dials and sessions ended without success: reason → number of peers. */
-  readonly failures = new Map<string, Set<string>>()
-  /** Peers that were banned while this swarm ran. */
-  readonly bannedPeers = new Set<string>()
+  readonly facts = new FetchFacts()
   readonly #host: SwarmHost
   readonly #core: Swarm
   readonly #sessions = new Map<number, PeerSession>()
@@ -176,14 +168,6 @@ export class SwarmRunner {
     this.#post({ type: 'tick', moved, heldBack: this.#downloads.heldBack() })
   }
 
-  /** What was noted of earlier fetches says nothing of the next. */
-  forgetFaults(): void {
-    this.givers.clear()
-    this.failures.clear()
-    this.bannedPeers.clear()
-    this.falsePieces = 0
-  }
-
   /** A fetch that still runs ends with `failed`. */
   async stop(): Promise<void> {
     this.events.emit('failed', new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
@@ -208,7 +192,7 @@ export class SwarmRunner {
       this.#post({ type: 'message', session: session.id, message })
       if (message.type === 'nodes') this.#takeNodes(session, message.first, message.blocks)
       if (message.type === 'goodbye') {
-        this.#noteFailure(session.peerId, goodbyeReason(message.code))
+        this.facts.failed(session.peerId, goodbyeReason(message.code))
         session.abort(new ShoalError('ERR_UNREACHABLE', message.message))
       }
     },
@@ -280,7 +264,7 @@ export class SwarmRunner {
         session?.goodbye(action.code, action.message)
         return
       case 'ban':
-        this.bannedPeers.add(action.peerId)
+        this.facts.bannedPeers.add(action.peerId)
         this.#host.ban(action.peerId, action.reason)
         return
       case 'completed':
@@ -304,10 +288,10 @@ export class SwarmRunner {
       takePieces({ storage, blocks: this.#downloads.blocks, gate: this.#host.gate, first, count }, result => {
         // another storage was attached meanwhile: the core has begun anew
         if (storage !== this.#storage) return
-        if (result.type === 'false') this.falsePieces += 1
+        if (result.type === 'false') this.facts.falsePieces += 1
         if (result.type === 'verified') {
-          this.fetchedBytes += storage.pieces.wireSize(result.piece)
-          for (const peerId of result.from) this.givers.add(peerId)
+          this.facts.fetchedBytes += storage.pieces.wireSize(result.piece)
+          for (const peerId of result.from) this.facts.givers.add(peerId)
         }
         switch (result.type) {
           case 'verified':
@@ -374,7 +358,7 @@ export class SwarmRunner {
       this.events.emit('failed', err instanceof Error ? err : new ShoalError('ERR_BUG', String(err)))
       return
     }
-    this.givers.add(session.peerId)
+    this.facts.givers.add(session.peerId)
     this.events.emit('progressed', undefined)
     this.#post({ type: 'nodesAccepted', session: session.id, known: sink.known, complete: sink.complete })
     if (sink.complete) {
@@ -396,15 +380,9 @@ export class SwarmRunner {
       else this.#opened(session)
     } catch (err) {
       if (this.#stopping.signal.aborted) return
-      this.#noteFailure(peer.id, dialReason(err))
+      this.facts.failed(peer.id, dialReason(err))
       this.#host.init.log.debug(`dial of ${peer.id} failed: ${err instanceof Error ? err.message : String(err)}`)
       this.#post({ type: 'dialFailed', peerId: peer.id })
     }
-  }
-
-  #noteFailure(peerId: string, reason: string): void {
-    const peers = this.failures.get(reason) ?? new Set<string>()
-    this.failures.set(reason, peers)
-    peers.add(peerId)
   }
 }

@@ -34,7 +34,7 @@ describe('SwarmRunner', () => {
     seeder.tick()
     expect(runner.receivedBytes).toBe(bytes.byteLength)
     expect(seeder.sentBytes).toBe(bytes.byteLength)
-    expect([...runner.givers]).toEqual(['seeder'])
+    expect([...runner.facts.givers]).toEqual(['seeder'])
   })
 
   it('fetches thousands of small pieces in few requests', async () => {
@@ -60,7 +60,7 @@ describe('SwarmRunner', () => {
     for (const { storage } of leechers) expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
     seeder.tick()
     expect(seeder.sentBytes).toBeLessThan(bytes.byteLength * 3)
-    const givers = new Set(leechers.flatMap(({ runner }) => [...runner.givers]))
+    const givers = new Set(leechers.flatMap(({ runner }) => [...runner.facts.givers]))
     expect(givers.size).toBeGreaterThan(1)
   })
 
@@ -79,7 +79,7 @@ describe('SwarmRunner', () => {
     runner.addPeers([peer('honest'), peer('liar')])
     await completed
     expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
-    expect([...runner.givers]).toEqual(['honest'])
+    expect([...runner.facts.givers]).toEqual(['honest'])
   })
 
   it('goes on when the seeder vanishes in the middle and another comes', async () => {
@@ -104,7 +104,7 @@ describe('SwarmRunner', () => {
     const failed = runner.events.once('failed')
     runner.addPeers([peer('seeder')])
     expect((await failed).message).toBe('disk full')
-    expect(runner.bannedPeers.size).toBe(0)
+    expect(runner.facts.bannedPeers.size).toBe(0)
     storage.writeError = undefined
     const completed = runner.events.once('completed')
     runner.setFetching(true)
@@ -141,6 +141,6 @@ describe('SwarmRunner', () => {
     expect(bytes.byteLength).toBeGreaterThan(0)
     const { runner } = network.leecher('leecher', pieces)
     runner.addPeers([peer('empty')])
-    await expect.poll(() => [...runner.failures.keys()]).toEqual(['did not have it'])
+    await expect.poll(() => [...runner.facts.failures.keys()]).toEqual(['did not have it'])
   })
 })
