@@ -53,13 +53,17 @@ function describeNode(status: NodeStatus): string[] {
   const { dht, limits } = status
   const limit = (rate: number | null) => (rate === null ? '' : ` (limit ${formatRate(rate)})`)
   const next = dht.nextReprovideMs === null ? '' : `, again in ${formatDuration(dht.nextReprovideMs)}`
+  const told = dht.peers === 0 ? 'to announce once a peer is known' : 'announced'
   return [
     `shoal ${status.mode} ${status.version}, pid ${status.pid}, up ${formatDuration(status.uptimeMs)}`,
     field('peer ID', status.peerId),
     field('data', printable(status.dataDir)),
     ...status.addrs.map((addr, i) => field(i === 0 ? 'addresses' : '', addr)),
     field('peers', `${status.connections} connected`),
-    field('DHT', `${dht.mode}, ${plural(dht.peers, 'node')} known, ${plural(dht.provided, 'root')} announced${next}`),
+    field(
+      'DHT',
+      `${dht.mode}, ${plural(dht.peers, 'node')} known, ${plural(dht.provided, 'root')} ${told}${dht.peers === 0 ? '' : next}`
+    ),
     field('up', `${formatRate(status.up)}${limit(limits.up)}, ${formatBytes(status.sentBytes)} sent`),
     field('down', `${formatRate(status.down)}${limit(limits.down)}, ${formatBytes(status.receivedBytes)} received`)
   ]
