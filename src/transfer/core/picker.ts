@@ -20,6 +20,8 @@ import type { SessionId } from './swarm-io.ts'
 
 /** Pieces that are picked at random before rarity counts, so that there is soon something to give. */
 export const RANDOM_FIRST_PIECES = 4
+const NOBODY: ReadonlySet<string> = new Set()
+
 /** Ranges that a reader may name. */
 export const MAX_PRIORITY_RANGES = 64
 
@@ -150,11 +152,13 @@ export class Picker {
     if (solo.size === 0) return undefined
     for (const assembly of openOnes) {
       if (!assembly.solo || (assembly.owner ?? giver.id) !== giver.id || !mayGiveAll(giver, assembly)) continue
+      if (giver.snubbed && this.#hasOtherGiver(assembly.first, NOBODY)) continue
       return this.#progress.goOn(assembly, giver.id)
     }
     for (const [piece, suspects] of solo) {
       if (this.stateOf(piece) !== 'notStarted' || !this.missing.has(piece) || !mayGive(giver, piece)) continue
       if (suspects.has(giver.peerId) && this.#hasOtherGiver(piece, suspects)) continue
+      if (giver.snubbed && this.#hasOtherGiver(piece, NOBODY)) continue
       return this.#progress.begin({ first: piece, count: 1 }, giver.id, true)
     }
     return undefined

@@ -103,10 +103,23 @@ export class Requests {
   tick(session: Session, moved: boolean, heldBack: boolean, now: number): void {
     if (moved || heldBack) session.lastDownAt = now
     if (moved) this.#unsnub(session)
-    if (session.snubbed || session.requests.size === 0) return
-    if (now - session.lastDownAt < this.#context.config.snubMs) return
-    session.snubbed = true
-    this.#picker.snubChanged(session)
+    if (session.requests.size === 0 || now - session.lastDownAt < this.#context.config.snubMs) return
+    if (!session.snubbed) {
+      session.snubbed = true
+      this.#picker.snubChanged(session)
+    }
+    this.#giveUpSolo(session)
+  }
+
+  /** A piece that may come from one peer alone must not wait for one that is silent: nobody else could be asked. */
+  #giveUpSolo(session: Session): void {
+    for (const request of [...session.requests.values()]) {
+      if (!request.block.assembly.solo) continue
+      this.#remove(session, request)
+      this.#picker.released(request.block, session.id)
+      this.#picker.disown(session.id)
+      this.#context.emit({ type: 'cancelRequest', session: session.id, id: request.id })
+    }
   }
 
   #unsnub(session: Session): void {
