@@ -11,17 +11,19 @@ import { MAX_REQUEST_LINE_BYTES, MAX_REQUESTS_PER_CONNECTION } from '../../src/r
 import { type RpcServer, startServer } from '../../src/rpc/server.ts'
 import { CID_A, CID_B, FakeNode, rootInfo } from '../helpers/fake-node.ts'
 
+let base: string
 let dataDir: string
 let node: FakeNode
 const closers: Array<() => unknown> = []
 
 beforeEach(async () => {
-  dataDir = await realpath(await mkdtemp(join(tmpdir(), 'shoal-rpc-')))
+  base = await realpath(await mkdtemp(join(tmpdir(), 'shoal-rpc-')))
+  dataDir = base
   node = new FakeNode()
 })
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close()
-  await rm(dataDir, { recursive: true, force: true })
+  await rm(base, { recursive: true, force: true })
 })
 
 async function serve(mode = 'daemon'): Promise<RpcServer> {
