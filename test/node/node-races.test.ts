@@ -1,56 +1,23 @@
 /** What goes wrong when calls overlap: each case once lost data, time or the truth. */
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createNode, type NodeOptions, type ShoalNode } from '../../src/index.ts'
+import { describe, expect, it } from 'vitest'
 import { keystream } from '../helpers/keystream.ts'
+import { collect, eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
 
 const MIB = 1024 * 1024
-let dir: string
-let nodes: ShoalNode[]
-
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'shoal-races-'))
-  nodes = []
+let lab: NodeLab
+eachWithLab(fresh => {
+  lab = fresh
 })
-afterEach(async () => {
-  await Promise.all(nodes.map(node => node.stop()))
-  rmSync(dir, { recursive: true, force: true })
-})
-
-async function make(name: string, options: Partial<NodeOptions> = {}): Promise<ShoalNode> {
-  const node = await createNode({ dataDir: join(dir, name), listen: ['/ip4/127.0.0.1/tcp/0'], ...options })
-  nodes.push(node)
-  return node
-}
-
-async function start(name: string, options: Partial<NodeOptions> = {}): Promise<ShoalNode> {
-  const node = await make(name, options)
-  await node.start()
-  return node
-}
-
-function file(name: string, length: number): { path: string; bytes: Uint8Array } {
-  const bytes = keystream(length, name)
-  const path = join(dir, name)
-  writeFileSync(path, bytes)
-  return { path, bytes }
-}
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
 
 describe('sharing while others fetch', () => {
   it('sharing the same path again keeps the leechers', async () => {
-    const { path, bytes } = file('x.bin', 12 * MIB)
-    const a = await start('a', { up: 6_000_000 })
-    const b = await start('b')
+    const { path, bytes } = lab.file('x.bin', 12 * MIB)
+    const a = await lab.start('a', { up: 6_000_000 })
+    const b = await lab.start('b')
     const { link } = await a.share(path)
-    const transfer = b.fetch(link, { to: join(dir, 'copy'), timeoutMs: 5_000 })
+    const transfer = b.fetch(link, { to: join(lab.dir, 'copy'), timeoutMs: 5_000 })
     await new Promise<void>(resolve => {
       const off = transfer.on('progressed', ({ have }) => {
         if (have === 0) return
@@ -60,39 +27,39 @@ describe('sharing while others fetch', () => {
     })
     await a.share(path)
     await transfer.done
-    expect(readFileSync(join(dir, 'copy')).equals(bytes)).toBe(true)
+    expect(readFileSync(join(lab.dir, 'copy')).equals(bytes)).toBe(true)
   })
 
   it('a removed root is neither served nor announced, whenever it is removed', async () => {
-    const { path } = file('x.bin', 2 * MIB)
-    const hub = await start('hub')
-    const first = await start('a')
+    const { path } = lab.file('x.bin', 2 * MIB)
+    const hub = await lab.start('hub')
+    const first = await lab.start('a')
     const { cid } = await first.share(path)
     await first.stop()
-    const again = await start('a', { peers: [...hub.addrs] })
+    const again = await lab.start('a', { peers: [...hub.addrs] })
     await again.remove(cid)
     expect(await again.list()).toEqual([])
     expect((await again.status()).dht.provided).toBe(0)
   })
 
   it('removing without the network takes back the announcement too', async () => {
-    const { path } = file('x.bin', MIB)
-    const hub = await start('hub')
-    const first = await start('a', { peers: [...hub.addrs] })
+    const { path } = lab.file('x.bin', MIB)
+    const hub = await lab.start('hub')
+    const first = await lab.start('a', { peers: [...hub.addrs] })
     const { cid } = await first.share(path)
     await first.announced(cid)
     await first.stop()
-    const offline = await start('a', { offline: true })
+    const offline = await lab.start('a', { offline: true })
     await offline.remove(cid)
     await offline.stop()
-    const again = await start('a', { peers: [...hub.addrs] })
+    const again = await lab.start('a', { peers: [...hub.addrs] })
     expect((await again.status()).dht.provided).toBe(0)
   })
 
   it('what is lost on disk is no longer announced; what comes back is served again after a verify', async () => {
-    const { path } = file('x.bin', 3 * MIB)
-    const a = await start('a')
-    const b = await start('b')
+    const { path } = lab.file('x.bin', 3 * MIB)
+    const a = await lab.start('a')
+    const b = await lab.start('b')
     const { cid, link } = await a.share(path)
     renameSync(path, `${path}.away`)
     const changed = new Promise<string>(resolve => a.on('file:changed', ({ reason }) => resolve(reason)))
@@ -101,33 +68,33 @@ describe('sharing while others fetch', () => {
     await expect.poll(async () => (await a.status()).dht.provided).toBe(0)
     renameSync(`${path}.away`, path)
     expect((await a.verify(cid)).bad).toEqual([])
-    await b.fetch(link, { to: join(dir, 'copy'), timeoutMs: 10_000 }).done
+    await b.fetch(link, { to: join(lab.dir, 'copy'), timeoutMs: 10_000 }).done
   })
 
   it('a client that shares becomes a server and is found', async () => {
-    const { path } = file('x.bin', MIB)
-    const hub = await start('hub')
-    const client = await start('client', { dht: 'client', peers: [...hub.addrs] })
+    const { path } = lab.file('x.bin', MIB)
+    const hub = await lab.start('hub')
+    const client = await lab.start('client', { dht: 'client', peers: [...hub.addrs] })
     const { cid } = await client.share(path)
     expect(await client.announced(cid)).toBe(1)
     expect((await client.status()).dht.mode).toBe('server')
   })
 
   it('a one-shot client announces nothing of what its data folder holds', async () => {
-    const { path } = file('x.bin', MIB)
-    const first = await start('a')
+    const { path } = lab.file('x.bin', MIB)
+    const first = await lab.start('a')
     await first.share(path)
     await first.stop()
-    const client = await start('a', { dht: 'client' })
+    const client = await lab.start('a', { dht: 'client' })
     expect((await client.status()).dht).toMatchObject({ mode: 'client', provided: 0 })
   })
 })
 
 describe('several at once', () => {
   it('two reads of one root do not take each other away', async () => {
-    const { path, bytes } = file('x.bin', 16 * MIB)
-    const a = await start('a', { up: 20_000_000 })
-    const b = await start('b')
+    const { path, bytes } = lab.file('x.bin', 16 * MIB)
+    const a = await lab.start('a', { up: 20_000_000 })
+    const b = await lab.start('b')
     const { link } = await a.share(path)
     const options = { length: 4 * MIB, timeoutMs: 5_000 }
     const [head, tail] = await Promise.all([
@@ -139,9 +106,9 @@ describe('several at once', () => {
   })
 
   it('a fetch that joins a reader gets everything', async () => {
-    const { path, bytes } = file('x.bin', 16 * MIB)
-    const a = await start('a', { up: 20_000_000 })
-    const b = await start('b')
+    const { path, bytes } = lab.file('x.bin', 16 * MIB)
+    const a = await lab.start('a', { up: 20_000_000 })
+    const b = await lab.start('b')
     const { link, cid } = await a.share(path)
     const reader = b.read(link, { timeoutMs: 5_000 })[Symbol.asyncIterator]()
     await reader.next()
@@ -153,20 +120,20 @@ describe('several at once', () => {
   })
 
   it('content that lies elsewhere on this disk is copied, however short the patience with peers', async () => {
-    const { path, bytes } = file('x.bin', 30 * MIB)
-    const node = await start('a')
+    const { path, bytes } = lab.file('x.bin', 30 * MIB)
+    const node = await lab.start('a')
     const { cid } = await node.share(path)
-    const result = await node.fetch(cid, { to: join(dir, 'copy'), timeoutMs: 1 }).done
+    const result = await node.fetch(cid, { to: join(lab.dir, 'copy'), timeoutMs: 1 }).done
     expect(result).toMatchObject({ fetched: 0, resumed: bytes.byteLength })
-    expect(readFileSync(join(dir, 'copy')).equals(bytes)).toBe(true)
+    expect(readFileSync(join(lab.dir, 'copy')).equals(bytes)).toBe(true)
   })
 
   it('a fetch to a second place does not harm the first', async () => {
-    const { path, bytes } = file('x.bin', 12 * MIB)
-    const a = await start('a', { up: 8_000_000 })
-    const b = await start('b')
+    const { path, bytes } = lab.file('x.bin', 12 * MIB)
+    const a = await lab.start('a', { up: 8_000_000 })
+    const b = await lab.start('b')
     const { link } = await a.share(path)
-    const first = b.fetch(link, { to: join(dir, 'one'), timeoutMs: 5_000 })
+    const first = b.fetch(link, { to: join(lab.dir, 'one'), timeoutMs: 5_000 })
     await new Promise<void>(resolve => {
       const off = first.on('progressed', ({ have }) => {
         if (have === 0) return
@@ -174,35 +141,37 @@ describe('several at once', () => {
         resolve()
       })
     })
-    writeFileSync(join(dir, 'two'), bytes)
-    await expect(b.fetch(link, { to: join(dir, 'two') }).done).rejects.toMatchObject({ code: 'ERR_EXISTS' })
+    writeFileSync(join(lab.dir, 'two'), bytes)
+    await expect(b.fetch(link, { to: join(lab.dir, 'two') }).done).rejects.toMatchObject({ code: 'ERR_EXISTS' })
     await first.done
-    expect(readFileSync(join(dir, 'one')).equals(bytes)).toBe(true)
+    expect(readFileSync(join(lab.dir, 'one')).equals(bytes)).toBe(true)
   })
 })
 
 describe('starting and stopping', () => {
   it('a stop during the start leaves nothing behind', async () => {
-    const node = await make('a')
+    const node = await lab.make('a')
     const starting = node.start()
     await node.stop()
     await expect(starting).rejects.toMatchObject({ code: 'ERR_ABORTED' })
-    await start('a')
+    await lab.start('a')
   })
 
   it('a node is started once', async () => {
-    const node = await start('a')
+    const node = await lab.start('a')
     await expect(node.start()).rejects.toMatchObject({ code: 'ERR_USAGE' })
     await node.stop()
     await expect(node.start()).rejects.toMatchObject({ code: 'ERR_USAGE' })
   })
 
   it('a stop ends hashing and fetching, and waits for them', async () => {
-    mkdirSync(join(dir, 'folder'))
-    for (let i = 0; i < 40; i++) writeFileSync(join(dir, `folder/${i}`), keystream(MIB, String(i)))
-    const node = await start('a')
-    const sharing = node.share(join(dir, 'folder'))
-    const transfer = node.fetch('bafkreiacndfy443ter6qr2tmbbdhadvxxheowwf75s6zehscklu6ezxmta', { to: join(dir, 'out') })
+    mkdirSync(join(lab.dir, 'folder'))
+    for (let i = 0; i < 40; i++) writeFileSync(join(lab.dir, `folder/${i}`), keystream(MIB, String(i)))
+    const node = await lab.start('a')
+    const sharing = node.share(join(lab.dir, 'folder'))
+    const transfer = node.fetch('bafkreiacndfy443ter6qr2tmbbdhadvxxheowwf75s6zehscklu6ezxmta', {
+      to: join(lab.dir, 'out')
+    })
     sharing.catch(() => {})
     await node.stop()
     await expect(sharing).rejects.toMatchObject({ code: 'ERR_ABORTED' })
@@ -210,12 +179,12 @@ describe('starting and stopping', () => {
   })
 
   it('a seeder that restarts is found again within seconds', async () => {
-    const { path, bytes } = file('x.bin', 12 * MIB)
-    const first = await start('a', { up: 4_000_000 })
+    const { path, bytes } = lab.file('x.bin', 12 * MIB)
+    const first = await lab.start('a', { up: 4_000_000 })
     const { link, cid } = await first.share(path)
     const addr = first.addrs[0] ?? ''
-    const b = await start('b')
-    const transfer = b.fetch(link, { to: join(dir, 'copy'), timeoutMs: 20_000 })
+    const b = await lab.start('b')
+    const transfer = b.fetch(link, { to: join(lab.dir, 'copy'), timeoutMs: 20_000 })
     await new Promise<void>(resolve => {
       const off = transfer.on('progressed', ({ have }) => {
         if (have === 0) return
@@ -225,20 +194,20 @@ describe('starting and stopping', () => {
     })
     await first.stop()
     const restarted = Date.now()
-    await start('a', { listen: [addr.replace(/\/p2p\/.*$/, '')] })
+    await lab.start('a', { listen: [addr.replace(/\/p2p\/.*$/, '')] })
     await transfer.done
     expect(cid).toBe(transfer.cid)
     expect(Date.now() - restarted).toBeLessThan(15_000)
-    expect(readFileSync(join(dir, 'copy')).equals(bytes)).toBe(true)
+    expect(readFileSync(join(lab.dir, 'copy')).equals(bytes)).toBe(true)
   })
 
   it('an unreachable peer of a link is named', async () => {
-    const node = await start('a')
-    const gone = await start('gone')
+    const node = await lab.start('a')
+    const gone = await lab.start('gone')
     const [addr] = gone.addrs
     await gone.stop()
     const link = `shoal:bafkreiacndfy443ter6qr2tmbbdhadvxxheowwf75s6zehscklu6ezxmta?name=x&peer=${addr}`
-    await expect(node.fetch(link, { to: join(dir, 'x'), timeoutMs: 1_500 }).done).rejects.toMatchObject({
+    await expect(node.fetch(link, { to: join(lab.dir, 'x'), timeoutMs: 1_500 }).done).rejects.toMatchObject({
       message: expect.stringContaining(addr?.split('/')[4] ?? '')
     })
   })

@@ -1,64 +1,34 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createNode, type ShoalNode, type TransferSnapshot } from '../../src/index.ts'
+import { describe, expect, it } from 'vitest'
+import { createNode, type TransferSnapshot } from '../../src/index.ts'
 import { keystream } from '../helpers/keystream.ts'
+import { collect, eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
 
-let dir: string
-let nodes: ShoalNode[]
-
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'shoal-node-'))
-  nodes = []
+let lab: NodeLab
+eachWithLab(fresh => {
+  lab = fresh
 })
-afterEach(async () => {
-  await Promise.all(nodes.map(node => node.stop()))
-  rmSync(dir, { recursive: true, force: true })
-})
-
-async function start(
-  name: string,
-  options: { peers?: string[]; offline?: boolean; up?: number } = {}
-): Promise<ShoalNode> {
-  const node = await createNode({ dataDir: join(dir, name), listen: ['/ip4/127.0.0.1/tcp/0'], ...options })
-  nodes.push(node)
-  await node.start()
-  return node
-}
-
-function file(name: string, length: number): { path: string; bytes: Uint8Array } {
-  const bytes = keystream(length, name)
-  const path = join(dir, name)
-  writeFileSync(path, bytes)
-  return { path, bytes }
-}
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
 
 describe('createNode', () => {
   it('shares in one node and fetches in another of the same process', async () => {
-    const { path, bytes } = file('film.mkv', 6_000_000)
-    const a = await start('a')
-    const b = await start('b')
+    const { path, bytes } = lab.file('film.mkv', 6_000_000)
+    const a = await lab.start('a')
+    const b = await lab.start('b')
     const shared = await a.share(path)
     expect(shared).toMatchObject({ path, size: 6_000_000, pieces: 6, files: 1, skipped: [] })
-    const transfer = b.fetch(shared.link, { to: join(dir, 'copy.mkv') })
+    const transfer = b.fetch(shared.link, { to: join(lab.dir, 'copy.mkv') })
     const states: string[] = []
     transfer.on('state:changed', ({ state }: TransferSnapshot) => states.push(state))
     const result = await transfer.done
     expect(result).toMatchObject({
       cid: shared.cid,
-      path: join(dir, 'copy.mkv'),
+      path: join(lab.dir, 'copy.mkv'),
       fetched: 6_000_000,
       resumed: 0,
       peers: 1
     })
-    expect(readFileSync(join(dir, 'copy.mkv')).equals(bytes)).toBe(true)
+    expect(readFileSync(join(lab.dir, 'copy.mkv')).equals(bytes)).toBe(true)
     expect(states.at(-1)).toBe('done')
     expect(transfer.snapshot()).toMatchObject({ state: 'done', have: 6_000_000, size: 6_000_000, piecesHave: 6 })
     expect(await b.list()).toMatchObject([{ cid: shared.cid, state: 'seeding', have: 6_000_000 }])
@@ -68,9 +38,9 @@ describe('createNode', () => {
   })
 
   it('reads a byte range, fetching only what it needs', async () => {
-    const { path, bytes } = file('disk.img', 20 * 1024 * 1024)
-    const a = await start('a')
-    const b = await start('b')
+    const { path, bytes } = lab.file('disk.img', 20 * 1024 * 1024)
+    const a = await lab.start('a')
+    const b = await lab.start('b')
     const { link } = await a.share(path)
     const from = 10_000_000
     const range = await collect(b.read(link, { offset: from, length: 3_000_000 }))
@@ -85,12 +55,12 @@ describe('createNode', () => {
   })
 
   it('reads one file of a folder, and frees everything when the loop is left', async () => {
-    mkdirSync(join(dir, 'folder/sub'), { recursive: true })
-    writeFileSync(join(dir, 'folder/a.txt'), 'first')
-    writeFileSync(join(dir, 'folder/sub/b.bin'), keystream(5_000_000, 'b'))
-    const a = await start('a')
-    const b = await start('b')
-    const { link } = await a.share(join(dir, 'folder'))
+    mkdirSync(join(lab.dir, 'folder/sub'), { recursive: true })
+    writeFileSync(join(lab.dir, 'folder/a.txt'), 'first')
+    writeFileSync(join(lab.dir, 'folder/sub/b.bin'), keystream(5_000_000, 'b'))
+    const a = await lab.start('a')
+    const b = await lab.start('b')
+    const { link } = await a.share(join(lab.dir, 'folder'))
     expect((await collect(b.read(link, { path: 'a.txt' }))).toString()).toBe('first')
     for await (const chunk of b.read(link, { path: 'sub/b.bin' })) {
       expect(chunk.byteLength).toBeGreaterThan(0)
@@ -101,11 +71,11 @@ describe('createNode', () => {
   })
 
   it('cancels a fetch, keeps what it has, and continues', async () => {
-    const { path, bytes } = file('big.bin', 24 * 1024 * 1024)
-    const a = await start('a', { up: 8_000_000 })
-    const b = await start('b')
+    const { path, bytes } = lab.file('big.bin', 24 * 1024 * 1024)
+    const a = await lab.start('a', { up: 8_000_000 })
+    const b = await lab.start('b')
     const { link } = await a.share(path)
-    const to = join(dir, 'copy.bin')
+    const to = join(lab.dir, 'copy.bin')
     const first = b.fetch(link, { to })
     await new Promise<void>(resolve => {
       const off = first.on('progressed', ({ have }) => {
@@ -123,33 +93,35 @@ describe('createNode', () => {
   })
 
   it('obeys a signal everywhere', async () => {
-    const { path } = file('x.bin', 1_000_000)
-    const node = await start('a')
+    const { path } = lab.file('x.bin', 1_000_000)
+    const node = await lab.start('a')
     const signal = AbortSignal.abort()
     await expect(node.share(path, { signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
     const { cid } = await node.share(path)
     await expect(node.announced(cid, { signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
-    await expect(node.fetch(cid, { to: join(dir, 'y'), signal }).done).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    await expect(node.fetch(cid, { to: join(lab.dir, 'y'), signal }).done).rejects.toMatchObject({
+      code: 'ERR_ABORTED'
+    })
     await expect(collect(node.read(cid, { signal }))).rejects.toMatchObject({ code: 'ERR_ABORTED' })
     await expect(node.verify(cid, { signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   })
 
   it('announces to the network and tells when', async () => {
-    const { path } = file('x.bin', 1_000_000)
-    const hub = await start('hub')
-    const node = await start('a', { peers: [...hub.addrs] })
+    const { path } = lab.file('x.bin', 1_000_000)
+    const hub = await lab.start('hub')
+    const node = await lab.start('a', { peers: [...hub.addrs] })
     const announced = new Promise<number>(resolve => node.on('root:announced', ({ nodes }) => resolve(nodes)))
     const { cid } = await node.share(path)
     expect(await announced).toBe(1)
     expect(await node.announced(cid)).toBe(1)
-    const late = await start('late', { peers: [...hub.addrs] })
-    const result = await late.fetch(cid, { to: join(dir, 'copy') }).done
+    const late = await lab.start('late', { peers: [...hub.addrs] })
+    const result = await late.fetch(cid, { to: join(lab.dir, 'copy') }).done
     expect(result.peers).toBe(1)
   })
 
   it('removes a root and leaves the file alone', async () => {
-    const { path, bytes } = file('x.bin', 1_000_000)
-    const node = await start('a')
+    const { path, bytes } = lab.file('x.bin', 1_000_000)
+    const node = await lab.start('a')
     const { cid } = await node.share(path)
     expect(await node.remove(cid)).toEqual({ cid, path })
     expect(await node.list()).toEqual([])
@@ -158,34 +130,34 @@ describe('createNode', () => {
   })
 
   it('works offline for what needs no network', async () => {
-    const { path } = file('x.bin', 2_500_000)
-    const node = await start('a', { offline: true })
+    const { path } = lab.file('x.bin', 2_500_000)
+    const node = await lab.start('a', { offline: true })
     const { cid } = await node.share(path)
     expect(await node.verify(cid)).toEqual({ cid, pieces: 3, bad: [] })
     expect(await node.list()).toMatchObject([{ cid, have: 2_500_000 }])
     await expect(
-      node.fetch('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', { to: join(dir, 'y') }).done
+      node.fetch('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', { to: join(lab.dir, 'y') }).done
     ).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
   })
 
   it('fetches the empty file and an empty folder', async () => {
-    writeFileSync(join(dir, 'empty'), '')
-    mkdirSync(join(dir, 'nothing'))
-    const a = await start('a')
-    const b = await start('b')
+    writeFileSync(join(lab.dir, 'empty'), '')
+    mkdirSync(join(lab.dir, 'nothing'))
+    const a = await lab.start('a')
+    const b = await lab.start('b')
     for (const name of ['empty', 'nothing']) {
-      const { link } = await a.share(join(dir, name))
-      const { path } = await b.fetch(link, { to: join(dir, `copy of ${name}`) }).done
-      expect(path).toBe(join(dir, `copy of ${name}`))
+      const { link } = await a.share(join(lab.dir, name))
+      const { path } = await b.fetch(link, { to: join(lab.dir, `copy of ${name}`) }).done
+      expect(path).toBe(join(lab.dir, `copy of ${name}`))
     }
-    expect(readFileSync(join(dir, 'copy of empty')).length).toBe(0)
+    expect(readFileSync(join(lab.dir, 'copy of empty')).length).toBe(0)
   })
 
   it('refuses two nodes on one data folder, and starts again after a stop', async () => {
-    const first = await start('a')
-    const second = await createNode({ dataDir: join(dir, 'a'), offline: true })
+    const first = await lab.start('a')
+    const second = await createNode({ dataDir: join(lab.dir, 'a'), offline: true })
     await expect(second.start()).rejects.toMatchObject({ code: 'ERR_LOCKED' })
     await first.stop()
-    await start('a')
+    await lab.start('a')
   })
 })

@@ -85,12 +85,6 @@ export class Swarm {
     })
   }
 
-  /** Payload bytes a second from and to the session's peer; zeros when it is over. */
-  sessionRates(session: SessionId, now: number): { up: number; down: number } {
-    const found = this.#members.sessions.get(session)
-    return { up: found?.up.rate(now) ?? 0, down: found?.down.rate(now) ?? 0 }
-  }
-
   #take(input: Input): void {
     switch (input.type) {
       case 'sessionOpened':
