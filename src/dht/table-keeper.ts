@@ -32,6 +32,8 @@ export class TableKeeper {
   readonly #isConnected: (peer: PeerId) => boolean
   readonly #protocol: string
   readonly #stopped = new AbortController()
+  /** Connected peers that failed to answer a query. */
+  readonly #doubted = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #gapMs = FIRST_GAP_MS
   #lastGrowthMs = 0
@@ -50,11 +52,14 @@ export class TableKeeper {
   start(): void {
     this.#table.addEventListener('peer:add', this.#onAdd)
     this.#events.addEventListener('peer:update', this.#onUpdate)
+    this.#events.addEventListener('peer:disconnect', this.#onDisconnect)
   }
 
   async stop(): Promise<void> {
     this.#table.removeEventListener('peer:add', this.#onAdd)
     this.#events.removeEventListener('peer:update', this.#onUpdate)
+    this.#events.removeEventListener('peer:disconnect', this.#onDisconnect)
+    this.#doubted.clear()
     clearTimeout(this.#timer)
     this.#stopped.abort()
     await this.#walking
@@ -62,10 +67,15 @@ export class TableKeeper {
 
   /**
    * A query to this peer failed. One that is still connected was only slow, and would not come back by itself, since
-   * it has no reason to connect again.
+   * it has no reason to connect again; but if its connection ends now, that was why it did not answer.
    */
   failed(peer: PeerId, err: Error): void {
     if (err.name === 'UnsupportedProtocolError' || !this.#isConnected(peer)) this.#drop(peer)
+    else this.#doubted.add(peer.toString())
+  }
+
+  readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
+    if (this.#doubted.delete(event.detail.toString())) this.#drop(event.detail)
   }
 
   #drop(peer: PeerId): void {
