@@ -6,7 +6,7 @@ import { MaxLengthError } from 'protons-runtime'
 import { withArrayBuffer } from 'uint8arrays/with-array-buffer'
 import { ShoalError } from '../../base/errors.ts'
 import * as limits from './limits.ts'
-import type { GoodbyeCode, Have, Message, PexPeer, RejectCode } from './messages.ts'
+import type { GoodbyeCode, Have, Message, PexPeer, RejectCode, Run } from './messages.ts'
 import { Control, type HaveState, type Hello, type Nodes, type Pex, type Request, type Runs } from './wire.ts'
 
 const HAVE_NONE = 0
@@ -28,10 +28,16 @@ const REJECT_CODES: readonly RejectCode[] = ['other', 'choked', 'notHeld', 'busy
 
 const DECODE_OPTIONS = {
   limits: {
-    have: { first: limits.MAX_HAVE_RUNS, count: limits.MAX_HAVE_RUNS },
-    lost: { first: limits.MAX_HAVE_RUNS, count: limits.MAX_HAVE_RUNS },
+    have: { first: limits.MAX_HAVE_RUNS, count: limits.MAX_HAVE_RUNS, coming: limits.MAX_OFFER_PIECES },
+    lost: { first: limits.MAX_HAVE_RUNS, count: limits.MAX_HAVE_RUNS, coming: 0 },
+    want: {
+      urgent: { first: limits.MAX_HAVE_RUNS, count: limits.MAX_HAVE_RUNS, coming: 0 },
+      ahead: { first: limits.MAX_HAVE_RUNS, count: limits.MAX_HAVE_RUNS, coming: 0 }
+    },
     offer: { pieces: limits.MAX_OFFER_PIECES },
     suggest: { pieces: limits.MAX_OFFER_PIECES },
+    decline: { pieces: limits.MAX_OFFER_PIECES },
+    arriving: { pieces: limits.MAX_OFFER_PIECES },
     nodes: { blocks: limits.MAX_NODES_PER_REQUEST },
     pex: { added: limits.MAX_PEX_PEERS, added$: { addrs: limits.MAX_PEX_ADDRS }, dropped: limits.MAX_PEX_PEERS }
   }
@@ -49,6 +55,9 @@ const TYPES = [
   'unchoke',
   'offer',
   'suggest',
+  'decline',
+  'arriving',
+  'want',
   'request',
   'cancel',
   'reject',
@@ -103,7 +112,7 @@ function toWire(message: Message): Partial<Control> {
     case 'haveBitfield':
       return { haveBitfield: haveToWire(message.have) }
     case 'have':
-      return { have: runsToWire(message.runs) }
+      return { have: { ...runsToWire(message.runs), coming: [...message.coming] } }
     case 'lost':
       return { lost: runsToWire(message.runs) }
     case 'interested':
@@ -118,6 +127,14 @@ function toWire(message: Message): Partial<Control> {
       return { offer: { pieces: [...message.pieces] } }
     case 'suggest':
       return { suggest: { pieces: [...message.pieces] } }
+    case 'decline':
+      return { decline: { pieces: [...message.pieces], busy: message.busy } }
+    case 'arriving':
+      return { arriving: { pieces: [...message.pieces] } }
+    case 'want':
+      return {
+        want: { urgent: runsToWire(message.urgent), ahead: runsToWire(message.ahead), only: message.only }
+      }
     case 'request':
       return { request: { id: message.id, offset: message.offset, length: message.length } }
     case 'cancel':
@@ -148,7 +165,9 @@ function toWire(message: Message): Partial<Control> {
 function fromWire(control: Control): Message {
   if (control.hello !== undefined) return helloFromWire(control.hello)
   if (control.haveBitfield !== undefined) return { type: 'haveBitfield', have: haveFromWire(control.haveBitfield) }
-  if (control.have !== undefined) return { type: 'have', runs: runsFromWire(control.have) }
+  if (control.have !== undefined) {
+    return { type: 'have', runs: runsFromWire(control.have), coming: piecesFromWire(control.have.coming) }
+  }
   if (control.lost !== undefined) return { type: 'lost', runs: runsFromWire(control.lost) }
   if (control.interested !== undefined) return { type: 'interested' }
   if (control.notInterested !== undefined) return { type: 'notInterested' }
@@ -156,6 +175,15 @@ function fromWire(control: Control): Message {
   if (control.unchoke !== undefined) return { type: 'unchoke' }
   if (control.offer !== undefined) return { type: 'offer', pieces: piecesFromWire(control.offer.pieces) }
   if (control.suggest !== undefined) return { type: 'suggest', pieces: piecesFromWire(control.suggest.pieces) }
+  if (control.decline !== undefined) {
+    const { pieces, busy } = control.decline
+    return { type: 'decline', pieces: piecesFromWire(pieces), busy }
+  }
+  if (control.arriving !== undefined) return { type: 'arriving', pieces: piecesFromWire(control.arriving.pieces) }
+  if (control.want !== undefined) {
+    const { urgent, ahead, only } = control.want
+    return { type: 'want', urgent: maybeRuns(urgent), ahead: maybeRuns(ahead), only }
+  }
   if (control.request !== undefined) return requestFromWire(control.request)
   if (control.cancel !== undefined) return { type: 'cancel', id: control.cancel.id }
   if (control.reject !== undefined) {
@@ -223,11 +251,11 @@ function haveFromWire(have: HaveState): Have {
   }
 }
 
-function runsToWire(runs: ReadonlyArray<{ first: number; count: number }>): Runs {
-  return { first: runs.map(run => run.first), count: runs.map(run => run.count) }
+function runsToWire(runs: readonly Run[]): Runs {
+  return { first: runs.map(run => run.first), count: runs.map(run => run.count), coming: [] }
 }
 
-function runsFromWire(runs: Runs): Array<{ first: number; count: number }> {
+function runsFromWire(runs: Runs): Run[] {
   if (runs.first.length !== runs.count.length) throw violation('runs whose numbers do not pair')
   let total = 0
   return runs.first.map((first, i) => {
@@ -237,6 +265,10 @@ function runsFromWire(runs: Runs): Array<{ first: number; count: number }> {
     if (total > limits.MAX_PIECES) throw limit('runs that overlap')
     return { first, count }
   })
+}
+
+function maybeRuns(runs: Runs | undefined): Run[] {
+  return runs === undefined ? [] : runsFromWire(runs)
 }
 
 function piecesFromWire(pieces: readonly number[]): readonly number[] {

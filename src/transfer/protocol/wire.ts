@@ -24,6 +24,9 @@ export interface Control {
   nodes?: Nodes
   pex?: Pex
   goodbye?: Goodbye
+  decline?: Decline
+  arriving?: Pieces
+  want?: Want
 }
 
 export namespace Control {
@@ -119,6 +122,21 @@ export namespace Control {
         if (obj.goodbye != null) {
           w.uint32(138)
           Goodbye.codec().encode(obj.goodbye, w)
+        }
+
+        if (obj.decline != null) {
+          w.uint32(146)
+          Decline.codec().encode(obj.decline, w)
+        }
+
+        if (obj.arriving != null) {
+          w.uint32(154)
+          Pieces.codec().encode(obj.arriving, w)
+        }
+
+        if (obj.want != null) {
+          w.uint32(162)
+          Want.codec().encode(obj.want, w)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -232,6 +250,24 @@ export namespace Control {
             case 17: {
               obj.goodbye = Goodbye.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.goodbye
+              })
+              break
+            }
+            case 18: {
+              obj.decline = Decline.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.decline
+              })
+              break
+            }
+            case 19: {
+              obj.arriving = Pieces.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.arriving
+              })
+              break
+            }
+            case 20: {
+              obj.want = Want.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.want
               })
               break
             }
@@ -369,6 +405,27 @@ export namespace Control {
 
               break
             }
+            case 18: {
+              yield * Decline.codec().stream(reader, reader.uint32(), `${prefix}.decline`, {
+                limits: opts.limits?.decline
+              })
+
+              break
+            }
+            case 19: {
+              yield * Pieces.codec().stream(reader, reader.uint32(), `${prefix}.arriving`, {
+                limits: opts.limits?.arriving
+              })
+
+              break
+            }
+            case 20: {
+              yield * Want.codec().stream(reader, reader.uint32(), `${prefix}.want`, {
+                limits: opts.limits?.want
+              })
+
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -438,6 +495,12 @@ export namespace Control {
     value: number
   }
 
+  export interface ControlHaveComingFieldEvent {
+    field: '$.have.coming[]'
+    index: number
+    value: number
+  }
+
   export interface ControlLostFirstFieldEvent {
     field: '$.lost.first[]'
     index: number
@@ -446,6 +509,12 @@ export namespace Control {
 
   export interface ControlLostCountFieldEvent {
     field: '$.lost.count[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlLostComingFieldEvent {
+    field: '$.lost.coming[]'
     index: number
     value: number
   }
@@ -552,6 +621,64 @@ export namespace Control {
     value: string
   }
 
+  export interface ControlDeclinePiecesFieldEvent {
+    field: '$.decline.pieces[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlDeclineBusyFieldEvent {
+    field: '$.decline.busy'
+    value: boolean
+  }
+
+  export interface ControlArrivingPiecesFieldEvent {
+    field: '$.arriving.pieces[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlWantUrgentFirstFieldEvent {
+    field: '$.want.urgent.first[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlWantUrgentCountFieldEvent {
+    field: '$.want.urgent.count[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlWantUrgentComingFieldEvent {
+    field: '$.want.urgent.coming[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlWantAheadFirstFieldEvent {
+    field: '$.want.ahead.first[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlWantAheadCountFieldEvent {
+    field: '$.want.ahead.count[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlWantAheadComingFieldEvent {
+    field: '$.want.ahead.coming[]'
+    index: number
+    value: number
+  }
+
+  export interface ControlWantOnlyFieldEvent {
+    field: '$.want.only'
+    value: boolean
+  }
+
   export function encode (obj: Partial<Control>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, Control.codec())
   }
@@ -560,7 +687,7 @@ export namespace Control {
     return decodeMessage(buf, Control.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Control>): Generator<ControlHelloRootFieldEvent | ControlHelloFeaturesFieldEvent | ControlHelloManifestFieldEvent | ControlHelloHaveKindFieldEvent | ControlHelloHaveBitfieldFieldEvent | ControlHelloMaxRequestsFieldEvent | ControlHelloMaxRequestBytesFieldEvent | ControlHaveBitfieldKindFieldEvent | ControlHaveBitfieldBitfieldFieldEvent | ControlHaveFirstFieldEvent | ControlHaveCountFieldEvent | ControlLostFirstFieldEvent | ControlLostCountFieldEvent | ControlOfferPiecesFieldEvent | ControlSuggestPiecesFieldEvent | ControlRequestIdFieldEvent | ControlRequestOffsetFieldEvent | ControlRequestLengthFieldEvent | ControlCancelIdFieldEvent | ControlRejectIdFieldEvent | ControlRejectCodeFieldEvent | ControlNodeRequestFirstFieldEvent | ControlNodeRequestCountFieldEvent | ControlNodesFirstFieldEvent | ControlNodesTotalFieldEvent | ControlNodesBlocksFieldEvent | ControlPexAddedIdFieldEvent | ControlPexAddedAddrsFieldEvent | ControlPexAddedSeederFieldEvent | ControlPexDroppedFieldEvent | ControlGoodbyeCodeFieldEvent | ControlGoodbyeMessageFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Control>): Generator<ControlHelloRootFieldEvent | ControlHelloFeaturesFieldEvent | ControlHelloManifestFieldEvent | ControlHelloHaveKindFieldEvent | ControlHelloHaveBitfieldFieldEvent | ControlHelloMaxRequestsFieldEvent | ControlHelloMaxRequestBytesFieldEvent | ControlHaveBitfieldKindFieldEvent | ControlHaveBitfieldBitfieldFieldEvent | ControlHaveFirstFieldEvent | ControlHaveCountFieldEvent | ControlHaveComingFieldEvent | ControlLostFirstFieldEvent | ControlLostCountFieldEvent | ControlLostComingFieldEvent | ControlOfferPiecesFieldEvent | ControlSuggestPiecesFieldEvent | ControlRequestIdFieldEvent | ControlRequestOffsetFieldEvent | ControlRequestLengthFieldEvent | ControlCancelIdFieldEvent | ControlRejectIdFieldEvent | ControlRejectCodeFieldEvent | ControlNodeRequestFirstFieldEvent | ControlNodeRequestCountFieldEvent | ControlNodesFirstFieldEvent | ControlNodesTotalFieldEvent | ControlNodesBlocksFieldEvent | ControlPexAddedIdFieldEvent | ControlPexAddedAddrsFieldEvent | ControlPexAddedSeederFieldEvent | ControlPexDroppedFieldEvent | ControlGoodbyeCodeFieldEvent | ControlGoodbyeMessageFieldEvent | ControlDeclinePiecesFieldEvent | ControlDeclineBusyFieldEvent | ControlArrivingPiecesFieldEvent | ControlWantUrgentFirstFieldEvent | ControlWantUrgentCountFieldEvent | ControlWantUrgentComingFieldEvent | ControlWantAheadFirstFieldEvent | ControlWantAheadCountFieldEvent | ControlWantAheadComingFieldEvent | ControlWantOnlyFieldEvent> {
     return streamMessage(buf, Control.codec(), opts)
   }
 }
@@ -954,6 +1081,7 @@ export namespace HaveState {
 export interface Runs {
   first: number[]
   count: number[]
+  coming: number[]
 }
 
 export namespace Runs {
@@ -980,13 +1108,21 @@ export namespace Runs {
           }
         }
 
+        if (obj.coming != null && obj.coming.length > 0) {
+          for (const value of obj.coming) {
+            w.uint32(24)
+            w.uint32(value)
+          }
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
       }, (reader, length, opts = {}) => {
         const obj: any = {
           first: [],
-          count: []
+          count: [],
+          coming: []
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -1011,6 +1147,14 @@ export namespace Runs {
               obj.count.push(reader.uint32())
               break
             }
+            case 3: {
+              if (opts.limits?.coming != null && obj.coming.length === opts.limits.coming) {
+                throw new MaxLengthError('Decode error - repeated field "coming" had too many elements')
+              }
+
+              obj.coming.push(reader.uint32())
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -1022,7 +1166,8 @@ export namespace Runs {
       }, function * (reader, length, prefix, opts = {}) {
         const obj = {
           first: 0,
-          count: 0
+          count: 0,
+          coming: 0
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -1061,6 +1206,21 @@ export namespace Runs {
 
               break
             }
+            case 3: {
+              if (opts.limits?.coming != null && obj.coming === opts.limits.coming) {
+                throw new MaxLengthError('Streaming decode error - repeated field "coming" had too many elements')
+              }
+
+              yield {
+                field: `${prefix}.coming[]`,
+                index: obj.coming,
+                value: reader.uint32()
+              }
+
+              obj.coming++
+
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -1085,6 +1245,12 @@ export namespace Runs {
     value: number
   }
 
+  export interface RunsComingFieldEvent {
+    field: '$.coming[]'
+    index: number
+    value: number
+  }
+
   export function encode (obj: Partial<Runs>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, Runs.codec())
   }
@@ -1093,7 +1259,7 @@ export namespace Runs {
     return decodeMessage(buf, Runs.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Runs>): Generator<RunsFirstFieldEvent | RunsCountFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Runs>): Generator<RunsFirstFieldEvent | RunsCountFieldEvent | RunsComingFieldEvent> {
     return streamMessage(buf, Runs.codec(), opts)
   }
 }
@@ -1203,6 +1369,300 @@ export namespace Pieces {
 
   export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Pieces>): Generator<PiecesPiecesFieldEvent> {
     return streamMessage(buf, Pieces.codec(), opts)
+  }
+}
+
+export interface Decline {
+  pieces: number[]
+  busy: boolean
+}
+
+export namespace Decline {
+  let _codec: Codec<Decline>
+
+  export const codec = (): Codec<Decline> => {
+    if (_codec == null) {
+      _codec = message<Decline>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if (obj.pieces != null && obj.pieces.length > 0) {
+          for (const value of obj.pieces) {
+            w.uint32(8)
+            w.uint32(value)
+          }
+        }
+
+        if ((obj.busy != null && obj.busy !== false)) {
+          w.uint32(16)
+          w.bool(obj.busy)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          pieces: [],
+          busy: false
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              if (opts.limits?.pieces != null && obj.pieces.length === opts.limits.pieces) {
+                throw new MaxLengthError('Decode error - repeated field "pieces" had too many elements')
+              }
+
+              obj.pieces.push(reader.uint32())
+              break
+            }
+            case 2: {
+              obj.busy = reader.bool()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const obj = {
+          pieces: 0
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              if (opts.limits?.pieces != null && obj.pieces === opts.limits.pieces) {
+                throw new MaxLengthError('Streaming decode error - repeated field "pieces" had too many elements')
+              }
+
+              yield {
+                field: `${prefix}.pieces[]`,
+                index: obj.pieces,
+                value: reader.uint32()
+              }
+
+              obj.pieces++
+
+              break
+            }
+            case 2: {
+              yield {
+                field: `${prefix}.busy`,
+                value: reader.bool()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface DeclinePiecesFieldEvent {
+    field: '$.pieces[]'
+    index: number
+    value: number
+  }
+
+  export interface DeclineBusyFieldEvent {
+    field: '$.busy'
+    value: boolean
+  }
+
+  export function encode (obj: Partial<Decline>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, Decline.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Decline>): Decline {
+    return decodeMessage(buf, Decline.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Decline>): Generator<DeclinePiecesFieldEvent | DeclineBusyFieldEvent> {
+    return streamMessage(buf, Decline.codec(), opts)
+  }
+}
+
+export interface Want {
+  urgent?: Runs
+  ahead?: Runs
+  only: boolean
+}
+
+export namespace Want {
+  let _codec: Codec<Want>
+
+  export const codec = (): Codec<Want> => {
+    if (_codec == null) {
+      _codec = message<Want>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if (obj.urgent != null) {
+          w.uint32(10)
+          Runs.codec().encode(obj.urgent, w)
+        }
+
+        if (obj.ahead != null) {
+          w.uint32(18)
+          Runs.codec().encode(obj.ahead, w)
+        }
+
+        if ((obj.only != null && obj.only !== false)) {
+          w.uint32(24)
+          w.bool(obj.only)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          only: false
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.urgent = Runs.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.urgent
+              })
+              break
+            }
+            case 2: {
+              obj.ahead = Runs.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.ahead
+              })
+              break
+            }
+            case 3: {
+              obj.only = reader.bool()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield * Runs.codec().stream(reader, reader.uint32(), `${prefix}.urgent`, {
+                limits: opts.limits?.urgent
+              })
+
+              break
+            }
+            case 2: {
+              yield * Runs.codec().stream(reader, reader.uint32(), `${prefix}.ahead`, {
+                limits: opts.limits?.ahead
+              })
+
+              break
+            }
+            case 3: {
+              yield {
+                field: `${prefix}.only`,
+                value: reader.bool()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface WantUrgentFirstFieldEvent {
+    field: '$.urgent.first[]'
+    index: number
+    value: number
+  }
+
+  export interface WantUrgentCountFieldEvent {
+    field: '$.urgent.count[]'
+    index: number
+    value: number
+  }
+
+  export interface WantUrgentComingFieldEvent {
+    field: '$.urgent.coming[]'
+    index: number
+    value: number
+  }
+
+  export interface WantAheadFirstFieldEvent {
+    field: '$.ahead.first[]'
+    index: number
+    value: number
+  }
+
+  export interface WantAheadCountFieldEvent {
+    field: '$.ahead.count[]'
+    index: number
+    value: number
+  }
+
+  export interface WantAheadComingFieldEvent {
+    field: '$.ahead.coming[]'
+    index: number
+    value: number
+  }
+
+  export interface WantOnlyFieldEvent {
+    field: '$.only'
+    value: boolean
+  }
+
+  export function encode (obj: Partial<Want>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, Want.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Want>): Want {
+    return decodeMessage(buf, Want.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Want>): Generator<WantUrgentFirstFieldEvent | WantUrgentCountFieldEvent | WantUrgentComingFieldEvent | WantAheadFirstFieldEvent | WantAheadCountFieldEvent | WantAheadComingFieldEvent | WantOnlyFieldEvent> {
+    return streamMessage(buf, Want.codec(), opts)
   }
 }
 

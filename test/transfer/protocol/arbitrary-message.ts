@@ -46,11 +46,17 @@ export const arbitraryMessage: fc.Arbitrary<Message> = fc.oneof(
     maxRequestBytes: fc.integer({ min: limits.MIN_REQUEST_BYTES_IN_FLIGHT, max: limits.MAX_REQUEST_BYTES_IN_FLIGHT })
   }),
   fc.record({ type: fc.constant('haveBitfield' as const), have }),
-  fc.record({ type: fc.constantFrom('have' as const, 'lost' as const), runs }),
+  fc.record({ type: fc.constant('have' as const), runs, coming: pieces }),
+  fc.record({ type: fc.constant('lost' as const), runs }),
   fc.record({
     type: fc.constantFrom('interested' as const, 'notInterested' as const, 'choke' as const, 'unchoke' as const)
   }),
-  fc.record({ type: fc.constantFrom('offer' as const, 'suggest' as const), pieces }),
+  fc.record({
+    type: fc.constantFrom(...(['offer', 'suggest', 'arriving'] as const)),
+    pieces
+  }),
+  fc.record({ type: fc.constant('decline' as const), pieces, busy: fc.boolean() }),
+  fc.record({ type: fc.constant('want' as const), urgent: runs, ahead: runs, only: fc.boolean() }),
   fc.record({
     type: fc.constant('request' as const),
     id: u32,
