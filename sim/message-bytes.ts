@@ -13,10 +13,15 @@ export function messageBytes(message: Message): number {
     case 'haveBitfield':
       return BASE_BYTES + haveBytes(message.have)
     case 'have':
+      return BASE_BYTES + RUN_BYTES * message.runs.length + 3 * message.coming.length
+    case 'want':
+      return BASE_BYTES + RUN_BYTES * (message.urgent.length + message.ahead.length)
     case 'lost':
       return BASE_BYTES + RUN_BYTES * message.runs.length
     case 'offer':
     case 'suggest':
+    case 'decline':
+    case 'arriving':
       return BASE_BYTES + 3 * message.pieces.length
     case 'request':
       return BASE_BYTES + 14

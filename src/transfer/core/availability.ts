@@ -12,6 +12,14 @@
 import type { Random } from '../../base/random.ts'
 import { PieceSet } from './piece-set.ts'
 
+/** Who may be given any piece that is in neither of two sets. */
+export interface Lacking {
+  readonly have: PieceSet
+  readonly off: PieceSet
+  /** Only pieces of this set. */
+  readonly within: PieceSet | undefined
+}
+
 export class Availability {
   readonly #counts: Uint16Array
   readonly #pickable: PieceSet
@@ -62,6 +70,30 @@ export class Availability {
   anyOf(held: PieceSet, random: Random): number {
     if (this.#pickable.isEmpty || held.isEmpty) return -1
     return nextAround(this.#pickable, held, random.below(this.#counts.length))
+  }
+
+  /**
+   * The pickable piece that the fewest hold among those that somebody lacks, and the first of them who lacks it.
+   * @param below only pieces with fewer holders
+   */
+  rarestLacked<T extends Lacking>(
+    takers: readonly T[],
+    random: Random,
+    below = Number.POSITIVE_INFINITY
+  ): { taker: T; piece: number } | undefined {
+    if (this.#pickable.isEmpty || takers.length === 0) return undefined
+    const start = random.below(this.#counts.length)
+    for (const [count, level] of this.#levels.entries()) {
+      if (count >= below) return undefined
+      if (level.isEmpty) continue
+      for (const taker of takers) {
+        const { have, off, within } = taker
+        const after = level.nextOutside(have, off, { from: start, within })
+        const piece = after >= 0 ? after : level.nextOutside(have, off, { from: 0, end: start, within })
+        if (piece >= 0) return { taker, piece }
+      }
+    }
+    return undefined
   }
 
   #move(piece: number, by: 1 | -1): void {

@@ -4,6 +4,8 @@ import { KIB, MIB, MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 export interface SwarmConfig {
   /** Whether to fetch what is missing from the start; `fetchPaused` changes it. */
   readonly fetch: boolean
+  /** Whether we place what we upload ourselves (offers), or only answer requests. */
+  readonly places: boolean
   /** Peers unchoked by rank or turn, and one by one in the optimistic slots. */
   readonly regularSlots: number
   readonly optimisticSlots: number
@@ -26,6 +28,7 @@ export interface SwarmConfig {
 
 export const DEFAULT_CONFIG: SwarmConfig = {
   fetch: true,
+  places: true,
   regularSlots: 4,
   optimisticSlots: 1,
   maxDialled: 40,

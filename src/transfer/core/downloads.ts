@@ -2,21 +2,34 @@
  * What we fetch, once the manifest is known: which sessions take part, what became of pieces, what the user wants of them.
  * The parts: Picker (which block next), Interest (of whom we want something), Requests (what is asked for).
  */
-import { MIB } from '../../base/units.ts'
+import { MIB, SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
-import { MAX_REQUEST_BYTES } from '../protocol/limits.ts'
 import { Blame } from './blame.ts'
 import { BLOCK_BYTES } from './config.ts'
 import { Interest } from './interest.ts'
 import { Picker } from './picker.ts'
 import type { PieceSet } from './piece-set.ts'
 import { RequestWindow } from './request-window.ts'
-import { Requests } from './requests.ts'
-import type { Session } from './session.ts'
+import { type RequestEvents, Requests } from './requests.ts'
+import { MAX_OFFERED_TO_US, type Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 
 /** The floor of a request window: so much, or two pieces where that is less. */
 const MAX_FLOOR_BYTES = 2 * MIB
+
+/** On its way to us at most: so many pieces, and what comes in so long. More waits in the queue of our downlink. */
+const FREE_PIECES = 4
+/** Of a peer that has given nothing yet. */
+const UNTRIED_PIECES = 2
+const AHEAD_MS = 250
+
+export interface DownloadsInit {
+  readonly pieces: PieceMap
+  /** Copied. */
+  readonly have: PieceSet
+  readonly paused: boolean
+  readonly events: RequestEvents
+}
 
 export class Downloads {
   readonly picker: Picker
@@ -25,19 +38,20 @@ export class Downloads {
   readonly #context: SwarmContext
   readonly #pieces: PieceMap
   readonly #floorBytes: number
+  readonly #largest: number
   readonly #blame = new Blame()
   #saidCompleted = false
 
-  /** @param have copied */
-  constructor(context: SwarmContext, init: { pieces: PieceMap; have: PieceSet; paused: boolean }) {
+  constructor(context: SwarmContext, init: DownloadsInit) {
     this.#context = context
     this.#pieces = init.pieces
     this.picker = new Picker(init.pieces, init.have, context.random)
     this.interest = new Interest(context, this.picker, init.paused)
-    this.requests = new Requests(context, this.picker, this.interest)
+    this.requests = new Requests(context, this.picker, this.interest, init.events)
     let largest = BLOCK_BYTES
     for (let piece = 0; piece < init.pieces.count; piece++) largest = Math.max(largest, init.pieces.wireSize(piece))
     this.#floorBytes = Math.min(MAX_FLOOR_BYTES, 2 * largest)
+    this.#largest = largest
   }
 
   /** Whether there is something to fetch. */
@@ -69,12 +83,42 @@ export class Downloads {
     this.picker.disown(session.id)
   }
 
-  /** Pieces that they offer or suggest. */
-  offered(session: Session, pieces: readonly number[], mayAskWhileChoked: boolean): void {
+  /** Pieces that they offer: what we have no use for is declined, so that they offer something else. */
+  offered(session: Session, pieces: readonly number[], now: number): void {
+    const open = this.interest.paused ? [] : pieces.filter(piece => this.picker.isOpen(piece))
+    if (open.length < pieces.length) {
+      this.#context.send(session, {
+        type: 'decline',
+        pieces: pieces.filter(piece => !open.includes(piece)),
+        busy: false
+      })
+    }
+    if (open.length === 0) return
+    const untried = session.downBytes === 0 && session.inFlightBytes >= UNTRIED_PIECES * this.#largest
+    if (now < session.coolUntil || untried || this.#isFull(now)) {
+      this.#context.send(session, { type: 'decline', pieces: open, busy: true })
+      return
+    }
+    for (const piece of open) session.noteOffered(piece)
+    this.suggested(session, open)
+  }
+
+  /** Whether more is on its way than we can take in soon: who sends it could send to others meanwhile. */
+  #isFull(now: number): boolean {
+    let inFlight = 0
+    let rate = 0
+    for (const session of this.#context.sessions.values()) {
+      inFlight += session.inFlightBytes
+      rate += session.down.rate(now)
+    }
+    return inFlight >= FREE_PIECES * this.#largest + (rate * AHEAD_MS) / SECOND_MS
+  }
+
+  suggested(session: Session, pieces: readonly number[]): void {
     for (const piece of pieces) {
-      if (!this.picker.missing.has(piece)) continue
-      if (mayAskWhileChoked) session.noteOffered(piece)
-      if (session.offeredQueue.length < MAX_REQUEST_BYTES / 256) session.offeredQueue.push(piece)
+      if (session.offeredQueue.length < MAX_OFFERED_TO_US && this.picker.missing.has(piece)) {
+        session.offeredQueue.push(piece)
+      }
     }
   }
 

@@ -11,6 +11,8 @@ export interface Giver {
   /** Gives only what it offered. */
   readonly peerChoking: boolean
   readonly snubbed: boolean
+  /** Offers what it has to give: nothing new is asked of it unasked. */
+  readonly places: boolean
   /** Pieces that it offered or suggested, in its order; the picker removes what it has no use for. */
   readonly offeredQueue: number[]
   /** Pieces that it offered. */
@@ -19,8 +21,9 @@ export interface Giver {
   expectedMs(now: number): number
 }
 
+/** Who offers a piece has it, or will in a moment. */
 export function mayGive(giver: Giver, piece: number): boolean {
-  return giver.have.has(piece) && (!giver.peerChoking || giver.offered.has(piece))
+  return (!giver.peerChoking && giver.have.has(piece)) || giver.offered.has(piece)
 }
 
 /** Whether it may give each piece of the run. */

@@ -1,18 +1,24 @@
 /** Gathers pieces that were verified, so that a have names many. */
 import { MAX_HAVE_RUNS } from '../protocol/limits.ts'
 import type { Message } from '../protocol/messages.ts'
+import { BLOCK_BYTES } from './config.ts'
 import { toRuns } from './piece-set.ts'
 
-/** So many are announced at once; fewer wait for the next tick. */
-export const HAVE_BATCH = 64
+/** So many bytes of pieces are announced at once; fewer wait for the next tick. */
+export const HAVE_BATCH_BYTES = BLOCK_BYTES
 
 export class HaveAnnouncer {
   #pieces = new Set<number>()
+  #bytes = 0
 
-  /** Returns whether there are enough to announce. */
-  add(piece: number): boolean {
+  /** Whether there are enough to announce. */
+  get isDue(): boolean {
+    return this.#bytes >= HAVE_BATCH_BYTES
+  }
+
+  add(piece: number, bytes: number): void {
     this.#pieces.add(piece)
-    return this.#pieces.size >= HAVE_BATCH
+    this.#bytes += bytes
   }
 
   /** Lost before it was announced: nobody needs to know. Returns whether that was so. */
@@ -20,13 +26,15 @@ export class HaveAnnouncer {
     return this.#pieces.delete(piece)
   }
 
-  take(): Message[] {
+  /** What is to be told, all of it at once. */
+  take(): Array<Extract<Message, { type: 'have' }>> {
     if (this.#pieces.size === 0) return []
     const runs = toRuns([...this.#pieces].sort((a, b) => a - b))
     this.#pieces = new Set()
-    const messages: Message[] = []
+    this.#bytes = 0
+    const messages: Array<Extract<Message, { type: 'have' }>> = []
     for (let at = 0; at < runs.length; at += MAX_HAVE_RUNS) {
-      messages.push({ type: 'have', runs: runs.slice(at, at + MAX_HAVE_RUNS) })
+      messages.push({ type: 'have', runs: runs.slice(at, at + MAX_HAVE_RUNS), coming: [] })
     }
     return messages
   }

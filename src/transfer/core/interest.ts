@@ -26,42 +26,48 @@ export class Interest {
     this.update(session)
   }
 
-  /** They have pieces [first, end) now. */
-  gained(session: Session, first: number, end: number): void {
+  /** They have pieces [first, end) now. Returns those that they did not have. */
+  gained(session: Session, first: number, end: number): number[] {
+    const fresh: number[] = []
     for (let piece = first; piece < end; piece++) {
       if (!session.have.add(piece)) continue
+      fresh.push(piece)
       this.#picker.availability.increment(piece)
       if (this.#picker.missing.has(piece)) session.lacked += 1
     }
     this.update(session)
+    return fresh
   }
 
-  /** They no longer have pieces [first, end). */
-  withdrawn(session: Session, first: number, end: number): void {
+  /** They no longer have pieces [first, end). Returns those that they had. */
+  withdrawn(session: Session, first: number, end: number): number[] {
+    const gone: number[] = []
     if (session.countsAsSeeder) {
       session.countsAsSeeder = false
       for (const piece of session.have.ones()) this.#picker.availability.increment(piece)
     }
     for (let piece = first; piece < end; piece++) {
       if (!session.have.delete(piece)) continue
+      gone.push(piece)
       this.#picker.availability.decrement(piece)
       if (this.#picker.missing.has(piece)) session.lacked -= 1
     }
     this.update(session)
+    return gone
   }
 
   /** The piece is missing no more (-1), or again (1). */
   missingChanged(piece: number, by: 1 | -1): void {
     for (const session of this.#context.sessions.values()) {
-      if (!session.have.has(piece)) continue
-      session.lacked += by
+      if (session.have.has(piece)) session.lacked += by
       this.update(session)
     }
   }
 
   /** Tells the session where it changed. */
   update(session: Session): void {
-    const interested = session.lacked > 0 && !this.paused
+    const wants = session.places ? !this.#picker.missing.isEmpty : session.lacked > 0
+    const interested = wants && !this.paused
     if (interested === session.amInterested || !session.greeted) return
     session.amInterested = interested
     this.#context.send(session, { type: interested ? 'interested' : 'notInterested' })

@@ -126,7 +126,7 @@ export class Membership {
 
   /** Tells the session of the others, when that is due. */
   exchange(session: Session, now: number): void {
-    if (!session.greeted) return
+    if (!session.greeted || !this.#pex.isDue(session.id, this.sessions.size, now)) return
     const others: PexPeer[] = []
     for (const other of this.sessions.values()) {
       if (!other.greeted || other.peerId === session.peerId) continue

@@ -2,7 +2,7 @@
  * What a peer says, judged by the rules of docs/protocol.md and given to the part that it concerns. A peer that breaks a
  * rule loses its session.
  */
-import type { Have, Message } from '../protocol/messages.ts'
+import { FEATURE_PLACES, type Have, type Message } from '../protocol/messages.ts'
 import type { Membership } from './membership.ts'
 import type { NodeMessages } from './node-messages.ts'
 import type { PieceExchange } from './piece-exchange.ts'
@@ -56,6 +56,9 @@ export class PeerMessages {
         this.#haveBitfield(session, message.have, now)
         return
       case 'have':
+        this.#haveRuns(session, message, now)
+        if (message.coming.length > 0) this.#onTheirWay(session, 'coming', message.coming, now)
+        return
       case 'lost':
         this.#haveRuns(session, message, now)
         return
@@ -77,6 +80,15 @@ export class PeerMessages {
       case 'offer':
       case 'suggest':
         this.#offered(session, message, now)
+        return
+      case 'decline':
+        this.#onTheirWay(session, message.busy ? 'busy' : 'coming', message.pieces, now)
+        return
+      case 'arriving':
+        this.#onTheirWay(session, 'arriving', message.pieces, now)
+        return
+      case 'want':
+        this.#want(session, message, now)
         return
       case 'request':
         if (this.#exchange !== undefined) this.#exchange.serving.request(session, message, now)
@@ -113,12 +125,13 @@ export class PeerMessages {
     session.hasManifest = hello.manifest
     session.maxRequests = hello.maxRequests
     session.maxRequestBytes = hello.maxRequestBytes
+    session.places = (hello.features & FEATURE_PLACES) !== 0
     if (!session.setHave(hello.have, this.#exchange?.pieces.count)) {
       this.#context.end(session, 'protocol', 'a bitfield that does not fit the root')
       return
     }
     this.#members.greeted(session)
-    this.#exchange?.downloads.join(session)
+    this.#exchange?.join(session, now)
     this.#exchange?.downloads.requests.pump(session, now)
     this.#members.exchange(session, now)
     if (this.#exchange === undefined) this.#nodes.ask(now)
@@ -136,7 +149,7 @@ export class PeerMessages {
       this.#context.end(session, 'protocol', 'a bitfield that does not fit the root')
       return
     }
-    this.#exchange?.downloads.join(session)
+    this.#exchange?.join(session, now)
     this.#exchange?.downloads.requests.pumpAll(now)
     if (this.#exchange === undefined) this.#nodes.ask(now)
   }
@@ -158,9 +171,8 @@ export class PeerMessages {
         if (type === 'have') session.pendingHave.add(first, length)
         else session.pendingHave.remove(first, length)
       } else if (type === 'have') {
-        this.#exchange.downloads.interest.gained(session, first, end)
-        this.#exchange.serving.gained(session, first, end)
-      } else this.#exchange.downloads.interest.withdrawn(session, first, end)
+        this.#exchange.gained(session, first, end, now)
+      } else this.#exchange.withdrawn(session, first, end, now)
     }
     if (type === 'have') this.#exchange?.downloads.requests.pump(session, now)
   }
@@ -172,8 +184,32 @@ export class PeerMessages {
       this.#context.end(session, 'protocol', 'pieces that the root does not have')
       return
     }
-    downloads.offered(session, pieces, type === 'offer')
+    if (type === 'offer') downloads.offered(session, pieces, now)
+    else downloads.suggested(session, pieces)
     downloads.requests.pump(session, now)
+  }
+
+  #onTheirWay(session: Session, what: 'coming' | 'busy' | 'arriving', pieces: readonly number[], now: number): void {
+    if (this.#exchange === undefined) return
+    const { pieces: map, serving } = this.#exchange
+    if (pieces.some(piece => piece >= map.count)) {
+      this.#context.end(session, 'protocol', 'pieces that the root does not have')
+      return
+    }
+    if (what === 'arriving') serving.placer.arriving(session, pieces, now)
+    else if (what === 'busy') serving.placer.declined(session, pieces, now)
+    else serving.placer.promised(session, pieces, now)
+  }
+
+  #want(session: Session, { urgent, ahead, only }: MessageOf<'want'>, now: number): void {
+    if (this.#exchange === undefined) return
+    const { pieces: map, serving } = this.#exchange
+    if ([...urgent, ...ahead].some(run => run.first + run.count > map.count)) {
+      this.#context.end(session, 'protocol', 'pieces that the root does not have')
+      return
+    }
+    serving.placer.wanted(session, { urgent, ahead, only })
+    serving.placer.fill(now)
   }
 
   get #exchange(): PieceExchange | undefined {

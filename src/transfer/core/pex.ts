@@ -45,6 +45,14 @@ export class Pex {
     })
   }
 
+  /** Whether it is time for an exchange with the session: only then is it worth making the list. */
+  isDue(session: SessionId, connected: number, now: number): boolean {
+    const exchange = this.#exchanges.get(session)
+    if (exchange === undefined) return false
+    const interval = Math.min(connected, exchange.theirs.size) < FEW_PEERS ? EAGER_MS : SETTLED_MS
+    return exchange.lastAt === undefined || now - exchange.lastAt >= interval
+  }
+
   /** The exchange that is due, or undefined. @param peers the others that are connected now */
   due(session: SessionId, peers: readonly PexPeer[], now: number): Message | undefined {
     const exchange = this.#exchanges.get(session)

@@ -22,6 +22,9 @@ import type { SessionId } from './swarm-io.ts'
 export const RANDOM_FIRST_PIECES = 4
 const NOBODY: ReadonlySet<string> = new Set()
 
+/** Pieces that a reader waits for: what it reads next. */
+const URGENT_PIECES = 4
+
 /** Ranges that a reader may name. */
 export const MAX_PRIORITY_RANGES = 64
 
@@ -93,6 +96,20 @@ export class Picker {
     this.#progress.want(onlyThese ? ranges : undefined)
   }
 
+  /** Pieces that a reader waits for and that are not here: the first few, and what comes after. */
+  get wants(): { urgent: number[]; ahead: number[] } {
+    const urgent: number[] = []
+    const ahead: number[] = []
+    for (const { first, end } of this.#ranges) {
+      for (let piece = first; piece < end; piece++) {
+        if (!this.missing.has(piece)) continue
+        const list = urgent.length < URGENT_PIECES ? urgent : ahead
+        list.push(piece)
+      }
+    }
+    return { urgent, ahead }
+  }
+
   /** Pieces without bytes that are wanted: they need no peer. They are verifying from here on. */
   takeEmpty(): number[] {
     return this.#progress.takeEmpty()
@@ -104,14 +121,18 @@ export class Picker {
   pick(giver: Giver, now: number): Block | undefined {
     return (
       this.#pickSolo(giver) ??
-      this.#pickPriority(giver) ??
+      (giver.places ? undefined : this.#pickPriority(giver)) ??
       this.#pickBegun(giver, assembly => assembly.owner === giver.id) ??
       this.#pickOffered(giver) ??
-      this.#pickBegun(giver, assembly => assembly.owner === undefined) ??
-      this.#pickNew(giver) ??
-      this.#pickBegun(giver, () => true) ??
-      this.#pickAgain(giver, now)
+      (giver.places ? undefined : this.#pickUnasked(giver, now))
     )
+  }
+
+  /** Whether the piece could be asked for if somebody offered it: it is not started, or nobody goes on with it. */
+  isOpen(piece: number): boolean {
+    if (this.availability.pickable.has(piece)) return true
+    const assembly = this.#progress.assemblyOf(piece)
+    return assembly !== undefined && assembly.open > 0 && assembly.owner === undefined && !assembly.solo
   }
 
   asked(block: Block, session: SessionId): void {
@@ -129,6 +150,11 @@ export class Picker {
   }
 
   // what became of pieces
+
+  /** Peers that gave the blocks of a piece that is verifying. */
+  giversOf(piece: number): readonly string[] {
+    return this.#progress.giversOf(piece)
+  }
 
   /** The piece is held. Returns whether it was missing. */
   verified(piece: number): boolean {
@@ -195,8 +221,20 @@ export class Picker {
       const piece = offeredQueue[0] ?? 0
       if (this.#isPickable(giver, piece)) return this.#beginRun(giver, piece)
       offeredQueue.shift()
+      const assembly = this.isOpen(piece) ? this.#progress.assemblyOf(piece) : undefined
+      if (assembly !== undefined && mayGiveAll(giver, assembly)) return this.#progress.goOn(assembly, giver.id)
     }
     return undefined
+  }
+
+  /** What is asked of peers that do not offer what they have. */
+  #pickUnasked(giver: Giver, now: number): Block | undefined {
+    return (
+      this.#pickBegun(giver, assembly => assembly.owner === undefined) ??
+      this.#pickNew(giver) ??
+      this.#pickBegun(giver, () => true) ??
+      this.#pickAgain(giver, now)
+    )
   }
 
   #pickBegun(giver: Giver, accepts: (assembly: Assembly) => boolean): Block | undefined {

@@ -4,7 +4,9 @@
  */
 import type { Bitfield } from '../../content/bitfield.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
-import type { Have } from '../protocol/messages.ts'
+import { MAX_HAVE_RUNS, MAX_OFFER_PIECES } from '../protocol/limits.ts'
+import type { Have, Message } from '../protocol/messages.ts'
+import type { Assembly } from './assembly.ts'
 import { Downloads } from './downloads.ts'
 import type { HaveAnnouncer } from './have-announcer.ts'
 import { PieceSet, toRuns } from './piece-set.ts'
@@ -29,6 +31,10 @@ export class PieceExchange {
   readonly serving: Serving
   readonly #context: SwarmContext
   readonly #haves: HaveAnnouncer
+  /** Told to be on their way. */
+  readonly #coming = new Set<number>()
+  /** The last that was told. */
+  #want: Extract<Message, { type: 'want' }> | undefined
 
   constructor(context: SwarmContext, init: PieceExchangeInit) {
     this.#context = context
@@ -38,7 +44,13 @@ export class PieceExchange {
     this.downloads = new Downloads(context, {
       pieces: init.pieces,
       have: PieceSet.fromBitfield(init.have),
-      paused: init.paused
+      paused: init.paused,
+      events: {
+        onNotHeld: (session, first, end, now) => this.withdrawn(session, first, end, now),
+        onBegun: (session, pieces) => this.#begun(session, pieces),
+        onReleased: assembly => this.#released(assembly),
+        onArriving: (session, piece, now) => this.#arriving(session, piece, now)
+      }
     })
     this.serving = new Serving(context, init.pieces, this.downloads.picker)
   }
@@ -52,10 +64,29 @@ export class PieceExchange {
 
   // sessions
 
+  /** The session said hello, and what it holds is known. */
+  join(session: Session, now: number): void {
+    this.downloads.join(session)
+    this.serving.placer.join(session, now)
+    if (this.#want !== undefined && session.places) this.#context.send(session, this.#want)
+  }
+
+  /** They have pieces [first, end) now. */
+  gained(session: Session, first: number, end: number, now: number): void {
+    this.serving.placer.gained(session, this.downloads.interest.gained(session, first, end), now)
+  }
+
+  /** They no longer have pieces [first, end). */
+  withdrawn(session: Session, first: number, end: number, now: number): void {
+    this.serving.placer.withdrawn(session, this.downloads.interest.withdrawn(session, first, end))
+    this.serving.placer.promiseBroken(session, first, end, now)
+  }
+
   /** The session takes no part until it joins anew: what we asked of it is withdrawn. */
   suspend(session: Session): void {
     this.downloads.requests.cancelAll(session)
     this.downloads.leave(session)
+    this.serving.placer.leave(session)
   }
 
   /** The session is over. */
@@ -68,10 +99,27 @@ export class PieceExchange {
   // pieces
 
   /** A piece matched its hash and was written. */
-  verified(piece: number): void {
+  verified(piece: number, now: number): void {
     if (this.pieces.index(piece) === undefined) return
+    const givers = this.downloads.picker.giversOf(piece)
+    this.#coming.delete(piece)
     const isNew = this.downloads.verified(piece)
-    if (isNew && this.#haves.add(piece)) this.announce()
+    if (!isNew) return
+    for (const session of this.#context.sessions.values()) {
+      if (session.places && givers.includes(session.peerId)) {
+        this.#context.send(session, { type: 'have', runs: [{ first: piece, count: 1 }], coming: [] })
+      }
+    }
+    this.#haves.add(piece, this.pieces.wireSize(piece))
+    if (this.#haves.isDue && !this.#context.config.places) this.announce()
+    this.serving.placer.held(piece, now)
+  }
+
+  /** A piece did not match its hash. */
+  failed(piece: number, now: number): void {
+    if (this.pieces.index(piece) === undefined) return
+    this.serving.lost(piece)
+    this.downloads.failed(piece, now)
   }
 
   /** A piece is there no longer, or could not be written. Returns whether we held it. */
@@ -86,6 +134,45 @@ export class PieceExchange {
       this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
     }
     return true
+  }
+
+  /** Others need not offer us these. What we got meanwhile is told by the same message. */
+  #begun(from: Session, pieces: readonly number[]): void {
+    for (const piece of pieces) this.#coming.add(piece)
+    const [first = { type: 'have', runs: [], coming: [] } as const, ...rest] = this.#haves.take()
+    for (const session of this.#context.sessions.values()) {
+      const coming = session === from || !session.places || !session.greeted ? [] : pieces.slice(0, MAX_OFFER_PIECES)
+      if (first.runs.length > 0 || coming.length > 0) this.#context.send(session, { ...first, coming })
+      for (const message of rest) this.#context.send(session, message)
+    }
+  }
+
+  /** They do not come, after all: others may offer them again. */
+  #released({ first, count }: Assembly): void {
+    if (this.#coming.size === 0) return
+    const gone: number[] = []
+    for (let piece = first; piece < first + count; piece++) if (this.#coming.delete(piece)) gone.push(piece)
+    if (gone.length === 0) return
+    for (const session of this.#context.sessions.values()) {
+      if (session.places) this.#context.send(session, { type: 'lost', runs: toRuns(gone) })
+    }
+  }
+
+  /** Tells those who place what the local reader wants first. */
+  prioritised(onlyThese: boolean): void {
+    const { urgent, ahead } = this.downloads.picker.wants
+    const runs = (pieces: readonly number[]) =>
+      toRuns([...new Set(pieces)].sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS)
+    if (urgent.length === 0 && !onlyThese && this.#want === undefined) return
+    this.#want = { type: 'want', urgent: runs(urgent), ahead: runs(ahead), only: onlyThese }
+    for (const session of this.#context.sessions.values()) {
+      if (session.places && session.greeted) this.#context.send(session, this.#want)
+    }
+  }
+
+  #arriving(from: Session, piece: number, now: number): void {
+    if (from.places) this.#context.send(from, { type: 'arriving', pieces: [piece] })
+    this.serving.placer.soon(piece, now)
   }
 
   /** Tells all of what we hold since the last time. */

@@ -52,6 +52,10 @@ export class PieceProgress {
     return this.#openOnes
   }
 
+  assemblyOf(piece: number): Assembly | undefined {
+    return this.#inProgress.get(piece)
+  }
+
   /** All assemblies, those begun first before the others. */
   assemblies(): ReadonlySet<Assembly> {
     return new Set(this.#inProgress.values())
@@ -151,6 +155,11 @@ export class PieceProgress {
   }
 
   // what became of pieces
+
+  /** Peers that gave the blocks of a piece that is verifying. */
+  giversOf(piece: number): readonly string[] {
+    return this.#verifying.get(piece) ?? []
+  }
 
   /** The piece is held. Returns whether it was missing. */
   verified(piece: number): boolean {

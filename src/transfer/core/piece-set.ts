@@ -131,6 +131,30 @@ export class PieceSet {
     return -1
   }
 
+  /** The least index of this set within [from, end) that is in neither of the others. Sets of equal length. */
+  nextOutside(
+    one: PieceSet,
+    other: PieceSet,
+    bounds: { from: number; end?: number; within: PieceSet | undefined }
+  ): number {
+    const { from, end = this.length, within } = bounds
+    if (from >= end) return -1
+    const lastWord = (Math.min(end, this.length) - 1) >>> 5
+    let at = from >>> 5
+    let mask = 0xffff_ffff << (from & 31)
+    for (; at <= lastWord; at++) {
+      let word = (this.#words[at] ?? 0) & mask
+      mask = 0xffff_ffff
+      if (word === 0) continue
+      word &= ~(one.#words[at] ?? 0) & ~(other.#words[at] ?? 0)
+      if (within !== undefined) word &= within.#words[at] ?? 0
+      if (word === 0) continue
+      const index = at * 32 + 31 - Math.clz32(word & -word)
+      return index < end ? index : -1
+    }
+    return -1
+  }
+
   *ones(): Generator<number> {
     for (let at = 0; at < this.#words.length; at++) {
       let word = this.#words[at] ?? 0

@@ -6,7 +6,7 @@
 import { SECOND_MS } from '../../base/units.ts'
 import { MAX_REQUEST_BYTES } from '../protocol/limits.ts'
 import type { RejectCode } from '../protocol/messages.ts'
-import type { Block } from './assembly.ts'
+import { type Assembly, type Block, isOpen } from './assembly.ts'
 import type { Interest } from './interest.ts'
 import type { Picker } from './picker.ts'
 import type { OutRequest, Session } from './session.ts'
@@ -15,23 +15,48 @@ import type { SessionId } from './swarm-io.ts'
 
 /** How long a peer that rejected a request is not asked again. */
 const COOL_MS = SECOND_MS
+/** How long a peer that offered and did not give is not asked again, the first time. */
+const LATE_COOL_MS = 10 * SECOND_MS
+const MAX_LATE_DOUBLINGS = 5
+/** Requests for offered pieces that a peer may reject, one after another, before its session ends. */
+const MAX_BROKEN_OFFERS = 16
+
+export interface RequestEvents {
+  /** The session does not hold pieces [first, end), though it said so. */
+  onNotHeld(session: Session, first: number, end: number, now: number): void
+  /** The session was asked for these, and nobody else was. */
+  onBegun(session: Session, pieces: readonly number[]): void
+  /** A block of these pieces is on its way from nobody any more. */
+  onReleased(assembly: Assembly): void
+  /** All but the last block of the piece is there; the session gave the last of them. */
+  onArriving(session: Session, piece: number, now: number): void
+}
 
 export class Requests {
   readonly #context: SwarmContext
   readonly #picker: Picker
   readonly #interest: Interest
+  readonly #events: RequestEvents
 
-  constructor(context: SwarmContext, picker: Picker, interest: Interest) {
+  constructor(context: SwarmContext, picker: Picker, interest: Interest, events: RequestEvents) {
     this.#context = context
     this.#picker = picker
     this.#interest = interest
+    this.#events = events
   }
 
   /** Asks the session for as much as its window holds. */
   pump(session: Session, now: number): void {
-    if (this.#interest.paused || !session.greeted || session.lacked === 0 || now < session.coolUntil) return
+    if (this.#interest.paused || !session.greeted || now < session.coolUntil) return
+    if (session.lacked === 0 && session.offeredQueue.length === 0) return
     if (session.peerChoking && session.offered.size === 0) return
-    const windowBytes = session.snubbed ? 1 : session.window.bytes
+    const begun: number[] = []
+    this.#fill(session, begun, now)
+    if (begun.length > 0) this.#events.onBegun(session, begun)
+  }
+
+  #fill(session: Session, begun: number[], now: number): void {
+    const windowBytes = session.snubbed ? 1 : session.places ? session.maxRequestBytes : session.window.bytes
     while (session.inFlightBytes < windowBytes && session.requests.size < session.maxRequests) {
       if (session.inFlightBytes + MAX_REQUEST_BYTES > session.maxRequestBytes && session.inFlightBytes > 0) return
       const block = this.#picker.pick(session, now)
@@ -39,8 +64,12 @@ export class Requests {
       if (session.requests.size === 0) session.lastDownAt = now
       const id = session.nextRequestId
       session.nextRequestId = id >= 0xffff_ffff ? 1 : id + 1
-      session.requests.set(id, { id, block })
+      session.requests.set(id, { id, block, askedAt: now })
       session.inFlightBytes += block.length
+      const { assembly } = block
+      if (assembly.open === assembly.blocks.length) {
+        for (let piece = assembly.first; piece < assembly.first + assembly.count; piece++) begun.push(piece)
+      }
       this.#picker.asked(block, session.id)
       this.#context.emit({ type: 'request', session: session.id, id, offset: block.offset, length: block.length })
     }
@@ -57,11 +86,15 @@ export class Requests {
     if (request === undefined) return
     this.#remove(session, request)
     session.lastDownAt = now
+    session.brokenOffers = 0
+    session.tookMs(now - request.askedAt)
     this.#unsnub(session)
     session.window.completed(request.block.length, now)
     const { others, whole } = this.#picker.given(request.block, session)
     for (const other of others) this.#cancelBlock(other, request.block)
     if (whole !== undefined) this.#context.emit({ type: 'verify', first: whole.first, count: whole.count })
+    const { assembly } = request.block
+    if (assembly.missing === 1 && assembly.blocks.length > 1) this.#events.onArriving(session, assembly.first, now)
     this.pump(session, now)
     if (session.requests.size === 0) session.window.idle()
   }
@@ -72,20 +105,23 @@ export class Requests {
     this.#remove(session, request)
     const { block } = request
     const { first, count } = block.assembly
+    if (session.offered.has(first)) {
+      session.brokenOffers += 1
+      session.coolUntil = now + COOL_MS * session.brokenOffers
+    }
+    for (let piece = first; piece < first + count; piece++) session.offered.delete(piece)
     if (code === 'notHeld') {
       // a piece of the run may have been withdrawn while the request was under way: then the others are still there
-      if (session.have.hasRange(first, first + count)) this.#interest.withdrawn(session, first, first + count)
-    } else {
-      session.coolUntil = now + COOL_MS
-      for (let piece = first; piece < first + count; piece++) session.offered.delete(piece)
-    }
-    this.#picker.released(block, session.id)
+      if (session.have.hasRange(first, first + count)) this.#events.onNotHeld(session, first, first + count, now)
+    } else session.coolUntil = Math.max(session.coolUntil, now + COOL_MS)
+    this.#released(block, session.id)
+    if (session.brokenOffers > MAX_BROKEN_OFFERS) this.#context.end(session, 'limit', 'it offers what it does not give')
     this.pumpAll(now)
   }
 
   /** The session's requests are others' from here on; nothing is said to it. */
   release(session: Session): void {
-    for (const request of session.requests.values()) this.#picker.released(request.block, session.id)
+    for (const request of session.requests.values()) this.#released(request.block, session.id)
     session.requests.clear()
     session.inFlightBytes = 0
   }
@@ -94,16 +130,36 @@ export class Requests {
   cancelAll(session: Session): void {
     for (const request of [...session.requests.values()]) {
       this.#remove(session, request)
-      this.#picker.released(request.block, session.id)
+      this.#released(request.block, session.id)
       this.#context.emit({ type: 'cancelRequest', session: session.id, id: request.id })
     }
   }
 
   /** @param moved whether a byte of theirs arrived since the last tick @param heldBack whether we hold back requests */
   tick(session: Session, moved: boolean, heldBack: boolean, now: number): void {
-    if (moved || heldBack) session.lastDownAt = now
+    if (moved || heldBack) {
+      session.lastDownAt = now
+      session.silentSince = undefined
+      session.timesLate = 0
+    }
     if (moved) this.#unsnub(session)
-    if (session.requests.size === 0 || now - session.lastDownAt < this.#context.config.snubMs) return
+    if (session.requests.size === 0) return
+    session.silentSince ??= session.lastDownAt
+    if (now - session.silentSince >= this.#context.config.snubMs) this.#snub(session)
+    if (session.places && now - session.lastDownAt >= session.patienceMs) this.#giveUp(session, now)
+  }
+
+  /** What it is late with is free for others; it may offer again later, each time after a longer pause. */
+  #giveUp(session: Session, now: number): void {
+    session.coolUntil = now + LATE_COOL_MS * 2 ** Math.min(session.timesLate, MAX_LATE_DOUBLINGS)
+    session.timesLate += 1
+    session.offeredQueue.length = 0
+    session.offered.clear()
+    this.cancelAll(session)
+    this.#picker.disown(session.id)
+  }
+
+  #snub(session: Session): void {
     if (!session.snubbed) {
       session.snubbed = true
       this.#picker.snubChanged(session)
@@ -116,10 +172,15 @@ export class Requests {
     for (const request of [...session.requests.values()]) {
       if (!request.block.assembly.solo) continue
       this.#remove(session, request)
-      this.#picker.released(request.block, session.id)
+      this.#released(request.block, session.id)
       this.#picker.disown(session.id)
       this.#context.emit({ type: 'cancelRequest', session: session.id, id: request.id })
     }
+  }
+
+  #released(block: Block, session: SessionId): void {
+    this.#picker.released(block, session)
+    if (isOpen(block)) this.#events.onReleased(block.assembly)
   }
 
   #unsnub(session: Session): void {

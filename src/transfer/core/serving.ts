@@ -1,30 +1,30 @@
 /**
- * What we give, once the manifest is known: who may ask (the choker), what is offered, which requests are accepted. A
- * choke does not take back what was accepted.
+ * What we give, once the manifest is known: who may ask unasked (the choker), which requests are accepted, and what we
+ * offer (the Placer). A choke does not take back what was accepted.
  *
  * Invariant: `uploads` of a session are the requests that were accepted and have not ended; `uploadBytes` is their sum.
  */
 import type { PieceMap } from '../../content/piece-map.ts'
 import type { Message, RejectCode } from '../protocol/messages.ts'
 import { Choker, type ChokerPeer } from './choker.ts'
-import { Offers } from './offers.ts'
 import type { Picker } from './picker.ts'
+import { Placer } from './placer.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 
 export class Serving {
+  readonly placer: Placer
   readonly #context: SwarmContext
   readonly #pieces: PieceMap
   readonly #picker: Picker
   readonly #choker: Choker
-  readonly #offers: Offers
   #decidedAt: number | undefined
 
   constructor(context: SwarmContext, pieces: PieceMap, picker: Picker) {
     this.#context = context
     this.#pieces = pieces
     this.#picker = picker
-    this.#offers = new Offers(pieces)
+    this.placer = new Placer(context, pieces, picker)
     this.#choker = new Choker({
       regular: context.config.regularSlots,
       optimistic: context.config.optimisticSlots,
@@ -34,7 +34,6 @@ export class Serving {
 
   /** A request of theirs. Ends the session where it cannot be honest. */
   request(session: Session, { id, offset, length }: Extract<Message, { type: 'request' }>, now: number): void {
-    const { config } = this.#context
     if (session.uploads.has(id)) {
       this.#context.end(session, 'protocol', `request ${id} was made twice`)
       return
@@ -45,46 +44,37 @@ export class Serving {
       this.#context.end(session, 'protocol', 'a request outside the pieces')
       return
     }
-    const code: RejectCode | undefined = !this.#picker.have.hasRange(first, last + 1)
-      ? 'notHeld'
-      : session.amChoking && !this.#offers.permits(session.id, first, last + 1)
-        ? 'choked'
-        : session.uploads.size >= config.maxRequests || session.uploadBytes + length > config.maxRequestBytes
-          ? 'busy'
-          : undefined
+    const code = this.#refusal(session, first, last + 1, length)
     if (code !== undefined) {
       this.#context.send(session, { type: 'reject', id, code })
       return
     }
     session.uploads.set(id, { offset, length })
     session.uploadBytes += length
-    this.#context.emit({ type: 'upload', session: session.id, id, offset, length })
-    this.#offers.asked(session.id, first, last + 1)
-    this.#offer(session)
     session.lastInterestAt = now
+    if (this.placer.asked(session, first, { id, offset, length }, now)) return
+    this.#context.emit({ type: 'upload', session: session.id, id, offset, length })
   }
 
   cancel(session: Session, id: number): void {
     const upload = session.uploads.get(id)
     if (upload === undefined) return
     this.#forget(session, id)
+    if (this.placer.cancelled(session, this.#pieces.pieceAt(upload.offset) ?? 0, id)) return
     this.#context.emit({ type: 'cancelUpload', session: session.id, id })
   }
 
-  ended(session: Session, id: number, sentBytes: number): void {
+  ended(session: Session, id: number, sentBytes: number, now: number): void {
     const upload = session.uploads.get(id)
     if (upload === undefined) return
     this.#forget(session, id)
-    if (sentBytes < upload.length) return
-    const end = upload.offset + upload.length
-    let piece: number | undefined = this.#pieces.pieceAt(upload.offset)
-    for (; piece !== undefined && this.#pieces.offset(piece + 1) <= end && piece < this.#pieces.count; piece++) {
-      this.#offers.sent(piece)
-    }
+    this.placer.sent(session, this.#pieces.pieceAt(upload.offset) ?? 0, sentBytes >= upload.length, now)
   }
 
   interestChanged(session: Session, now: number): void {
-    if (session.peerInterested) this.fill(now)
+    if (!session.peerInterested) return
+    this.fill(now)
+    this.placer.fill(now)
   }
 
   /** Unchokes whom there is room for. */
@@ -97,34 +87,32 @@ export class Serving {
 
   gone(session: Session, now: number): void {
     this.#choker.gone(session.id)
-    this.#offers.gone(session.id)
+    this.placer.leave(session)
     session.uploads.clear()
     session.uploadBytes = 0
     this.fill(now)
-  }
-
-  /** They have pieces [first, end): no need to send them. */
-  gained(session: Session, first: number, end: number): void {
-    this.#offers.asked(session.id, first, end)
+    this.placer.fill(now)
   }
 
   /** A piece is held no longer: nobody gets it. */
   lost(piece: number): void {
+    this.placer.lost(piece)
     const start = this.#pieces.offset(piece)
     const end = this.#pieces.offset(piece + 1)
     for (const session of this.#context.sessions.values()) {
       for (const [id, { offset, length }] of [...session.uploads]) {
         if (offset >= end || offset + length <= start) continue
         this.cancel(session, id)
+        this.placer.broken(session, piece)
         this.#context.send(session, { type: 'reject', id, code: 'notHeld' })
       }
     }
   }
 
   tick(seeding: boolean, now: number): void {
+    this.placer.tick(now)
     if (this.#decidedAt !== undefined && now - this.#decidedAt < this.#context.config.chokeIntervalMs) {
       this.fill(now)
-      for (const session of this.#context.sessions.values()) this.#offer(session)
       return
     }
     this.#decidedAt = now
@@ -138,6 +126,14 @@ export class Serving {
         this.#context.send(session, { type: 'choke' })
       }
     }
+  }
+
+  #refusal(session: Session, first: number, end: number, length: number): RejectCode | undefined {
+    const { maxRequests, maxRequestBytes } = this.#context.config
+    if (!this.#picker.have.hasRange(first, end) && !this.placer.expects(session, first, end)) return 'notHeld'
+    if (session.amChoking && !this.placer.permits(session, first, end)) return 'choked'
+    if (session.uploads.size >= maxRequests || session.uploadBytes + length > maxRequestBytes) return 'busy'
+    return undefined
   }
 
   #peers(now: number): ChokerPeer[] {
@@ -164,16 +160,6 @@ export class Serving {
     session.unchokedAt = now
     session.turnBytes = 0
     this.#context.send(session, { type: 'unchoke' })
-    this.#offer(session)
-  }
-
-  /** Offers go to those who may ask, while we hold everything. */
-  #offer(session: Session): void {
-    if (session.amChoking || !session.peerInterested || !this.#picker.have.isFull) return
-    if (session.have.length !== this.#pieces.count) return
-    const { availability } = this.#picker
-    const pieces = this.#offers.refill(session.id, session.have, piece => availability.count(piece) > 0)
-    if (pieces.length > 0) this.#context.send(session, { type: 'offer', pieces })
   }
 
   #forget(session: Session, id: number): void {

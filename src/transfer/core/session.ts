@@ -11,12 +11,16 @@ import type { SessionId } from './swarm-io.ts'
 /** A peer whose rate is not known is expected to take so much longer than it has taken already. */
 const PATIENCE_FACTOR = 4
 const UNTRIED_MS = 1000
+/** A peer that offered, was asked, and sends nothing is late after 4 of its usual times, within these bounds. */
+const MIN_PATIENCE_MS = 5000
+const MAX_PATIENCE_MS = 20_000
 /** Pieces that a peer may have on offer to us; those it offered first are forgotten. */
 export const MAX_OFFERED_TO_US = 4096
 
 export interface OutRequest {
   readonly id: number
   readonly block: Block
+  readonly askedAt: number
 }
 
 export interface InRequest {
@@ -41,6 +45,8 @@ export class Session implements Giver {
   countsAsSeeder = false
   /** What they hold, while our manifest is not known. */
   readonly pendingHave = new PendingHave()
+  /** They place what they upload: they are asked for what they offer, and else only for what cannot wait. */
+  places = false
   /** They hold the whole manifest. */
   hasManifest = false
   /** Times that they said anew what they hold. */
@@ -58,14 +64,24 @@ export class Session implements Giver {
   offeredQueue: number[] = []
   readonly offered = new Set<number>()
   snubbed = false
-  /** No new request before then: they rejected one. */
+  /** No new request before then: they rejected one, or were late. */
   coolUntil = 0
+  /** Since when they owe us and gave nothing at all. */
+  silentSince: number | undefined
+  /** Times that they were given up as late, since the last byte. */
+  timesLate = 0
+  /** Requests for what they offered that they rejected, since they last gave something. */
+  brokenOffers = 0
+  /** From a request to its last byte, ms, smoothed. */
+  #serviceMs = 0
   /** The last payload byte, or when we asked after having asked for nothing. */
   lastDownAt = 0
   readonly down = new RateMeter()
   downBytes = 0
 
   // to them
+  /** They take no offer before then. */
+  busyUntil = 0
   readonly uploads = new Map<number, InRequest>()
   uploadBytes = 0
   unchokedAt = 0
@@ -123,6 +139,16 @@ export class Session implements Giver {
     const rate = this.down.rate(now)
     if (rate > 0) return (this.inFlightBytes * 1000) / rate
     return this.requests.size === 0 ? UNTRIED_MS : UNTRIED_MS + PATIENCE_FACTOR * (now - this.lastDownAt)
+  }
+
+  /** A request took so long. */
+  tookMs(ms: number): void {
+    this.#serviceMs += (ms - this.#serviceMs) / 4
+  }
+
+  /** Without a byte for so long they are late. */
+  get patienceMs(): number {
+    return Math.min(MAX_PATIENCE_MS, Math.max(MIN_PATIENCE_MS, PATIENCE_FACTOR * this.#serviceMs))
   }
 
   noteOffered(piece: number): void {

@@ -4,7 +4,7 @@
  * PieceExchange (what we fetch and give). Here inputs are told apart and given to the parts in order.
  */
 import type { Random } from '../../base/random.ts'
-import type { Have } from '../protocol/messages.ts'
+import { FEATURE_PLACES, type Have } from '../protocol/messages.ts'
 import { DEFAULT_CONFIG, type SwarmConfig } from './config.ts'
 import { HaveAnnouncer } from './have-announcer.ts'
 import { Membership } from './membership.ts'
@@ -112,17 +112,17 @@ export class Swarm {
         })
         return
       case 'pieceVerified':
-        this.#exchange?.verified(input.piece)
+        this.#exchange?.verified(input.piece, this.#now)
         return
       case 'pieceFalse':
-        this.#exchange?.downloads.failed(input.piece, this.#now)
+        this.#exchange?.failed(input.piece, this.#now)
         return
       case 'pieceLost':
         if (this.#exchange?.lost(input.piece, this.#now) === true) this.#members.wake(this.#now)
         return
       case 'uploadEnded':
         this.#withSession(input.session, session => {
-          this.#exchange?.serving.ended(session, input.id, input.sentBytes)
+          this.#exchange?.serving.ended(session, input.id, input.sentBytes, this.#now)
         })
         return
       case 'tick':
@@ -139,6 +139,7 @@ export class Swarm {
       case 'prioritiesSet':
         this.#priorities = input
         this.#exchange?.downloads.prioritise(input.ranges, input.onlyThese, this.#now)
+        this.#exchange?.prioritised(input.onlyThese)
         this.#members.wake(this.#now)
         this.#dial()
         return
@@ -159,7 +160,7 @@ export class Swarm {
     this.#context.send(session, {
       type: 'hello',
       root: this.#root,
-      features: 0,
+      features: this.#config.places ? FEATURE_PLACES : 0,
       manifest: this.#exchange !== undefined,
       have: this.#ownHave(),
       maxRequests: this.#config.maxRequests,
@@ -192,10 +193,11 @@ export class Swarm {
       if (!session.greeted) continue
       if (before === undefined && !session.materialise(pieces.count)) {
         this.#context.end(session, 'protocol', 'pieces that do not fit the root')
-      } else exchange.downloads.join(session)
+      } else exchange.join(session, this.#now)
     }
     if (this.#priorities !== undefined) {
       exchange.downloads.prioritise(this.#priorities.ranges, this.#priorities.onlyThese, this.#now)
+      exchange.prioritised(this.#priorities.onlyThese)
     }
     exchange.downloads.start(this.#now)
     exchange.serving.fill(this.#now)

@@ -24,6 +24,7 @@ class Peer implements Giver {
   readonly have: PieceSet
   countsAsSeeder: boolean
   peerChoking = false
+  places = false
   snubbed = false
   offeredQueue: number[] = []
   offered = new Set<number>()

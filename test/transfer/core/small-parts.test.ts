@@ -4,13 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { MIB, SECOND_MS } from '../../../src/base/units.ts'
 import { Bitfield } from '../../../src/content/bitfield.ts'
 import { Blame } from '../../../src/transfer/core/blame.ts'
-import { HAVE_BATCH, HaveAnnouncer } from '../../../src/transfer/core/have-announcer.ts'
+import { HAVE_BATCH_BYTES, HaveAnnouncer } from '../../../src/transfer/core/have-announcer.ts'
 import { ManifestExchange } from '../../../src/transfer/core/manifest-exchange.ts'
-import { Offers } from '../../../src/transfer/core/offers.ts'
 import { PendingHave } from '../../../src/transfer/core/pending-have.ts'
 import { PieceSet, toRuns } from '../../../src/transfer/core/piece-set.ts'
 import { RequestWindow } from '../../../src/transfer/core/request-window.ts'
-import { pieceMap } from './mini-sim.ts'
 
 describe('blame', () => {
   it('is proof where one peer gave all', () => {
@@ -59,40 +57,6 @@ describe('the manifest exchange', () => {
   })
 })
 
-describe('offers', () => {
-  const nobodyHas = () => false
-
-  it('are slices of their own, in order', () => {
-    const offers = new Offers(pieceMap(Array<number>(20).fill(MIB)))
-    const none = new PieceSet(20)
-    expect(offers.refill(1, none, nobodyHas)).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
-    expect(offers.refill(2, none, nobodyHas)).toEqual([8, 9, 10, 11, 12, 13, 14, 15])
-    expect(offers.refill(1, none, nobodyHas)).toEqual([])
-    offers.asked(1, 0, 5)
-    expect(offers.refill(1, none, nobodyHas)).toEqual([16, 17, 18, 19])
-    expect(offers.permits(1, 0, 8)).toBe(true)
-    expect(offers.permits(1, 7, 9)).toBe(false)
-    expect(offers.permits(3, 0, 1)).toBe(false)
-  })
-
-  it('go to others when their peer left, but for what went out', () => {
-    const offers = new Offers(pieceMap(Array<number>(8).fill(MIB)))
-    const none = new PieceSet(8)
-    offers.refill(1, none, nobodyHas)
-    offers.sent(2)
-    offers.gone(1)
-    expect(offers.refill(2, none, nobodyHas)).toEqual([0, 1, 3, 4, 5, 6, 7])
-  })
-
-  it('leave out what the peer or another leecher has', () => {
-    const offers = new Offers(pieceMap(Array<number>(6).fill(MIB)))
-    const has = new PieceSet(6)
-    has.add(1)
-    expect(offers.refill(1, has, piece => piece === 3)).toEqual([0, 2, 4, 5])
-    expect(offers.refill(2, new PieceSet(6), nobodyHas)).toEqual([1])
-  })
-})
-
 describe('the request window', () => {
   /** A path that carries `rate` and has a delay: what is in flight is limited by the window. */
   function run(rate: number, delayMs: number, seconds: number): RequestWindow {
@@ -125,12 +89,15 @@ describe('the request window', () => {
 describe('haves', () => {
   it('are gathered into runs', () => {
     const haves = new HaveAnnouncer()
-    for (const piece of [5, 3, 4, 9]) expect(haves.add(piece)).toBe(false)
+    for (const piece of [5, 3, 4, 9]) haves.add(piece, 1)
+    expect(haves.isDue).toBe(false)
     expect(haves.withdraw(9)).toBe(true)
-    expect(haves.take()).toEqual([{ type: 'have', runs: [{ first: 3, count: 3 }] }])
+    expect(haves.take()).toEqual([{ type: 'have', runs: [{ first: 3, count: 3 }], coming: [] }])
     expect(haves.take()).toEqual([])
-    for (let piece = 0; piece < HAVE_BATCH - 1; piece++) expect(haves.add(piece)).toBe(false)
-    expect(haves.add(1000)).toBe(true)
+    haves.add(1, HAVE_BATCH_BYTES - 1)
+    expect(haves.isDue).toBe(false)
+    haves.add(2, 1)
+    expect(haves.isDue).toBe(true)
   })
 
   it('that came before the manifest are exact', () => {

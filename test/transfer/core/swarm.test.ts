@@ -131,9 +131,11 @@ describe('haves', () => {
   it('beyond the root end the session', () => {
     const bench = new Bench('0000')
     bench.open(1, NONE)
-    expect(bench.say(1, { type: 'have', runs: [{ first: 3, count: 2 }] })).toContain('1: disconnect protocol')
+    expect(bench.say(1, { type: 'have', runs: [{ first: 3, count: 2 }], coming: [] })).toContain(
+      '1: disconnect protocol'
+    )
     bench.open(2, NONE)
-    expect(bench.say(2, { type: 'have', runs: Array(9).fill({ first: 0, count: 1 }) })).toContain(
+    expect(bench.say(2, { type: 'have', runs: Array(9).fill({ first: 0, count: 1 }), coming: [] })).toContain(
       '2: disconnect protocol'
     )
   })
@@ -141,7 +143,7 @@ describe('haves', () => {
   it('make us interested, and no longer when lost', () => {
     const bench = new Bench('1110')
     expect(only(bench.open(1, bits('1110')), 'nterested')).toEqual([])
-    expect(bench.say(1, { type: 'have', runs: [{ first: 3, count: 1 }] })).toEqual(['1: interested'])
+    expect(bench.say(1, { type: 'have', runs: [{ first: 3, count: 1 }], coming: [] })).toEqual(['1: interested'])
     expect(bench.say(1, { type: 'lost', runs: [{ first: 3, count: 1 }] })).toEqual(['1: notInterested'])
   })
 
@@ -156,7 +158,7 @@ describe('haves', () => {
     const bench = new Bench()
     bench.open(1, bits('0001'))
     bench.say(1, { type: 'unchoke' })
-    bench.say(1, { type: 'have', runs: [{ first: 1, count: 1 }] })
+    bench.say(1, { type: 'have', runs: [{ first: 1, count: 1 }], coming: [] })
     bench.say(1, { type: 'lost', runs: [{ first: 3, count: 1 }] })
     const actions = bench.load('0000')
     expect(actions.slice(0, 2)).toEqual(['1: haveBitfield none', '1: interested'])
@@ -253,7 +255,7 @@ describe('a seeder', () => {
   }
 
   it('unchokes at once and offers', () => {
-    expect(interested(new Bench('1111'), 1)).toEqual(['1: unchoke', '1: offer'])
+    expect(interested(new Bench('1111'), 1)).toEqual(['1: unchoke', '1: offer', '1: offer'])
   })
 
   it('accepts what it holds, from who may ask', () => {

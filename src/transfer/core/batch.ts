@@ -1,0 +1,42 @@
+/**
+ * What is placed with one peer at a time: one large piece, or a run of small ones.
+ *
+ * Its life: offered, asked for, started (handed to the uploader), arriving (all but the last block has come), and gone
+ * from the books when the peer has every piece of it.
+ */
+import { BLOCK_BYTES } from './config.ts'
+import type { SessionId } from './swarm-io.ts'
+
+export interface Batch {
+  readonly session: SessionId
+  /** Pieces that the peer does not have yet, with their bytes. */
+  readonly left: Map<number, number>
+  leftBytes: number
+  readonly offeredAt: number
+  askedAt: number | undefined
+  startedAt: number | undefined
+  /** When its last byte was handed to the stream. */
+  sentAt: number | undefined
+  isArriving: boolean
+  /** Requests for it that wait for its start. */
+  readonly requests: Array<{ readonly id: number; readonly offset: number; readonly length: number }>
+}
+
+export function newBatch(session: SessionId, now: number): Batch {
+  return {
+    session,
+    left: new Map(),
+    leftBytes: 0,
+    offeredAt: now,
+    askedAt: undefined,
+    startedAt: undefined,
+    sentAt: undefined,
+    isArriving: false,
+    requests: []
+  }
+}
+
+/** At most so much of an arriving batch has not come. */
+export function atMostLeft(batch: Batch): number {
+  return batch.isArriving ? Math.min(batch.leftBytes, BLOCK_BYTES) : batch.leftBytes
+}

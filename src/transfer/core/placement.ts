@@ -1,0 +1,308 @@
+/**
+ * What we upload, chosen by us: which piece goes to which peer next. Leechers that only pull cannot know what others
+ * send them next, nor what a seeder sends to others; whoever owns the uplink, the scarce thing, decides how it is used,
+ * and the other side only says no to what it gets from elsewhere.
+ *
+ * A piece is *placed* with a session from when it was offered until the session has it, declines it, does not answer, or
+ * ends. The rarest piece goes first; a placed piece counts as held already, and so does one that the peer said is coming
+ * from elsewhere, so that a piece goes out once before any other goes out twice.
+ *
+ * Invariants: the rarity of a piece is the number of leechers that joined and hold it, or that it is placed with, or that
+ * promised to have it soon. `placedBytes` is the sum over all sessions. `off` of a session holds the pieces placed with it
+ * and those that it promised.
+ */
+import type { Random } from '../../base/random.ts'
+import { SECOND_MS } from '../../base/units.ts'
+import type { PieceMap } from '../../content/piece-map.ts'
+import { MAX_OFFER_PIECES } from '../protocol/limits.ts'
+import { runAround } from './assembly.ts'
+import { Availability } from './availability.ts'
+import { type Batch, newBatch } from './batch.ts'
+import { PieceSet } from './piece-set.ts'
+import type { SessionId } from './swarm-io.ts'
+
+/** An offer that was not answered for so long is no longer waited for; it still permits. */
+export const UNANSWERED_MS = 2 * SECOND_MS
+/** A piece that was sent, and that its taker did not say it has after so long, is no longer waited for. */
+export const UNCONFIRMED_MS = 10 * SECOND_MS
+/** A piece that comes to a peer from elsewhere is not offered to it for so long: it has it by then, if all goes well. */
+export const PROMISED_MS = 5 * SECOND_MS
+/** Pieces that a session may ask for though it is choked, because they were offered once. */
+const MAX_PERMITTED = 4 * MAX_OFFER_PIECES
+
+/** A peer that may be given something. */
+export interface Taker {
+  readonly id: SessionId
+  readonly have: PieceSet
+}
+
+/** What a peer wants first. */
+export interface Wants {
+  readonly urgent: PieceSet
+  readonly ahead: PieceSet
+  /** And nothing else. */
+  readonly only: boolean
+}
+
+interface Lane {
+  readonly placed: Map<number, Batch>
+  placedBytes: number
+  /** When each was promised. */
+  readonly promised: Map<number, number>
+  readonly off: PieceSet
+  readonly permitted: Set<number>
+  wants: Wants | undefined
+  /** Holds everything, and is not counted. */
+  isSeeder: boolean
+}
+
+interface Lacker {
+  readonly lane: Lane
+  readonly id: SessionId
+  readonly have: PieceSet
+  readonly off: PieceSet
+}
+
+interface Within {
+  readonly within: PieceSet | undefined
+}
+
+export class Placement {
+  placedBytes = 0
+  readonly #pieces: PieceMap
+  readonly #random: Random
+  readonly #rarity: Availability
+  readonly #lanes = new Map<SessionId, Lane>()
+  readonly #onOver: (batch: Batch) => void
+
+  /** @param onOver a batch is no longer placed */
+  constructor(init: { pieces: PieceMap; held: PieceSet; random: Random; onOver: (batch: Batch) => void }) {
+    this.#pieces = init.pieces
+    this.#random = init.random
+    this.#onOver = init.onOver
+    this.#rarity = new Availability(init.pieces.count)
+    for (const piece of init.held.ones()) this.offerable(piece, true)
+  }
+
+  /** We hold the piece, or will in a moment; or not any longer. */
+  offerable(piece: number, isOfferable: boolean): void {
+    this.#rarity.setPickable(piece, isOfferable && this.#pieces.wireSize(piece) > 0)
+  }
+
+  /** How many have its first piece that is left, as far as is known. */
+  rarityOf(batch: Batch): number {
+    for (const piece of batch.left.keys()) return this.#rarity.count(piece)
+    return 0
+  }
+
+  isOfferable(piece: number): boolean {
+    return this.#rarity.pickable.has(piece)
+  }
+
+  /** Pieces that the session has, or will soon. */
+  supplied({ id, have }: Taker): number {
+    return have.count + (this.#lanes.get(id)?.off.count ?? 0)
+  }
+
+  /** Bytes placed with the session. */
+  placedWith(session: SessionId): number {
+    return this.#lanes.get(session)?.placedBytes ?? 0
+  }
+
+  /** The batch with that piece, where it is placed with the session. */
+  batchOf(session: SessionId, piece: number): Batch | undefined {
+    return this.#lanes.get(session)?.placed.get(piece)
+  }
+
+  // what peers hold
+
+  join({ id, have, countsAsSeeder }: Taker & { countsAsSeeder: boolean }): void {
+    if (!countsAsSeeder) for (const piece of have.ones()) this.#rarity.increment(piece)
+    this.#lanes.set(id, {
+      placed: new Map(),
+      placedBytes: 0,
+      promised: new Map(),
+      off: new PieceSet(this.#pieces.count),
+      permitted: new Set(),
+      wants: undefined,
+      isSeeder: countsAsSeeder
+    })
+  }
+
+  leave({ id, have }: Taker): void {
+    const lane = this.#lanes.get(id)
+    if (lane === undefined) return
+    for (const piece of [...lane.placed.keys()]) this.#unplace(lane, piece)
+    for (const piece of [...lane.promised.keys()]) this.#forgetPromise(lane, piece)
+    if (!lane.isSeeder) for (const piece of have.ones()) this.#rarity.decrement(piece)
+    this.#lanes.delete(id)
+  }
+
+  /** They hold pieces that they did not. Returns the bytes of those that were placed with them: they arrived. */
+  gained({ id }: Taker, pieces: readonly number[]): number {
+    const lane = this.#lanes.get(id)
+    if (lane === undefined) return 0
+    const before = lane.placedBytes
+    for (const piece of pieces) {
+      this.#rarity.increment(piece)
+      this.#forgetPromise(lane, piece)
+      this.#unplace(lane, piece)
+    }
+    return before - lane.placedBytes
+  }
+
+  /** They no longer hold these; `have` says so already. */
+  withdrawn({ id, have }: Taker, pieces: readonly number[]): void {
+    const lane = this.#lanes.get(id)
+    if (lane === undefined) return
+    if (lane.isSeeder) {
+      lane.isSeeder = false
+      for (const piece of have.ones()) this.#rarity.increment(piece)
+    } else for (const piece of pieces) this.#rarity.decrement(piece)
+  }
+
+  // what peers answer
+
+  /** They get these from elsewhere. What they asked us for stays placed. */
+  promised({ id, have }: Taker, pieces: readonly number[], now: number): void {
+    const lane = this.#lanes.get(id)
+    if (lane === undefined) return
+    for (const piece of pieces) {
+      const batch = lane.placed.get(piece)
+      if (batch?.askedAt !== undefined || have.has(piece) || piece >= this.#pieces.count) continue
+      if (batch !== undefined) this.#unplace(lane, piece)
+      lane.permitted.delete(piece)
+      this.#forgetPromise(lane, piece)
+      lane.promised.set(piece, now)
+      lane.off.add(piece)
+      this.#rarity.increment(piece)
+    }
+  }
+
+  /** Pieces [first, end) do not come to them after all. */
+  promiseBroken(session: SessionId, first: number, end: number): void {
+    const lane = this.#lanes.get(session)
+    if (lane === undefined || lane.promised.size === 0) return
+    for (let piece = first; piece < end; piece++) this.#forgetPromise(lane, piece)
+  }
+
+  /** The piece is no longer to be had here, or its upload failed. */
+  broken(session: SessionId, piece: number): void {
+    const lane = this.#lanes.get(session)
+    if (lane !== undefined) this.#unplace(lane, piece)
+  }
+
+  permits(session: SessionId, first: number, end: number): boolean {
+    const permitted = this.#lanes.get(session)?.permitted
+    if (permitted === undefined) return false
+    for (let piece = first; piece < end; piece++) if (!permitted.has(piece)) return false
+    return true
+  }
+
+  tick(now: number): void {
+    for (const lane of this.#lanes.values()) {
+      for (const [piece, { askedAt, offeredAt, sentAt }] of lane.placed) {
+        if (askedAt === undefined && now - offeredAt >= UNANSWERED_MS) this.#unplace(lane, piece)
+        else if (sentAt !== undefined && now - sentAt >= UNCONFIRMED_MS) this.#unplace(lane, piece)
+      }
+      for (const [piece, at] of lane.promised) {
+        if (now - at < PROMISED_MS) break
+        this.#forgetPromise(lane, piece)
+      }
+    }
+  }
+
+  // the choice
+
+  wanted(session: SessionId, wants: Wants | undefined): void {
+    const lane = this.#lanes.get(session)
+    if (lane !== undefined) lane.wants = wants
+  }
+
+  /**
+   * The rarest piece that one of them lacks goes to the first of those that lack it; what peers want first goes first.
+   * @param takers in order @param below only pieces of a lesser rarity
+   */
+  place(takers: readonly Taker[], below: number, now: number): Batch | undefined {
+    const chosen = this.#choose(
+      takers.flatMap(({ id, have }) => {
+        const lane = this.#lanes.get(id)
+        return lane === undefined ? [] : { lane, id, have, off: lane.off }
+      }),
+      below
+    )
+    if (chosen === undefined) return undefined
+    const { lane, id, have, off, within } = chosen.taker
+    const { first, count } = runAround(
+      this.#pieces,
+      chosen.piece,
+      piece => this.#rarity.pickable.has(piece) && !have.has(piece) && !off.has(piece) && within?.has(piece) !== false
+    )
+    const batch = newBatch(id, now)
+    for (let piece = first; piece < first + count; piece++) this.#place(lane, batch, piece)
+    return batch
+  }
+
+  /**
+   * For those who read: what nobody else has of what they read soon (else all of a swarm that reads the same would send
+   * what everybody has, and nothing new would come), what they wait for, what they read soon, anything. For the others
+   * the rarest, beside what readers wait for.
+   */
+  #choose(lacking: readonly Lacker[], below: number): { taker: Lacker & Within; piece: number } | undefined {
+    const rarest = (takers: ReadonlyArray<Lacker & Within>, less: number) =>
+      this.#rarity.rarestLacked(takers, this.#random, less)
+    const readers = lacking.filter(({ lane }) => lane.wants !== undefined)
+    const all = (within: (wants: Wants | undefined) => PieceSet | undefined, of: readonly Lacker[]) =>
+      of.map(taker => ({ ...taker, within: within(taker.lane.wants) }))
+    const first = all(wants => wants?.urgent, lacking)
+    if (readers.length === 0) return rarest(first, below)
+    const ahead = all(wants => wants?.ahead, readers)
+    const free = readers.filter(({ lane }) => lane.wants?.only === false)
+    return (
+      rarest(ahead, Math.min(below, 1)) ??
+      rarest(first, below) ??
+      rarest(ahead, below) ??
+      rarest(
+        all(() => undefined, free),
+        below
+      )
+    )
+  }
+
+  #place(lane: Lane, batch: Batch, piece: number): void {
+    const bytes = this.#pieces.wireSize(piece)
+    batch.left.set(piece, bytes)
+    batch.leftBytes += bytes
+    lane.placed.set(piece, batch)
+    lane.placedBytes += bytes
+    this.placedBytes += bytes
+    lane.off.add(piece)
+    lane.permitted.delete(piece)
+    lane.permitted.add(piece)
+    for (const oldest of lane.permitted) {
+      if (lane.permitted.size <= MAX_PERMITTED) break
+      lane.permitted.delete(oldest)
+    }
+    this.#rarity.increment(piece)
+  }
+
+  #unplace(lane: Lane, piece: number): void {
+    const batch = lane.placed.get(piece)
+    const bytes = batch?.left.get(piece)
+    if (batch === undefined || bytes === undefined) return
+    batch.left.delete(piece)
+    batch.leftBytes -= bytes
+    lane.placed.delete(piece)
+    lane.placedBytes -= bytes
+    this.placedBytes -= bytes
+    lane.off.delete(piece)
+    this.#rarity.decrement(piece)
+    if (batch.left.size === 0) this.#onOver(batch)
+  }
+
+  #forgetPromise(lane: Lane, piece: number): void {
+    if (!lane.promised.delete(piece)) return
+    if (!lane.placed.has(piece)) lane.off.delete(piece)
+    this.#rarity.decrement(piece)
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Decides what our uplink carries: keeps as much placed as it takes, chooses among those who may be given something, and
+ * hands over batch by batch. The parts: Placement (what is placed with whom, and the rarest that somebody lacks),
+ * Outflow (one batch after the other), UplinkWindow (how much).
+ *
+ * Who is given something: as leecher first those who gave about as much as they got (tit-for-tat, pair by pair), with
+ * some credit where pairs meet too rarely to repay; the others get what is left over. As seeder all alike. Among equals
+ * chance decides, and of the first few the neediest.
+ */
+import type { PieceMap } from '../../content/piece-map.ts'
+import type { Run } from '../protocol/messages.ts'
+import type { Batch } from './batch.ts'
+import { BLOCK_BYTES } from './config.ts'
+import { Outflow } from './outflow.ts'
+import type { Picker } from './picker.ts'
+import { PieceSet } from './piece-set.ts'
+import { Placement } from './placement.ts'
+import type { Session } from './session.ts'
+import type { SwarmContext } from './swarm-context.ts'
+import { UplinkWindow } from './uplink-window.ts'
+
+/** Of so many at random the neediest goes first. All of them: everybody helps the same one, and its downlink is full. */
+const CHOICES = 4
+/** Beyond the window a piece is placed that is so many times as rare as all that wait. */
+const RARER = 2
+/** A peer that can take no more is left alone for so long. */
+const BUSY_MS = 250
+/**
+ * Bytes that a peer may get ahead of what it gave: this many batches times peers, over the batches of the root. A pair
+ * that exchanges a piece or two has nothing to repay with; where pairs meet often there is no credit.
+ */
+const CREDIT = 4
+
+export class Placer {
+  readonly #context: SwarmContext
+  readonly #pieces: PieceMap
+  readonly #picker: Picker
+  readonly #placement: Placement
+  readonly #window: UplinkWindow
+  readonly #outflow: Outflow
+  /** Bytes of the largest batch. */
+  readonly #unit: number
+
+  constructor(context: SwarmContext, pieces: PieceMap, picker: Picker) {
+    this.#context = context
+    this.#pieces = pieces
+    this.#picker = picker
+    this.#unit = largestBatch(pieces)
+    this.#window = new UplinkWindow(this.#unit)
+    this.#outflow = new Outflow(this.#window, batch => this.#start(batch))
+    this.#placement = new Placement({
+      pieces,
+      held: picker.have,
+      random: context.random,
+      onOver: batch => this.#outflow.over(batch)
+    })
+  }
+
+  // who is there, and what they hold
+
+  /** The session takes part: what it holds is known. */
+  join(session: Session, now: number): void {
+    this.#placement.join(session)
+    this.fill(now)
+  }
+
+  /** The session takes no part until it joins again. */
+  leave(session: Session): void {
+    this.#placement.leave(session)
+  }
+
+  /** They hold these pieces now. */
+  gained(session: Session, pieces: readonly number[], now: number): void {
+    const bytes = this.#placement.gained(session, pieces)
+    if (bytes === 0) return
+    this.#window.arrived(bytes, now)
+    this.#pump(now)
+    this.fill(now)
+  }
+
+  /** They hold these pieces no longer. */
+  withdrawn(session: Session, pieces: readonly number[]): void {
+    this.#placement.withdrawn(session, pieces)
+  }
+
+  /** What they want first, in place of what they wanted before. */
+  wanted(session: Session, wanted: { urgent: readonly Run[]; ahead: readonly Run[]; only: boolean }): void {
+    const { urgent, ahead, only } = wanted
+    const none = urgent.length === 0 && ahead.length === 0 && !only
+    const setOf = (runs: readonly Run[]) => {
+      const set = new PieceSet(this.#pieces.count)
+      for (const { first, count } of runs) set.addRange(first, first + count)
+      return set
+    }
+    this.#placement.wanted(session.id, none ? undefined : { urgent: setOf(urgent), ahead: setOf(ahead), only })
+  }
+
+  // what they answer
+
+  /** Whether the session may ask for pieces [first, end) though it is choked: they were offered. */
+  permits(session: Session, first: number, end: number): boolean {
+    return this.#placement.permits(session.id, first, end)
+  }
+
+  /** Whether pieces [first, end) were offered to the session and are held here, or will be in a moment. */
+  expects(session: Session, first: number, end: number): boolean {
+    if (this.#placement.batchOf(session.id, first) === undefined) return false
+    for (let piece = first; piece < end; piece++) if (!this.#placement.isOfferable(piece)) return false
+    return true
+  }
+
+  /** They ask for what was placed with them. Returns whether the request waits for its turn. */
+  asked(
+    session: Session,
+    first: number,
+    request: { id: number; offset: number; length: number },
+    now: number
+  ): boolean {
+    const batch = this.#placement.batchOf(session.id, first)
+    if (batch === undefined || batch.startedAt !== undefined) return false
+    if (batch.askedAt === undefined) this.#window.answered(now - batch.offeredAt, now)
+    batch.askedAt ??= now
+    batch.requests.push(request)
+    this.#pump(now)
+    return true
+  }
+
+  /** Returns whether the request waited for its turn: then it is forgotten. */
+  cancelled(session: Session, first: number, id: number): boolean {
+    const batch = this.#placement.batchOf(session.id, first)
+    const at = batch?.requests.findIndex(request => request.id === id) ?? -1
+    if (batch === undefined || at < 0) return false
+    batch.requests.splice(at, 1)
+    if (batch.requests.length === 0) {
+      for (const piece of [...batch.left.keys()]) this.#placement.broken(session.id, piece)
+    }
+    return true
+  }
+
+  /** These come to them from elsewhere. */
+  promised(session: Session, pieces: readonly number[], now: number): void {
+    this.#placement.promised(session, pieces, now)
+    this.fill(now)
+  }
+
+  /** Pieces [first, end) do not come to them after all. */
+  promiseBroken(session: Session, first: number, end: number, now: number): void {
+    this.#placement.promiseBroken(session.id, first, end)
+    this.fill(now)
+  }
+
+  /** They cannot take more now. */
+  declined(session: Session, pieces: readonly number[], now: number): void {
+    session.busyUntil = now + BUSY_MS
+    for (const piece of pieces) {
+      if (this.#placement.batchOf(session.id, piece)?.askedAt === undefined) this.#placement.broken(session.id, piece)
+    }
+    this.fill(now)
+  }
+
+  /** All but the last block of these came to them from us. */
+  arriving(session: Session, pieces: readonly number[], now: number): void {
+    for (const piece of pieces) {
+      const batch = this.#placement.batchOf(session.id, piece)
+      if (batch !== undefined) batch.isArriving = true
+    }
+    this.#pump(now)
+  }
+
+  // what became of ours
+
+  /** An upload that began in the piece was handed to the stream, in whole or not. */
+  sent(session: Session, piece: number, whole: boolean, now: number): void {
+    if (!whole) {
+      this.#placement.broken(session.id, piece)
+      this.fill(now)
+      return
+    }
+    const batch = this.#placement.batchOf(session.id, piece)
+    if (batch === undefined) return
+    batch.sentAt = now
+    if (session.places) return
+    // it says nothing of what comes: what the stream took is all that is known
+    batch.isArriving = true
+    this.#pump(now)
+  }
+
+  /** All but the last block of the piece came to us: it can be offered, and is sent when it is verified. */
+  soon(piece: number, now: number): void {
+    this.#placement.offerable(piece, true)
+    this.fill(now, true)
+  }
+
+  /** We hold one more piece. */
+  held(piece: number, now: number): void {
+    this.#placement.offerable(piece, true)
+    this.#pump(now)
+    this.fill(now, true)
+  }
+
+  /** The piece is held no longer, or was not what it should be. */
+  lost(piece: number): void {
+    this.#placement.offerable(piece, false)
+  }
+
+  /** It does not go to the session after all. */
+  broken(session: Session, piece: number): void {
+    this.#placement.broken(session.id, piece)
+  }
+
+  tick(now: number): void {
+    this.#placement.tick(now)
+    this.#pump(now)
+    this.fill(now)
+  }
+
+  /** Offers as much as the uplink takes. @param beyond a piece that is far rarer than all that wait, even beyond that */
+  fill(now: number, beyond = false): void {
+    const windowBytes = this.#window.placeBelow(now)
+    const mostBytes = windowBytes + (beyond ? this.#unit : 0)
+    if (!this.#mayGive || this.#placement.placedBytes >= mostBytes) return
+    const takers = this.#takers(now)
+    while (takers.length > 0 && this.#placement.placedBytes < mostBytes) {
+      const isBeyond = this.#placement.placedBytes >= windowBytes
+      const below = isBeyond
+        ? this.#outflow.leastWaiting(batch => this.#placement.rarityOf(batch)) / RARER
+        : Number.POSITIVE_INFINITY
+      if (below <= 0) return
+      this.#order(takers)
+      const [owed, owing] = this.#picker.missing.isEmpty ? [takers, []] : this.#split(takers)
+      const batch = this.#placement.place(owed, below, now) ?? this.#placement.place(owing, below, now)
+      const session = batch === undefined ? undefined : this.#context.sessions.get(batch.session)
+      if (batch === undefined || session === undefined) return
+      this.#outflow.offered(batch)
+      this.#context.send(session, { type: 'offer', pieces: [...batch.left.keys()] })
+    }
+  }
+
+  get #mayGive(): boolean {
+    const { places, regularSlots, optimisticSlots } = this.#context.config
+    return places && regularSlots + optimisticSlots > 0
+  }
+
+  #takers(now: number): Session[] {
+    const takers: Session[] = []
+    for (const session of this.#context.sessions.values()) {
+      if (session.peerInterested && now >= session.busyUntil && session.have.length === this.#pieces.count) {
+        takers.push(session)
+      }
+    }
+    return takers
+  }
+
+  /** Those who gave about as much as they got, and those who did not. */
+  #split(takers: readonly Session[]): [Session[], Session[]] {
+    const owed: Session[] = []
+    const owing: Session[] = []
+    const batches = Math.floor((CREDIT * this.#context.sessions.size * this.#unit) / this.#pieces.byteLength)
+    for (const session of takers) {
+      const debt = session.upBytes + this.#placement.placedWith(session.id) - session.downBytes
+      if (debt <= batches * this.#unit) owed.push(session)
+      else owing.push(session)
+    }
+    return [owed, owing]
+  }
+
+  /** At random, but of the first few the neediest first. */
+  #order(takers: Session[]): void {
+    const { random } = this.#context
+    for (let at = 0; at < takers.length - 1; at++) swap(takers, at, at + random.below(takers.length - at))
+    const first = takers
+      .slice(0, CHOICES)
+      .map(session => ({ session, supplied: this.#placement.supplied(session) }))
+      .sort((a, b) => a.supplied - b.supplied)
+    for (const [at, { session }] of first.entries()) takers[at] = session
+  }
+
+  #pump(now: number): void {
+    const isHeld = (batch: Batch) => {
+      for (const piece of batch.left.keys()) if (!this.#picker.have.has(piece)) return false
+      return true
+    }
+    this.#outflow.pump(isHeld, batch => this.#placement.rarityOf(batch), now)
+  }
+
+  #start(batch: Batch): void {
+    for (const { id, offset, length } of batch.requests) {
+      this.#context.emit({ type: 'upload', session: batch.session, id, offset, length })
+    }
+    batch.requests.length = 0
+  }
+}
+
+function swap(list: Session[], one: number, other: number): void {
+  const [a, b] = [list[one], list[other]]
+  if (a === undefined || b === undefined) return
+  list[one] = b
+  list[other] = a
+}
+
+function largestBatch(pieces: PieceMap): number {
+  let largest = BLOCK_BYTES
+  for (let piece = 0; piece < pieces.count; piece++) largest = Math.max(largest, pieces.wireSize(piece))
+  return largest
+}

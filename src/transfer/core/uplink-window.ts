@@ -1,0 +1,76 @@
+/**
+ * How much a swarm places ahead and has on its way, in bytes. The rate is what peers said they got, the trip the
+ * shortest time seen from an offer to its answer. Both begin low, so that the windows grow as they are used up (slow
+ * start).
+ */
+import { MIB, SECOND_MS } from '../../base/units.ts'
+import { atMostLeft, type Batch } from './batch.ts'
+import { BLOCK_BYTES } from './config.ts'
+import { RateMeter } from './rate-meter.ts'
+
+/** Hash, write, and the event loop of the other side. */
+const SLACK_MS = 20
+const MAX_WINDOW_BYTES = 32 * MIB
+/** A round trip that was seen so long ago is forgotten: paths change. */
+const FORGET_MS = 60 * SECOND_MS
+/** The best rate fades by a half in so long. */
+const FADE_MS = 30 * SECOND_MS
+/** What a peer that says nothing is believed to take of the best rate. */
+const PRESUMED_SHARE = 0.75
+
+export class UplinkWindow {
+  readonly #pieceBytes: number
+  readonly #rate = new RateMeter()
+  #best = 0
+  #bestAt = 0
+  #tripMs: number | undefined
+  #tripAt = 0
+
+  /** @param pieceBytes of the largest batch */
+  constructor(pieceBytes: number) {
+    this.#pieceBytes = pieceBytes
+  }
+
+  /** As much is placed: a batch on its way, and what goes out from an offer to the news that it arrived. */
+  placeBelow(now: number): number {
+    const ahead = this.#inTime(2 * (this.#tripMs ?? 0) + 2 * SLACK_MS, now)
+    return Math.min(MAX_WINDOW_BYTES, this.#pieceBytes + Math.max(BLOCK_BYTES, ahead))
+  }
+
+  /** The next batch starts when no more is on its way: a block, and what goes out until news of it could come. */
+  startBelow(now: number): number {
+    return Math.min(MAX_WINDOW_BYTES, BLOCK_BYTES + this.#inTime((this.#tripMs ?? 0) + SLACK_MS, now))
+  }
+
+  /** What of a started batch is still on its way. */
+  remaining(batch: Batch, now: number): number {
+    const { startedAt = now } = batch
+    const presumed =
+      (this.#bestRate(now) * PRESUMED_SHARE * Math.max(0, now - startedAt - (this.#tripMs ?? 0))) / SECOND_MS
+    return Math.max(0, atMostLeft(batch) - presumed)
+  }
+
+  /** A peer has what was placed with it. */
+  arrived(bytes: number, now: number): void {
+    this.#rate.add(bytes, now)
+    const rate = this.#rate.rate(now)
+    if (rate < this.#bestRate(now)) return
+    this.#best = rate
+    this.#bestAt = now
+  }
+
+  /** An offer was answered. */
+  answered(tripMs: number, now: number): void {
+    if (this.#tripMs !== undefined && tripMs > this.#tripMs && now - this.#tripAt < FORGET_MS) return
+    this.#tripMs = tripMs
+    this.#tripAt = now
+  }
+
+  #inTime(ms: number, now: number): number {
+    return (this.#rate.rate(now) * ms) / SECOND_MS
+  }
+
+  #bestRate(now: number): number {
+    return this.#best * 0.5 ** ((now - this.#bestAt) / FADE_MS)
+  }
+}
