@@ -132,6 +132,8 @@ async function fetch() {
   await serve(node, async () => {
     const go = process.env['PEER_GO']
     if (go) {
+      // In its network, as a daemon is that was started before: it has met the one whom it knows.
+      await until(async () => (await node.status({ signal })).dht.peers > 0)
       tell('READY')
       await until(() => existsSync(go))
     }
