@@ -12,6 +12,7 @@ import {
   type SingleKadDHT
 } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
+import { dropKnownPeers } from './known-peers.ts'
 
 export type { KadDHT } from '@libp2p/kad-dht'
 
@@ -46,7 +47,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     // reprovider renews our records long before they expire.
     reprovide: { validity: RECORD_VALIDITY_MS, threshold: 0 }
   }
-  return kadDHT(init)
+  return components => dropKnownPeers(kadDHT(init)(components))
 }
 
 /** What we use of the routing table beyond its published type. */

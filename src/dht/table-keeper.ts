@@ -38,6 +38,8 @@ export class TableKeeper {
   #gapMs = FIRST_GAP_MS
   #lastGrowthMs = 0
   #walking: Promise<void> | undefined
+  /** The table grew since the last walk began. */
+  #isDue = false
 
   constructor(init: TableKeeperInit) {
     this.#dht = init.dht
@@ -87,10 +89,21 @@ export class TableKeeper {
     const now = performance.now()
     if (now - this.#lastGrowthMs > QUIET_MS) this.#gapMs = FIRST_GAP_MS
     this.#lastGrowthMs = now
-    if (this.#timer !== undefined || this.#stopped.signal.aborted) return
+    this.#isDue = true
+    this.#schedule()
+  }
+
+  /** One walk at a time: on a machine under load it lasts longer than the gap, and walks would pile up. */
+  #schedule(): void {
+    if (!this.#isDue || this.#timer !== undefined || this.#walking !== undefined) return
+    if (this.#stopped.signal.aborted) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#walking = this.#walk()
+      this.#isDue = false
+      this.#walking = this.#walk().finally(() => {
+        this.#walking = undefined
+        this.#schedule()
+      })
     }, this.#gapMs)
     this.#gapMs = Math.min(this.#gapMs * 2, MAX_GAP_MS)
   }

@@ -255,7 +255,7 @@ export class FetchJob {
 
   #startSearch(runner: SwarmRunner): void {
     if (this.#search !== undefined) return
-    const search = this.#parts.network.searchFor(this.init.cid, this.init.peers)
+    const search = this.#parts.network.searchFor(this.init.cid, this.init.peers, () => runner.sessions.length)
     this.#search = search
     runner.search(search)
   }

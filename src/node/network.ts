@@ -138,10 +138,14 @@ export class Network {
     return this.#addrs.get(peerId) ?? []
   }
 
-  /** @param linkPeers multiaddrs of the link */
-  searchFor(cid: CID, linkPeers: readonly string[]): ProviderSearch {
+  /**
+   * @param linkPeers multiaddrs of the link
+   * @param connected how many peers of the swarm there are now
+   */
+  searchFor(cid: CID, linkPeers: readonly string[], connected: () => number): ProviderSearch {
     const fromLink = new Map<string, PexPeer>()
-    const search = new ProviderSearch(cid, this.host.routing, () => [...fromLink.values(), ...this.#namedPeers()])
+    const named = () => [...fromLink.values(), ...this.#namedPeers()]
+    const search = new ProviderSearch({ cid, routing: this.host.routing, named, connected })
     for (const text of linkPeers) {
       const { addr, peerId } = parseMultiaddr(text)
       if (peerId !== undefined) {

@@ -8,12 +8,28 @@ import type { PexPeer } from '../transfer/protocol/messages.ts'
 
 /** Pauses between lookups: soon at first, as a young network still learns who is there. */
 const PAUSES_MS = [1, 2, 3, 5, 10, 15].map(s => s * SECOND_MS)
+/** With so many peers of the swarm connected, peer exchange tells of the others, and the DHT is asked rarely. */
+const ENOUGH_PEERS = 4
+const ENOUGH_PAUSE_MS = 60 * SECOND_MS
 
 export interface LookupFacts {
   asked: number
   answered: number
   failed: number
 }
+
+export interface ProviderSearchInit {
+  readonly cid: CID
+  readonly routing: Pick<ContentRouting, 'findProviders'>
+  /** Peers that are worth asking directly, looked at anew before every lookup. */
+  readonly named: () => readonly PexPeer[]
+  /** Peers of the swarm that are connected now. */
+  readonly connected: () => number
+  /** Resolves after `ms`, or early when the signal fires; never rejects. Tests have a time of their own. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+const realWait = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => {})
 
 export class ProviderSearch implements PeerSource {
   /** Of the last finished or running lookup. */
@@ -23,14 +39,17 @@ export class ProviderSearch implements PeerSource {
   /** Peer IDs that were said to have it. */
   readonly providers = new Set<string>()
   readonly #cid: CID
-  readonly #routing: ContentRouting
-  /** Peers that are worth asking directly, looked at anew before every lookup. */
+  readonly #routing: Pick<ContentRouting, 'findProviders'>
   readonly #named: () => readonly PexPeer[]
+  readonly #connected: () => number
+  readonly #wait: (ms: number, signal: AbortSignal) => Promise<void>
 
-  constructor(cid: CID, routing: ContentRouting, named: () => readonly PexPeer[]) {
+  constructor({ cid, routing, named, connected, wait = realWait }: ProviderSearchInit) {
     this.#cid = cid
     this.#routing = routing
     this.#named = named
+    this.#connected = connected
+    this.#wait = wait
   }
 
   async find(
@@ -52,7 +71,17 @@ export class ProviderSearch implements PeerSource {
         // a lookup that fails (nobody to ask yet) is tried again like one that found nobody
         if (!(err instanceof Error)) throw err
       }
-      await delay(PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)], undefined, { signal }).catch(() => {})
+      await this.#pause(PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)] ?? 0, signal)
+    }
+  }
+
+  /** Goes on for as long as there are peers enough, within limits: once they are gone, the DHT is asked within a second. */
+  async #pause(leastMs: number, signal: AbortSignal): Promise<void> {
+    for (let waitedMs = 0; waitedMs < ENOUGH_PAUSE_MS && !signal.aborted; ) {
+      if (waitedMs >= leastMs && this.#connected() < ENOUGH_PEERS) return
+      const stepMs = waitedMs < leastMs ? leastMs : SECOND_MS
+      await this.#wait(stepMs, signal)
+      waitedMs += stepMs
     }
   }
 }
