@@ -302,7 +302,7 @@ export class Node implements ShoalNode {
       },
       up: Math.round(up),
       down: Math.round(down),
-      limits: { up: this.#swarms?.upLimiter.bytesPerSec ?? null, down: this.#swarms?.downLimiter.bytesPerSec ?? null },
+      limits: { up: this.#swarms?.limits.up.bytesPerSec ?? null, down: this.#swarms?.limits.down.bytesPerSec ?? null },
       sentBytes,
       receivedBytes,
       roots: described,
