@@ -33,10 +33,11 @@ import { makeDataDir } from './data-dir.ts'
 import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
 import type { Network } from './network.ts'
 import { describePeers } from './peers-report.ts'
+import { raceAbort } from './race-abort.ts'
 import { Roots } from './roots.ts'
 import { ScheduleRecords } from './schedule-records.ts'
 import { parseSource } from './sources.ts'
-import { version } from './version.ts'
+import { describeNode } from './status-report.ts'
 
 const MAX_PROBLEMS = 100
 
@@ -276,35 +277,11 @@ export class Node implements ShoalNode {
     const roots = this.#openRoots
     const chosen = options.cid === undefined ? this.#openStore.roots() : [this.#rootOf(options.cid)]
     const described = await Promise.all(chosen.map(root => roots.describe(root, options.cid !== undefined)))
-    let [up, down, sentBytes, receivedBytes] = [0, 0, 0, 0]
-    for (const swarm of this.#swarms?.swarms ?? []) {
-      const rates = swarm.rates()
-      up += rates.up
-      down += rates.down
-      sentBytes += swarm.sentBytes
-      receivedBytes += swarm.receivedBytes
-    }
-    const network = this.#network
     return {
-      peerId: this.peerId,
-      addrs: this.addrs,
+      ...describeNode(this.#network, this.#swarms),
       dataDir: this.#options.dataDir,
-      mode: network === undefined ? 'offline' : 'embedded',
-      pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
-      version,
-      connections: network?.connectionCount ?? 0,
-      dht: {
-        mode: network?.host.routing.mode ?? 'off',
-        peers: network?.host.routing.tableSize ?? 0,
-        provided: network?.reprovider.size ?? 0,
-        nextReprovideMs: network?.reprovider.nextInMs() ?? null
-      },
-      up: Math.round(up),
-      down: Math.round(down),
       limits: { up: this.#swarms?.limits.up.bytesPerSec ?? null, down: this.#swarms?.limits.down.bytesPerSec ?? null },
-      sentBytes,
-      receivedBytes,
       roots: described,
       problems: this.#problems.map(problem => problem.message)
     }
@@ -377,19 +354,4 @@ export class Node implements ShoalNode {
 
 function notStarted(): ShoalError {
   return new ShoalError('ERR_NOT_RUNNING', 'the node is not started', { hint: 'await node.start() first' })
-}
-
-async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () =>
-      reject(signal.reason instanceof ShoalError ? signal.reason : new ShoalError('ERR_ABORTED', 'interrupted'))
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }
