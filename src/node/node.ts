@@ -16,7 +16,10 @@ import type {
   AbortOptions,
   FetchOptions,
   HashProgress,
+  LimitSetting,
+  Limits,
   NodeEvents,
+  NodeLimits,
   NodeOptions,
   NodeStatus,
   PeerInfo,
@@ -31,6 +34,8 @@ import type {
 import { readContent } from './content-read.ts'
 import { makeDataDir } from './data-dir.ts'
 import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
+import { checkLimits, LimitBook } from './limit-book.ts'
+import { LimitRecords } from './limit-records.ts'
 import type { Network } from './network.ts'
 import { describePeers } from './peers-report.ts'
 import { raceAbort } from './race-abort.ts'
@@ -53,6 +58,7 @@ export class Node implements ShoalNode {
   #swarms: SwarmHost | undefined
   #network: Network | undefined
   #roots: Roots | undefined
+  #limits: LimitBook | undefined
   #schedule: ScheduleRecords | undefined
   readonly #working = new Set<Promise<void>>()
   #starting: Promise<void> | undefined
@@ -61,11 +67,12 @@ export class Node implements ShoalNode {
   constructor(options: NodeOptions) {
     this.#options = options
     this.#log = options.log ?? silentLogger
-    this.#fetches = new Fetches(
-      () => ({ store: this.#openStore, roots: this.#openRoots, ...this.#online }),
-      () => this.#openStore,
-      () => this.#openRoots
-    )
+    this.#fetches = new Fetches({
+      parts: () => ({ store: this.#openStore, roots: this.#openRoots, ...this.#online }),
+      store: () => this.#openStore,
+      roots: () => this.#openRoots,
+      limits: () => this.#openLimits
+    })
   }
 
   get peerId(): string {
@@ -107,19 +114,29 @@ export class Node implements ShoalNode {
     this.#schedule = schedule
     const held = new Set(store.roots().map(root => root.cid.toString()))
     for (const cid of (await schedule.load()).keys()) if (!held.has(cid)) await schedule.remove(cid)
-    if (offline !== true) await this.#goOnline(schedule)
+    const limits = new LimitBook({
+      node: this.#options,
+      records: new LimitRecords(store.kv),
+      swarms: () => this.#swarms,
+      log: this.#log,
+      onChanged: event => this.#events.emit('limits:changed', event)
+    })
+    await limits.load(held)
+    this.#limits = limits
+    if (offline !== true) await this.#goOnline(schedule, limits)
     throwIfAborted(signal)
     this.#roots = new Roots({
       store,
       swarms: this.#swarms,
       network: this.#network,
       log: this.#log,
+      limitsOf: cid => limits.of(cid),
       onChanged: (root, problem) => this.#changed(root, problem)
     })
     if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
   }
 
-  async #goOnline(schedule: ScheduleRecords): Promise<void> {
+  async #goOnline(schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
     const { Network } = await import('./network.ts')
     const network = await Network.start({
       dataDir: this.#options.dataDir,
@@ -143,8 +160,9 @@ export class Node implements ShoalNode {
       clock: systemClock,
       random: seededRandom(randomInt(2 ** 32)),
       log: this.#log.scope('swarm'),
-      up: this.#options.up,
-      down: this.#options.down
+      up: limits.node.up ?? undefined,
+      down: limits.node.down ?? undefined,
+      limitsOf: root => limits.ratesOf(root)
     })
     this.#swarms.events.on('peer:banned', event => this.#events.emit('peer:banned', event))
     network.events.on('announced', event => this.#events.emit('root:announced', event))
@@ -185,6 +203,7 @@ export class Node implements ShoalNode {
   }
 
   async share(path: string, options: ShareOptions = {}): Promise<Shared> {
+    checkLimits(options)
     return await this.#work(options, signal => this.#share(path, { ...options, signal }))
   }
 
@@ -198,8 +217,9 @@ export class Node implements ShoalNode {
       })
     }
     const root = await store.addShared({ manifest, blocks, fingerprints, path: absolute, name })
-    this.#openRoots.seed(root)
     const cid = manifest.root.toString()
+    await this.#openLimits.setRoot(cid, options)
+    this.#openRoots.seed(root)
     const shared = {
       cid,
       link: this.#openRoots.linkTo(manifest.root, name),
@@ -219,6 +239,7 @@ export class Node implements ShoalNode {
   }
 
   fetch(source: string, options: FetchOptions = {}): Transfer {
+    checkLimits(options)
     const signal = combineSignals(this.#stopping.signal, options.signal)
     const transfer = this.#fetches.fetch(source, { ...options, signal })
     this.#background(transfer.done)
@@ -268,6 +289,7 @@ export class Node implements ShoalNode {
     await this.#openRoots.withdraw(root.cid)
     await this.#schedule?.remove(cid)
     const { path } = await this.#openStore.remove(root.cid)
+    await this.#limits?.forget(cid)
     this.#events.emit('root:removed', { cid })
     return { cid, path }
   }
@@ -281,7 +303,7 @@ export class Node implements ShoalNode {
       ...describeNode(this.#network, this.#swarms),
       dataDir: this.#options.dataDir,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
-      limits: { up: this.#swarms?.limits.up.bytesPerSec ?? null, down: this.#swarms?.limits.down.bytesPerSec ?? null },
+      limits: { ...this.#openLimits.node },
       roots: described,
       problems: this.#problems.map(problem => problem.message)
     }
@@ -290,6 +312,21 @@ export class Node implements ShoalNode {
   async peers({ signal }: AbortOptions = {}): Promise<PeerInfo[]> {
     throwIfAborted(signal)
     return this.#network === undefined ? [] : describePeers(this.#network, this.#swarms)
+  }
+
+  async limits({ signal }: AbortOptions = {}): Promise<NodeLimits> {
+    throwIfAborted(signal)
+    return this.#openLimits.all()
+  }
+
+  async setLimits({ cid: text, ...change }: LimitSetting, { signal }: AbortOptions = {}): Promise<Limits> {
+    throwIfAborted(signal)
+    checkLimits(change)
+    if (text === undefined) return { ...this.#openLimits.setNode(change) }
+    const { cid } = parseSource(text)
+    // a fetch that has no manifest yet has no root
+    if (!this.#fetches.isFetching(cid)) this.#rootOf(cid)
+    return { ...(await this.#openLimits.setRoot(cid, change)) }
   }
 
   async verify(
@@ -322,6 +359,11 @@ export class Node implements ShoalNode {
   get #openRoots(): Roots {
     if (this.#roots === undefined) throw notStarted()
     return this.#roots
+  }
+
+  get #openLimits(): LimitBook {
+    if (this.#limits === undefined) throw notStarted()
+    return this.#limits
   }
 
   get #online(): { network: Network; swarms: SwarmHost } {
