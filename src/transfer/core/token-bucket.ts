@@ -25,16 +25,17 @@ export class TokenBucket {
   }
 
   /**
-   * Takes effect at once. What was saved and what is owed stay the same time, not the same bytes: who lowers a limit
-   * does not wait for the debt of the old one. A limit where there was none begins empty.
+   * Takes effect at once. When it is lowered, what was saved and what is owed stay the same time, so that the debt of
+   * the old rate is no long silence at the new one; when it is raised, the same bytes. A limit where there was none begins
+   * empty.
    */
   setRate(now: number, bytesPerSec: number | undefined, burstBytes?: number): void {
     this.#fill(now)
     const before = this.#bytesPerSec
     this.#bytesPerSec = bytesPerSec
     this.#burstBytes = burstBytes ?? defaultBurst(bytesPerSec)
-    const scaled = before === undefined || bytesPerSec === undefined ? 0 : (this.#tokens * bytesPerSec) / before
-    this.#tokens = Math.min(scaled, this.#burstBytes)
+    const scale = before === undefined || bytesPerSec === undefined ? 0 : Math.min(1, bytesPerSec / before)
+    this.#tokens = Math.min(this.#tokens * scale, this.#burstBytes)
   }
 
   /** True: the bytes are taken. False: nothing happened, ask again at `availableAt`. */

@@ -33,19 +33,22 @@ describe('a token bucket', () => {
     expect(bucket.take(0, 1e9)).toBe(true)
   })
 
-  it('keeps saved and owed time, not bytes, when its rate changes', () => {
+  it('keeps saved and owed time when its rate is lowered, and bytes when it is raised', () => {
     const bucket = new TokenBucket(0, 1000)
     bucket.take(0, 1250)
     // one second is owed
-    bucket.setRate(0, 10_000)
-    expect(bucket.availableAt(0, 1)).toBe(1001)
     bucket.setRate(0, 100)
     expect(bucket.availableAt(0, 1)).toBe(1010)
+    bucket.setRate(0, 10_000)
+    expect(bucket.availableAt(0, 1)).toBe(11)
     const saved = new TokenBucket(0, 1000)
-    saved.setRate(0, 4000)
-    expect(saved.take(0, 500)).toBe(true)
-    expect(saved.take(0, 500)).toBe(true)
-    expect(saved.take(0, 500)).toBe(false)
+    saved.setRate(0, 100)
+    expect(saved.take(0, 25)).toBe(true)
+    expect(saved.allows(0, 1)).toBe(false)
+    const raised = new TokenBucket(0, 1000)
+    raised.setRate(0, 4000)
+    expect(raised.take(0, 250)).toBe(true)
+    expect(raised.allows(0, 1)).toBe(false)
   })
 
   it('begins empty where there was no limit', () => {
