@@ -7,6 +7,8 @@ import { eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
 
 const ABSENT = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 const NONE = { up: null, down: null }
+/** The machine may be slow. */
+const PATIENT = { timeout: 30_000, interval: 20 }
 let lab: NodeLab
 eachWithLab(fresh => {
   lab = fresh
@@ -79,11 +81,11 @@ describe('limits', () => {
   it('of a fetch hold from its first byte, before it has a manifest, and go where nothing came of it', async () => {
     const node = await lab.start('a')
     const transfer = node.fetch(ABSENT, { to: join(lab.dir, 'out'), up: 5000, down: 5000 })
-    await expect.poll(async () => (await node.limits()).roots).toEqual([{ cid: ABSENT, up: 5000, down: 5000 }])
+    await expect.poll(async () => (await node.limits()).roots, PATIENT).toEqual([{ cid: ABSENT, up: 5000, down: 5000 }])
     expect(await node.setLimits({ cid: ABSENT, up: null })).toEqual({ up: null, down: 5000 })
     transfer.cancel()
     await expect(transfer.done).rejects.toMatchObject({ code: 'ERR_ABORTED' })
-    await expect.poll(async () => (await node.limits()).roots).toEqual([])
+    await expect.poll(async () => (await node.limits()).roots, PATIENT).toEqual([])
   })
 
   it('take effect while a transfer runs: up, of one root and of the node', async () => {
@@ -95,7 +97,7 @@ describe('limits', () => {
     const to = join(lab.dir, 'copy')
     const transfer = b.fetch(link, { to })
     const sent = async () => (await a.status()).sentBytes
-    await expect.poll(sent, { interval: 20 }).toBeGreaterThan(rate / 2)
+    await expect.poll(sent, PATIENT).toBeGreaterThan(rate / 2)
     const began = performance.now()
     const before = await sent()
     await new Promise(resolve => setTimeout(resolve, 500))
@@ -121,7 +123,7 @@ describe('limits', () => {
     const began = performance.now()
     // the second request of 256 KiB may go after ten seconds
     const transfer = b.fetch(link, { to, down: 25_000, timeoutMs: 4000 })
-    await expect.poll(async () => (await b.status()).receivedBytes).toBeGreaterThan(0)
+    await expect.poll(async () => (await b.status()).receivedBytes, PATIENT).toBeGreaterThan(0)
     await new Promise(resolve => setTimeout(resolve, 5000))
     const { receivedBytes } = await b.status()
     expect(receivedBytes).toBeLessThanOrEqual(atMost(25_000, performance.now() - began, 262_144))

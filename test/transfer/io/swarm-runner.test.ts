@@ -197,7 +197,7 @@ describe('SwarmRunner', () => {
     const slow = open(ROOT)
     slow.serving.limits.set({ up: 100 })
     slow.fetching.addPeers([peer('seeder')])
-    await expect.poll(() => slow.serving.sessions.length).toBe(1)
+    await expect.poll(() => slow.serving.sessions.length, { timeout: 30_000 }).toBe(1)
     const fast = open(other)
     const completed = fast.fetching.events.once('completed')
     fast.fetching.addPeers([peer('seeder')])
