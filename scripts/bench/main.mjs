@@ -1,17 +1,17 @@
 /**
  * Measures the built program on this machine, beside yardsticks measured in the same run.
  *
- *     npm run bench -- [--repeat N] [--only hash,pair,idle,many,big] [--big] [--json FILE]
+ *     npm run bench -- [--repeat N] [--only hash,pair,idle,many,big,limits] [--big] [--json FILE]
  *
  * Prints a table of medians. Nothing else should be running. Takes some 3 GiB below the temporary folder, with `--big`
- * some 9 GiB more.
+ * some 9 GiB more. `limits` runs only when it is named, and takes four minutes a run.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { formatBytes, formatTable, median } from '../lab/format.mjs'
 import { Lab } from '../lab/lab.mjs'
-import { bigMeasures, measures } from './measures.mjs'
+import { bigMeasures, measures, namedMeasures } from './measures.mjs'
 
 /** @typedef {import('./measures.mjs').Row} Row */
 /** @typedef {{ row: Row, values: number[], yardsticks: number[] }} Series */
@@ -28,7 +28,7 @@ const { values: options } = parseArgs({
   }
 })
 const repeat = Number(options.repeat)
-const known = [...measures, ...bigMeasures]
+const known = [...measures, ...bigMeasures, ...namedMeasures]
 const names = options.only?.split(',')
 const chosen =
   names === undefined
@@ -103,10 +103,11 @@ const ok = await lab.main({
 
 const rows = [...all.values()].map(summary)
 const table = rows.map(({ what, unit, value, yardstick, yardstickValue, ratio, floor, met }) => {
-  const bound =
-    floor === undefined
-      ? ''
-      : `${floor.atLeast === undefined ? '≤' : '≥'} ${format(floor.atLeast ?? floor.atMost, unit)}`
+  const { atLeast, atMost } = floor ?? {}
+  const bound = [
+    ...(atLeast === undefined ? [] : [`≥ ${format(atLeast, unit)}`]),
+    ...(atMost === undefined ? [] : [`≤ ${format(atMost, unit)}`])
+  ].join(', ')
   const compared = yardstick === undefined ? '' : `${format(yardstickValue, unit)} ${yardstick}`
   return [
     what,

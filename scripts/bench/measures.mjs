@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compareTrees } from '../lab/compare.mjs'
 import { warm, writeBigFile, writeManyFiles } from './inputs.mjs'
+import { limits } from './limits.mjs'
 import { bareNode, copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mjs'
 
 /** @typedef {import('../lab/lab.mjs').Lab} Lab */
@@ -180,5 +181,7 @@ const many = {
 
 /** Those of a plain run, in order. */
 export const measures = [hash, pairOf(GIB), idle, many]
+/** Only when named: what takes minutes and says nothing of speed. */
+export const namedMeasures = [limits]
 /** With `--big`: what takes minutes and 8 GiB of disk. */
 export const bigMeasures = [pairOf(4 * GIB)]

@@ -27,6 +27,23 @@ export function parseRate(text: string): number {
   return rate
 }
 
+/**
+ * A rate as `parseRate` takes it, or no limit: `none`, `unlimited`, `off`, or a zero, which aria2 and others take so.
+ * @returns bytes a second; null: no limit
+ * @throws ERR_BAD_NUMBER
+ */
+export function parseLimit(text: string): number | null {
+  if (/^(none|unlimited|off|0+(\.0+)?[KMGT]?(B?(\/s)?))$/i.test(text.trim())) return null
+  try {
+    return parseRate(text)
+  } catch (err) {
+    if (!(err instanceof ShoalError)) throw err
+    throw new ShoalError(err.code, err.message, {
+      hint: 'give bytes a second, such as 500K, 1.5M or 2G, or none for no limit'
+    })
+  }
+}
+
 /** Seconds, more than zero, as milliseconds. @throws ERR_BAD_NUMBER */
 export function parseSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN

@@ -3,7 +3,8 @@ import { resolve } from 'node:path'
 import envPaths from 'env-paths'
 import { ShoalError } from '../base/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts'
-import { parseRate, parseSeconds } from '../base/units.ts'
+import { parseLimit, parseSeconds } from '../base/units.ts'
+import type { LimitChange } from '../node/api.ts'
 import type { CliIo } from './io.ts'
 
 /** As commander reads them. */
@@ -27,9 +28,10 @@ export interface Globals {
   logLevel: LogLevel
   listen: string[]
   peers: string[]
-  /** Bytes a second. */
-  up?: number
-  down?: number
+  /** What `--up` and `--down` say. */
+  limits: LimitChange
+  /** The same for a node of this command's own: what the options leave open, SHOAL_UP and SHOAL_DOWN say. */
+  ownLimits: LimitChange
   timeoutMs?: number
 }
 
@@ -41,10 +43,18 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
     quiet: raw.quiet === true,
     logLevel: logLevelOf(raw.log),
     listen: raw.listen ?? [],
-    peers: raw.peer ?? []
+    peers: raw.peer ?? [],
+    limits: {},
+    ownLimits: {}
   }
-  if (raw.up !== undefined) globals.up = numberOf('--up', raw.up, parseRate)
-  if (raw.down !== undefined) globals.down = numberOf('--down', raw.down, parseRate)
+  for (const name of ['up', 'down'] as const) {
+    const [option, variable] = [raw[name], io.env[`SHOAL_${name.toUpperCase()}`]]
+    if (option !== undefined) globals.limits[name] = numberOf(`--${name}`, option, parseLimit)
+    else if (variable !== undefined && variable !== '') {
+      globals.ownLimits[name] = numberOf(`SHOAL_${name.toUpperCase()}`, variable, parseLimit)
+    }
+  }
+  Object.assign(globals.ownLimits, globals.limits)
   if (raw.timeout !== undefined) globals.timeoutMs = numberOf('--timeout', raw.timeout, parseSeconds)
   for (const address of globals.listen) await io.load.checkListenAddr(address)
   for (const address of globals.peers) await io.load.checkMultiaddr(address)
@@ -68,7 +78,7 @@ function logLevelOf(text: string | undefined): LogLevel {
   })
 }
 
-function numberOf(option: string, text: string, parse: (text: string) => number): number {
+function numberOf<Value>(option: string, text: string, parse: (text: string) => Value): Value {
   try {
     return parse(text)
   } catch (err) {

@@ -9,6 +9,7 @@ import { cliLogger } from './cli-logger.ts'
 import { addDaemon } from './commands/daemon.ts'
 import { addGet } from './commands/get.ts'
 import { addHash } from './commands/hash.ts'
+import { addLimit } from './commands/limit.ts'
 import { addLs } from './commands/ls.ts'
 import { addPeers } from './commands/peers.ts'
 import { addRm } from './commands/rm.ts'
@@ -55,7 +56,7 @@ function declare(io: CliIo, runAction: (action: Action) => Promise<void>): Comma
     .option('--log <level>', `log to stderr: ${LOG_LEVELS.join(', ')}`)
     .option('--listen <multiaddr>', 'listen here; once per address', collect)
     .option('--peer <multiaddr>', 'connect to this peer; once per address', collect)
-    .option('--up <rate>', 'upload limit in bytes a second: 500K, 1.5M')
+    .option('--up <rate>', 'upload limit in bytes a second: 500K, 1.5M, none')
     .option('--down <rate>', 'download limit in bytes a second')
     .option('--timeout <seconds>', 'get: give up after so long without progress (60)')
     .configureHelp({ showGlobalOptions: true })
@@ -65,9 +66,8 @@ function declare(io: CliIo, runAction: (action: Action) => Promise<void>): Comma
       outputError: () => {}
     })
     .exitOverride()
-  for (const add of [addDaemon, addShare, addGet, addLs, addRm, addStatus, addPeers, addHash, addVerify]) {
-    add(program, runAction)
-  }
+  const commands = [addDaemon, addShare, addGet, addLs, addRm, addStatus, addPeers, addLimit, addHash, addVerify]
+  for (const add of commands) add(program, runAction)
   return program
 }
 

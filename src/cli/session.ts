@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { ShoalError, throwIfAborted } from '../base/errors.ts'
-import type { NodeOptions, ShoalNode } from '../node/api.ts'
+import type { LimitChange, NodeOptions, ShoalNode } from '../node/api.ts'
 import type { RemoteNode } from '../rpc/client.ts'
 import type { NodeInfo } from '../rpc/messages.ts'
 import type { RpcServer } from '../rpc/server.ts'
@@ -34,6 +34,8 @@ export interface RemoteSession {
 export interface OwnSession {
   kind: 'own'
   node: ShoalNode
+  /** Without a network: what it takes in, the next node on this data folder serves. */
+  isOffline: boolean
   /** Stops the node. */
   close(): Promise<void>
 }
@@ -65,6 +67,23 @@ export async function connect({ io, globals }: CommandContext): Promise<RemoteSe
   return { kind: 'remote', node: remote, info: remote.info, close }
 }
 
+/**
+ * Limits of single shares and fetches: all of `--up` and `--down` where another process does it, nothing where this
+ * command's own node is limited as a whole.
+ */
+export function limitsOfTransfer({ globals }: CommandContext, session: Session): LimitChange {
+  return session.kind === 'own' && !session.isOffline ? {} : globals.limits
+}
+
+/** @throws ERR_NOT_RUNNING @param consequence of there being no node */
+export async function connectRunning(context: CommandContext, consequence: string): Promise<RemoteSession> {
+  const session = await connect(context)
+  if (session !== undefined) return session
+  throw new ShoalError('ERR_NOT_RUNNING', `no node is running on ${context.globals.dataDir}, ${consequence}`, {
+    hint: 'start one with shoal daemon'
+  })
+}
+
 export function lockedBy(info: NodeInfo, hint: string): ShoalError {
   const who = info.mode === 'offline' ? 'another shoal command' : `shoal ${info.mode}`
   return new ShoalError('ERR_LOCKED', `${info.dataDir} is held by ${who} (pid ${info.pid})`, {
@@ -74,17 +93,15 @@ export function lockedBy(info: NodeInfo, hint: string): ShoalError {
 }
 
 /**
- * Gives a node that runs already what it can still be given: peers. Says which options come too late for it.
+ * Gives a node that runs already what it can still be given: peers. Says which options come too late for it. What
+ * `--up` and `--down` say goes with the share or fetch itself.
  * @throws ERR_LOCKED when it has no network, and so cannot do this for us
  */
 export async function handTo(context: CommandContext, { node, info }: RemoteSession): Promise<void> {
   const { globals, out, signal } = context
   if (info.mode === 'offline') throw lockedBy(info, 'wait until it is done, and run the same command again')
-  const given = { '--listen': globals.listen[0], '--up': globals.up, '--down': globals.down }
-  const late = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
-  if (late.length > 0) {
-    const have = late.length === 1 ? 'has' : 'have'
-    out.warn(`${late.join(', ')} ${have} no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
+  if (globals.listen.length > 0) {
+    out.warn(`--listen has no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
   }
   for (const peer of globals.peers) {
     try {
@@ -111,7 +128,7 @@ async function startOwn(context: CommandContext, options: SessionOptions): Promi
       server = await io.load.startServer(node, { dataDir: globals.dataDir, mode, log })
     }
     await warnOfProblems(context, node)
-    return { kind: 'own', node, close }
+    return { kind: 'own', node, isOffline: mode === 'offline', close }
   } catch (err) {
     await close()
     throw err
@@ -123,8 +140,7 @@ function nodeOptions({ globals, log }: CommandContext, { mode, dht }: SessionOpt
   if (mode === 'offline') return { ...options, offline: true }
   if (globals.listen.length > 0) options.listen = globals.listen
   if (globals.peers.length > 0) options.peers = globals.peers
-  if (globals.up !== undefined) options.up = globals.up
-  if (globals.down !== undefined) options.down = globals.down
+  Object.assign(options, globals.ownLimits)
   if (dht !== undefined) options.dht = dht
   return options
 }

@@ -15,10 +15,12 @@ export interface NodeOptions {
   listen?: string[]
   /** Multiaddrs of peers to connect to, with or without `/p2p/…`. */
   peers?: string[]
-  /** Global upload limit, bytes a second; absent: none. */
-  up?: number
-  /** Global download limit, bytes a second; absent: none. */
-  down?: number
+  /**
+   * Limits of all transfers together, in bytes a second: whole numbers from 1; absent or null: none. `setLimits` changes
+   * them while the node runs. What counts: pieces, and DAG nodes that are sent; docs/limits.md.
+   */
+  up?: number | null
+  down?: number | null
   /** `server` (default) answers DHT queries and announces what it has; `client` only asks until it has seeded for long. */
   dht?: 'server' | 'client'
   /** No network at all: list, remove and verify work, share stores without announcing. */
@@ -30,7 +32,30 @@ export interface AbortOptions {
   signal?: AbortSignal
 }
 
-export interface ShareOptions extends AbortOptions {
+/** Bytes a second, whole numbers from 1; null: no limit. */
+export interface Limits {
+  up: number | null
+  down: number | null
+}
+
+export interface NodeLimits extends Limits {
+  /** Roots with limits of their own, below those of the node: both must allow. */
+  roots: Array<Limits & { cid: string }>
+}
+
+/** Absent: stays as it is. Null: no limit. @throws ERR_BAD_NUMBER where it is neither null nor a whole number from 1 */
+export interface LimitChange {
+  up?: number | null
+  down?: number | null
+}
+
+export interface LimitSetting extends LimitChange {
+  /** A CID or link of a root that is held or being fetched. Absent: all transfers together. */
+  cid?: string
+}
+
+/** `up` and `down` limit this root alone, as `setLimits` with its CID does. */
+export interface ShareOptions extends AbortOptions, LimitChange {
   /** Include names that begin with a dot. Default true. */
   hidden?: boolean
   onProgress?: (progress: HashProgress) => void
@@ -63,7 +88,8 @@ export interface Shared {
   skipped: Skipped[]
 }
 
-export interface FetchOptions extends AbortOptions {
+/** `up` and `down` limit this root alone, as `setLimits` with its CID does, also when it is seeded afterwards. */
+export interface FetchOptions extends AbortOptions, LimitChange {
   /**
    * Absolute path. An existing folder takes the content below it, under its name (from the link, else the CID).
    * Default: `<cwd>/<name>`.
@@ -148,6 +174,8 @@ export interface RootInfo {
   /** Bytes sent and received since the node started. */
   sentBytes: number
   receivedBytes: number
+  /** Of this root alone; those of the node hold as well. */
+  limits: Limits
   link: string
   /** Pieces held, base64 of a bitfield (BEP 3 bit order); only in `status({ cid })`. */
   bitfield?: string
@@ -168,7 +196,8 @@ export interface NodeStatus {
   /** Bytes a second, all swarms together. */
   up: number
   down: number
-  limits: { up: number | null; down: number | null }
+  /** Of all transfers together. */
+  limits: Limits
   sentBytes: number
   receivedBytes: number
   roots: RootInfo[]
@@ -201,6 +230,8 @@ export interface NodeEvents {
   /** DHT nodes hold the provider record. */
   'root:announced': { cid: string; nodes: number }
   'root:removed': { cid: string }
+  /** Of a root, or of the node where `cid` is null. */
+  'limits:changed': Limits & { cid: string | null }
   /** A file of a root changed under the seeder; its pieces were withdrawn. */
   'file:changed': { cid: string; path: string; reason: string }
   'peer:connected': { peerId: string }
@@ -222,6 +253,14 @@ export interface NodeApi {
   /** With `cid`: that root alone, with its bitfield. @throws ERR_UNKNOWN_ROOT */
   status(options?: AbortOptions & { cid?: string }): Promise<NodeStatus>
   peers(options?: AbortOptions): Promise<PeerInfo[]>
+  limits(options?: AbortOptions): Promise<NodeLimits>
+  /**
+   * Takes effect at once, for transfers that run too; docs/limits.md. Without `cid`: of all transfers together, until
+   * the node stops. With it: of that root alone, for as long as it is held, also after a restart.
+   * @returns the limits that hold now, of what was named
+   * @throws ERR_BAD_NUMBER, ERR_BAD_CID, ERR_UNKNOWN_ROOT
+   */
+  setLimits(setting: LimitSetting, options?: AbortOptions): Promise<Limits>
   /** Hashes what is on disk again; what is bad is withdrawn. */
   verify(cid: string, options?: AbortOptions & { onProgress?: (p: HashProgress) => void }): Promise<VerifyResult>
 }

@@ -8,26 +8,37 @@ import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { FetchOptions, FetchResult, Transfer } from './api.ts'
 import { type Destination, resolveDestination } from './destination.ts'
 import { FetchJob, type FetchJobParts, type WatcherKind } from './fetch-job.ts'
+import type { LimitBook } from './limit-book.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
 import { TransferHandle } from './transfer-handle.ts'
 
 export const DEFAULT_TIMEOUT_MS = 60 * SECOND_MS
 
+/** Each throws until the node is started; `parts` while it is offline, too. */
+export interface FetchesInit {
+  readonly parts: () => FetchJobParts
+  readonly store: () => ContentStore
+  readonly roots: () => Roots
+  readonly limits: () => LimitBook
+}
+
 export class Fetches {
   readonly #parts: () => FetchJobParts
   readonly #store: () => ContentStore
   readonly #roots: () => Roots
+  readonly #limits: () => LimitBook
   readonly #running = new Map<string, FetchJob>()
   /** Jobs that were cancelled and have not ended yet: the next fetch of the root waits for them. */
   readonly #ending = new Map<string, Promise<unknown>>()
 
   #stopped = false
 
-  constructor(parts: () => FetchJobParts, store: () => ContentStore, roots: () => Roots) {
-    this.#parts = parts
-    this.#store = store
-    this.#roots = roots
+  constructor(init: FetchesInit) {
+    this.#parts = init.parts
+    this.#store = init.store
+    this.#roots = init.roots
+    this.#limits = init.limits
   }
 
   /** @throws synchronously what parseSource throws */
@@ -76,6 +87,7 @@ export class Fetches {
     this.#checkElsewhere(source.cid, destination.path)
     const there = await this.#alreadyThere(cid, destination, signal)
     if (there !== undefined) {
+      await this.#limits().setRoot(source.cid, options)
       this.#roots().seed(there)
       const result = {
         cid: source.cid,
@@ -108,10 +120,14 @@ export class Fetches {
         force: options.force === true
       })
     handle.follow(job)
+    // in force before a byte can move
+    const recorded = this.#limits().setRoot(source.cid, options)
     const leave = this.#join(source.cid, job, 'whole')
     signal.addEventListener('abort', leave, { once: true })
     try {
-      return await Promise.race([job.done, rejected(signal)])
+      const result = await Promise.race([job.done, rejected(signal)])
+      await recorded
+      return result
     } finally {
       signal.removeEventListener('abort', leave)
     }
@@ -149,8 +165,10 @@ export class Fetches {
     if (this.#running.get(cid) !== job) return
     this.#running.delete(cid)
     this.#roots().markFetching(cid, false)
-    const ended = Promise.allSettled([job.done]).finally(() => {
+    const ended = Promise.allSettled([job.done]).finally(async () => {
       if (this.#ending.get(cid) === ended) this.#ending.delete(cid)
+      // it ended before there was anything to keep
+      if (this.#store().get(job.init.cid) === undefined && !this.isFetching(cid)) await this.#limits().forget(cid)
     })
     this.#ending.set(cid, ended)
   }

@@ -16,7 +16,10 @@ import type {
   AbortOptions,
   FetchOptions,
   HashProgress,
+  LimitSetting,
+  Limits,
   NodeEvents,
+  NodeLimits,
   NodeOptions,
   NodeStatus,
   PeerInfo,
@@ -31,12 +34,15 @@ import type {
 import { readContent } from './content-read.ts'
 import { makeDataDir } from './data-dir.ts'
 import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
+import { checkLimits, LimitBook } from './limit-book.ts'
+import { LimitRecords } from './limit-records.ts'
 import type { Network } from './network.ts'
 import { describePeers } from './peers-report.ts'
+import { raceAbort } from './race-abort.ts'
 import { Roots } from './roots.ts'
 import { ScheduleRecords } from './schedule-records.ts'
 import { parseSource } from './sources.ts'
-import { version } from './version.ts'
+import { describeNode } from './status-report.ts'
 
 const MAX_PROBLEMS = 100
 
@@ -52,6 +58,7 @@ export class Node implements ShoalNode {
   #swarms: SwarmHost | undefined
   #network: Network | undefined
   #roots: Roots | undefined
+  #limits: LimitBook | undefined
   #schedule: ScheduleRecords | undefined
   readonly #working = new Set<Promise<void>>()
   #starting: Promise<void> | undefined
@@ -60,11 +67,12 @@ export class Node implements ShoalNode {
   constructor(options: NodeOptions) {
     this.#options = options
     this.#log = options.log ?? silentLogger
-    this.#fetches = new Fetches(
-      () => ({ store: this.#openStore, roots: this.#openRoots, ...this.#online }),
-      () => this.#openStore,
-      () => this.#openRoots
-    )
+    this.#fetches = new Fetches({
+      parts: () => ({ store: this.#openStore, roots: this.#openRoots, ...this.#online }),
+      store: () => this.#openStore,
+      roots: () => this.#openRoots,
+      limits: () => this.#openLimits
+    })
   }
 
   get peerId(): string {
@@ -106,19 +114,29 @@ export class Node implements ShoalNode {
     this.#schedule = schedule
     const held = new Set(store.roots().map(root => root.cid.toString()))
     for (const cid of (await schedule.load()).keys()) if (!held.has(cid)) await schedule.remove(cid)
-    if (offline !== true) await this.#goOnline(schedule)
+    const limits = new LimitBook({
+      node: this.#options,
+      records: new LimitRecords(store.kv),
+      swarms: () => this.#swarms,
+      log: this.#log,
+      onChanged: event => this.#events.emit('limits:changed', event)
+    })
+    await limits.load(held)
+    this.#limits = limits
+    if (offline !== true) await this.#goOnline(schedule, limits)
     throwIfAborted(signal)
     this.#roots = new Roots({
       store,
       swarms: this.#swarms,
       network: this.#network,
       log: this.#log,
+      limitsOf: cid => limits.of(cid),
       onChanged: (root, problem) => this.#changed(root, problem)
     })
     if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
   }
 
-  async #goOnline(schedule: ScheduleRecords): Promise<void> {
+  async #goOnline(schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
     const { Network } = await import('./network.ts')
     const network = await Network.start({
       dataDir: this.#options.dataDir,
@@ -142,8 +160,9 @@ export class Node implements ShoalNode {
       clock: systemClock,
       random: seededRandom(randomInt(2 ** 32)),
       log: this.#log.scope('swarm'),
-      up: this.#options.up,
-      down: this.#options.down
+      up: limits.node.up ?? undefined,
+      down: limits.node.down ?? undefined,
+      limitsOf: root => limits.ratesOf(root)
     })
     this.#swarms.events.on('peer:banned', event => this.#events.emit('peer:banned', event))
     network.events.on('announced', event => this.#events.emit('root:announced', event))
@@ -184,6 +203,7 @@ export class Node implements ShoalNode {
   }
 
   async share(path: string, options: ShareOptions = {}): Promise<Shared> {
+    checkLimits(options)
     return await this.#work(options, signal => this.#share(path, { ...options, signal }))
   }
 
@@ -197,8 +217,9 @@ export class Node implements ShoalNode {
       })
     }
     const root = await store.addShared({ manifest, blocks, fingerprints, path: absolute, name })
-    this.#openRoots.seed(root)
     const cid = manifest.root.toString()
+    await this.#openLimits.setRoot(cid, options)
+    this.#openRoots.seed(root)
     const shared = {
       cid,
       link: this.#openRoots.linkTo(manifest.root, name),
@@ -218,6 +239,7 @@ export class Node implements ShoalNode {
   }
 
   fetch(source: string, options: FetchOptions = {}): Transfer {
+    checkLimits(options)
     const signal = combineSignals(this.#stopping.signal, options.signal)
     const transfer = this.#fetches.fetch(source, { ...options, signal })
     this.#background(transfer.done)
@@ -267,6 +289,7 @@ export class Node implements ShoalNode {
     await this.#openRoots.withdraw(root.cid)
     await this.#schedule?.remove(cid)
     const { path } = await this.#openStore.remove(root.cid)
+    await this.#limits?.forget(cid)
     this.#events.emit('root:removed', { cid })
     return { cid, path }
   }
@@ -276,35 +299,11 @@ export class Node implements ShoalNode {
     const roots = this.#openRoots
     const chosen = options.cid === undefined ? this.#openStore.roots() : [this.#rootOf(options.cid)]
     const described = await Promise.all(chosen.map(root => roots.describe(root, options.cid !== undefined)))
-    let [up, down, sentBytes, receivedBytes] = [0, 0, 0, 0]
-    for (const swarm of this.#swarms?.swarms ?? []) {
-      const rates = swarm.rates()
-      up += rates.up
-      down += rates.down
-      sentBytes += swarm.sentBytes
-      receivedBytes += swarm.receivedBytes
-    }
-    const network = this.#network
     return {
-      peerId: this.peerId,
-      addrs: this.addrs,
+      ...describeNode(this.#network, this.#swarms),
       dataDir: this.#options.dataDir,
-      mode: network === undefined ? 'offline' : 'embedded',
-      pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
-      version,
-      connections: network?.connectionCount ?? 0,
-      dht: {
-        mode: network?.host.routing.mode ?? 'off',
-        peers: network?.host.routing.tableSize ?? 0,
-        provided: network?.reprovider.size ?? 0,
-        nextReprovideMs: network?.reprovider.nextInMs() ?? null
-      },
-      up: Math.round(up),
-      down: Math.round(down),
-      limits: { up: this.#swarms?.upLimiter.bytesPerSec ?? null, down: this.#swarms?.downLimiter.bytesPerSec ?? null },
-      sentBytes,
-      receivedBytes,
+      limits: { ...this.#openLimits.node },
       roots: described,
       problems: this.#problems.map(problem => problem.message)
     }
@@ -313,6 +312,21 @@ export class Node implements ShoalNode {
   async peers({ signal }: AbortOptions = {}): Promise<PeerInfo[]> {
     throwIfAborted(signal)
     return this.#network === undefined ? [] : describePeers(this.#network, this.#swarms)
+  }
+
+  async limits({ signal }: AbortOptions = {}): Promise<NodeLimits> {
+    throwIfAborted(signal)
+    return this.#openLimits.all()
+  }
+
+  async setLimits({ cid: text, ...change }: LimitSetting, { signal }: AbortOptions = {}): Promise<Limits> {
+    throwIfAborted(signal)
+    checkLimits(change)
+    if (text === undefined) return { ...this.#openLimits.setNode(change) }
+    const { cid } = parseSource(text)
+    // a fetch that has no manifest yet has no root
+    if (!this.#fetches.isFetching(cid)) this.#rootOf(cid)
+    return { ...(await this.#openLimits.setRoot(cid, change)) }
   }
 
   async verify(
@@ -347,6 +361,11 @@ export class Node implements ShoalNode {
     return this.#roots
   }
 
+  get #openLimits(): LimitBook {
+    if (this.#limits === undefined) throw notStarted()
+    return this.#limits
+  }
+
   get #online(): { network: Network; swarms: SwarmHost } {
     if (this.#network === undefined || this.#swarms === undefined) {
       if (this.#options.offline !== true) throw notStarted()
@@ -377,19 +396,4 @@ export class Node implements ShoalNode {
 
 function notStarted(): ShoalError {
   return new ShoalError('ERR_NOT_RUNNING', 'the node is not started', { hint: 'await node.start() first' })
-}
-
-async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () =>
-      reject(signal.reason instanceof ShoalError ? signal.reason : new ShoalError('ERR_ABORTED', 'interrupted'))
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

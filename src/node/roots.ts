@@ -6,7 +6,7 @@ import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
-import type { RootInfo } from './api.ts'
+import type { Limits, RootInfo } from './api.ts'
 import type { Network } from './network.ts'
 
 export interface RootsInit {
@@ -15,6 +15,7 @@ export interface RootsInit {
   readonly swarms?: SwarmHost | undefined
   readonly network?: Network | undefined
   readonly log: Logger
+  readonly limitsOf: (cid: string) => Limits
   readonly onChanged: (root: StoredRoot, problem: string) => void
 }
 
@@ -131,6 +132,7 @@ export class Roots {
       down: Math.round(rates.down),
       sentBytes: runner?.sentBytes ?? 0,
       receivedBytes: runner?.receivedBytes ?? 0,
+      limits: this.#init.limitsOf(cid),
       link: this.linkTo(root.cid, root.name),
       ...(withBitfield && root.isLoaded ? { bitfield: Buffer.from(root.have.bytes).toString('base64') } : {})
     }

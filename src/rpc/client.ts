@@ -6,7 +6,10 @@ import type {
   FetchOptions,
   FetchResult,
   HashProgress,
+  LimitSetting,
+  Limits,
   NodeApi,
+  NodeLimits,
   NodeStatus,
   PeerInfo,
   RootInfo,
@@ -72,8 +75,11 @@ export class RemoteNode implements NodeApi {
 
   /** @param path absolute. An abort cancels it over there; a vanished client does not. */
   share(path: string, options: ShareOptions = {}): Promise<Shared> {
-    const { hidden, signal, onProgress } = options
-    return this.#connection.call('share', defined({ path, hidden }), { signal, onEvent: progressOf(onProgress) })
+    const { hidden, up, down, signal, onProgress } = options
+    return this.#connection.call('share', defined({ path, hidden, up, down }), {
+      signal,
+      onEvent: progressOf(onProgress)
+    })
   }
 
   announced(cid: string, { signal }: AbortOptions = {}): Promise<number> {
@@ -82,11 +88,11 @@ export class RemoteNode implements NodeApi {
 
   /** @param options.to must be given, absolute: the other process has another working folder */
   fetch(source: string, options: FetchOptions = {}): Transfer {
-    const { signal, force, timeoutMs, to = process.cwd() } = options
+    const { signal, force, timeoutMs, up, down, to = process.cwd() } = options
     const { cid, name = cid } = this.#parseSource(source)
     return new RemoteTransfer({ cid, name, path: to }, (cancelled, onEvent) => {
       const signals = signal === undefined ? cancelled : AbortSignal.any([signal, cancelled])
-      const params = defined({ source, to, force, timeoutMs })
+      const params = defined({ source, to, force, timeoutMs, up, down })
       return this.#connection.call<FetchResult>('fetch', params, { signal: signals, onEvent })
     })
   }
@@ -105,6 +111,14 @@ export class RemoteNode implements NodeApi {
 
   peers({ signal }: AbortOptions = {}): Promise<PeerInfo[]> {
     return this.#connection.call('peers', {}, { signal })
+  }
+
+  limits({ signal }: AbortOptions = {}): Promise<NodeLimits> {
+    return this.#connection.call('limits', {}, { signal })
+  }
+
+  setLimits({ cid, up, down }: LimitSetting, { signal }: AbortOptions = {}): Promise<Limits> {
+    return this.#connection.call('setLimits', defined({ cid, up, down }), { signal })
   }
 
   verify(

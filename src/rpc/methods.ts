@@ -1,7 +1,7 @@
 /** The methods of the control socket: parameters checked, then the node called. */
-import type { FetchOptions, ShareOptions, ShoalNode } from '../node/api.ts'
+import type { FetchOptions, LimitChange, ShareOptions, ShoalNode } from '../node/api.ts'
 import type { NodeInfo, Params } from './messages.ts'
-import { optionalFlag, optionalMs, optionalText, pathParam, textParam } from './params.ts'
+import { optionalFlag, optionalMs, optionalRate, optionalText, pathParam, textParam } from './params.ts'
 
 export interface MethodCall {
   node: ShoalNode
@@ -20,7 +20,7 @@ export interface Method {
 const share: Method = {
   outlivesRequester: true,
   run: ({ node, params, signal, emit }) => {
-    const options: ShareOptions = { signal, onProgress: progress => emit('progress', progress) }
+    const options: ShareOptions = { ...limitsIn(params), signal, onProgress: progress => emit('progress', progress) }
     const hidden = optionalFlag(params, 'hidden')
     if (hidden !== undefined) options.hidden = hidden
     return node.share(pathParam(params, 'path'), options)
@@ -29,7 +29,7 @@ const share: Method = {
 
 const fetch: Method = {
   run: async ({ node, params, signal, emit }) => {
-    const options: FetchOptions = { signal, to: pathParam(params, 'to') }
+    const options: FetchOptions = { ...limitsIn(params), signal, to: pathParam(params, 'to') }
     const force = optionalFlag(params, 'force')
     const timeoutMs = optionalMs(params, 'timeoutMs')
     if (force !== undefined) options.force = force
@@ -56,6 +56,22 @@ const status: Method = {
   }
 }
 
+const setLimits: Method = {
+  run: ({ node, params, signal }) => {
+    const cid = optionalText(params, 'cid')
+    return node.setLimits({ ...limitsIn(params), ...(cid === undefined ? {} : { cid }) }, { signal })
+  }
+}
+
+function limitsIn(params: Params): LimitChange {
+  const change: LimitChange = {}
+  for (const name of ['up', 'down'] as const) {
+    const rate = optionalRate(params, name)
+    if (rate !== undefined) change[name] = rate
+  }
+  return change
+}
+
 const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['hello', { run: async ({ info }) => info }],
   ['share', share],
@@ -65,6 +81,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['remove', { run: ({ node, params, signal }) => node.remove(textParam(params, 'cid'), { signal }) }],
   ['status', status],
   ['connect', { run: ({ node, params, signal }) => node.connect(textParam(params, 'addr'), { signal }) }],
+  ['limits', { run: ({ node, signal }) => node.limits({ signal }) }],
+  ['setLimits', setLimits],
   ['peers', { run: ({ node, signal }) => node.peers({ signal }) }],
   [
     'verify',

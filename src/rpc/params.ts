@@ -35,6 +35,13 @@ export function optionalFlag(params: Params, name: string): boolean | undefined 
   return value
 }
 
+/** Bytes a second; null: no limit. What rates there are is the node's to say. */
+export function optionalRate(params: Params, name: string): number | null | undefined {
+  const value = params[name]
+  if (value !== undefined && value !== null && typeof value !== 'number') throw bad(name, 'a number or null')
+  return value
+}
+
 export function optionalMs(params: Params, name: string): number | undefined {
   const value = params[name]
   if (value === undefined) return undefined

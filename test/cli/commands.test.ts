@@ -1,4 +1,4 @@
-/** ls, rm, status, peers, hash, verify: on a running node and without one. */
+/** ls, rm, status, peers, limit, hash, verify: on a running node and without one. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ShoalError } from '../../src/base/errors.ts'
 import { CliLab } from '../helpers/cli-io.ts'
@@ -162,6 +162,68 @@ describe('peers', () => {
       `shoal: no node is running on ${lab.dataDir}, so there are no peers; start one with shoal daemon\n`
     )
     expect(lab.made).toEqual([])
+  })
+})
+
+describe('limit', () => {
+  test('shows those of the node and of roots that have some', async () => {
+    const node = await lab.serve()
+    node.nodeLimits = { up: 5_000_000, down: null, roots: [{ cid: CID_A, up: null, down: 10_000 }] }
+    const run = await lab.run(['limit'])
+    expect(run).toMatchObject({ code: 0, stderr: { text: '' } })
+    expect(run.stdout.lines).toEqual([
+      'all transfers together: up 5.00 MB/s, down no limit',
+      `${CID_A}: up no limit, down 10.0 kB/s`
+    ])
+    expect((await lab.run(['limit', '--json'])).stdout.events).toEqual([
+      { event: 'limits', cid: null, up: 5_000_000, down: null },
+      { event: 'limits', cid: CID_A, up: null, down: 10_000 }
+    ])
+    expect(node.calls.map(call => call.method)).toEqual(['limits', 'limits'])
+  })
+
+  test('changes those of the node', async () => {
+    const node = await lab.serve()
+    expect((await lab.run(['limit', '--up', '1.5M'])).stdout.text).toBe(
+      'all transfers together: up 1.50 MB/s, down no limit\n'
+    )
+    for (const none of ['0', 'none', 'unlimited', 'OFF', '0K']) {
+      const { code, stdout } = await lab.run(['limit', '--json', '--up', none, '--down', '20K'])
+      expect(code).toBe(0)
+      expect(stdout.events).toEqual([{ event: 'limits', cid: null, up: null, down: 20_000 }])
+      expect(node.calls.at(-1)).toEqual({ method: 'setLimits', args: [{ up: null, down: 20_000 }] })
+    }
+  })
+
+  test('with a CID or link: shows and changes those of that root alone', async () => {
+    const node = await lab.serve()
+    node.nodeLimits.roots = [{ cid: CID_A, up: 7000, down: null }]
+    expect((await lab.run(['limit', CID_A])).stdout.text).toBe(`${CID_A}: up 7.00 kB/s, down no limit\n`)
+    expect(node.calls.at(-1)).toEqual({ method: 'setLimits', args: [{ cid: CID_A }] })
+    const run = await lab.run(['limit', `shoal:${CID_A}?name=x`, '--down', '1M', '--json'])
+    expect(run.stdout.events).toEqual([{ event: 'limits', cid: CID_A, up: 7000, down: 1_000_000 }])
+    expect(node.calls.at(-1)).toEqual({ method: 'setLimits', args: [{ cid: CID_A, down: 1_000_000 }] })
+    node.failures['setLimits'] = new ShoalError('ERR_UNKNOWN_ROOT', 'not held', { hint: 'shoal ls shows what is' })
+    expect(await lab.run(['limit', CID_B, '--up', '1'])).toMatchObject({
+      code: 1,
+      stderr: { text: 'shoal: not held; shoal ls shows what is\n' }
+    })
+  })
+
+  test('without a node: an error, and no data folder is made', async () => {
+    const run = await lab.run(['limit', '--up', '1M', '--json'])
+    expect(run.code).toBe(1)
+    expect(run.stdout.events).toMatchObject([{ event: 'error', code: 'ERR_NOT_RUNNING' }])
+    expect(run.stderr.text).toBe(
+      `shoal: no node is running on ${lab.dataDir}, so there is nothing to limit; start one with shoal daemon\n`
+    )
+    expect(lab.made).toEqual([])
+  })
+
+  test('a process without a network has none', async () => {
+    await lab.serve('offline')
+    const run = await lab.run(['limit', '--json'])
+    expect(run.stdout.events).toMatchObject([{ event: 'error', code: 'ERR_LOCKED' }])
   })
 })
 

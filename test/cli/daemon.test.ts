@@ -16,10 +16,12 @@ test('--json: ready, with addresses that end in the peer ID', async () => {
   expect(daemon.stdout.events).toEqual([ready])
   lab.node.events.emit('root:announced', { cid: CID_A, nodes: 2 })
   lab.node.events.emit('file:changed', { cid: CID_A, path: '/data/film.mkv', reason: 'its size changed' })
+  lab.node.events.emit('limits:changed', { cid: CID_A, up: 1, down: null })
   expect(daemon.stdout.events).toEqual([
     ready,
     { event: 'announced', cid: CID_A, nodes: 2 },
-    { event: 'changed', cid: CID_A, path: '/data/film.mkv', reason: 'its size changed' }
+    { event: 'changed', cid: CID_A, path: '/data/film.mkv', reason: 'its size changed' },
+    { event: 'limits', cid: CID_A, up: 1, down: null }
   ])
   daemon.interrupt.fire()
   expect(await daemon.code).toBe(0)
@@ -41,6 +43,8 @@ test('tells who it is, where, and what it seeds', async () => {
   ])
   lab.node.events.emit('root:announced', { cid: CID_A, nodes: 1 })
   lab.node.events.emit('root:shared', { cid: CID_A, link: '', path: '/data/film.mkv' })
+  lab.node.events.emit('limits:changed', { cid: CID_A, up: 1_000_000, down: null })
+  lab.node.events.emit('limits:changed', { cid: null, up: null, down: 2_000 })
   lab.node.events.emit('root:removed', { cid: CID_A })
   lab.node.events.emit('file:changed', {
     cid: CID_A,
@@ -53,6 +57,8 @@ test('tells who it is, where, and what it seeds', async () => {
   expect(daemon.stderr.lines).toEqual([
     'announced film.mkv to 1 node',
     `shared /data/film.mkv as ${CID_A}`,
+    'film.mkv: up 1.00 MB/s, down no limit',
+    'all transfers together: up no limit, down 2.00 kB/s',
     'stopped sharing film.mkv',
     'shoal: warning: /data/film.mkv has another size; what no longer matches is not served (2 of 9 pieces)',
     'banned peer p: false pieces',

@@ -298,15 +298,20 @@ describe('through a node that runs', () => {
     expect(lab.made).toEqual([])
   })
 
-  test('options that come too late are told', async () => {
+  test('options that come too late are told; limits are those of the transfer', async () => {
     const node = await lab.serve()
     node.onFetch = transfer => transfer.finish()
-    const run = await lab.run(['get', LINK, '--seed', '--up', '1M', '--listen', '/ip4/127.0.0.1/tcp/0'])
+    const argv = ['get', LINK, '--seed', '--up', '1M', '--down', 'none', '--listen', '/ip4/127.0.0.1/tcp/0']
+    const run = await lab.run(argv)
     expect(run.code).toBe(0)
     expect(run.stderr.text).toBe(
-      `shoal: warning: --listen, --up have no effect: shoal daemon (pid ${process.pid}) runs already and does this\n` +
+      `shoal: warning: --listen has no effect: shoal daemon (pid ${process.pid}) runs already and does this\n` +
         `shoal daemon (pid ${process.pid}) seeds it\n`
     )
+    expect(node.calls.at(-1)).toEqual({
+      method: 'fetch',
+      args: [LINK, { to: lab.dir, force: false, up: 1_000_000, down: null }]
+    })
   })
 
   test('an interrupt cancels it there', async () => {

@@ -62,6 +62,40 @@ describe('without a node', () => {
     expect(lab.made).toMatchObject([{ offline: true }])
   })
 
+  test('limits are those of its node, else of what is shared for the next one', async () => {
+    lab.env = { ...lab.env, SHOAL_UP: '5M', SHOAL_DOWN: 'none' }
+    const share = lab.start(['share', 'a.bin', '--up', '1M'])
+    await share.stderr.has('seeding until')
+    share.interrupt.fire()
+    await share.code
+    expect(lab.made.at(-1)).toMatchObject({ up: 1_000_000, down: null })
+    expect(lab.node.calls.at(-1)?.args).not.toContainEqual({ up: 1_000_000 })
+    await lab.run(['share', '--no-seed', 'a.bin', '--up', '1M'])
+    expect(lab.made.at(-1)).not.toHaveProperty('up')
+    expect(lab.node.calls.findLast(call => call.method === 'share')?.args).toEqual([
+      join(lab.dir, 'a.bin'),
+      true,
+      { up: 1_000_000 }
+    ])
+    lab.env = { ...lab.env, SHOAL_UP: 'fast' }
+    expect(await lab.run(['ls'])).toMatchObject({
+      code: 2,
+      stderr: {
+        text: 'shoal: SHOAL_UP: not a rate: "fast"; give bytes a second, such as 500K, 1.5M or 2G, or none for no limit\n'
+      }
+    })
+  })
+
+  test('limits go with what is handed over, and the environment does not', async () => {
+    const node = await lab.serve()
+    lab.env = { ...lab.env, SHOAL_DOWN: '1K' }
+    expect(await lab.run(['share', 'a.bin', '--up', 'none', '--quiet'])).toMatchObject({
+      code: 0,
+      stderr: { text: '' }
+    })
+    expect(node.calls.at(-1)).toEqual({ method: 'share', args: [join(lab.dir, 'a.bin'), true, { up: null }] })
+  })
+
   test('uploads are told in a line that is rewritten', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     try {

@@ -25,11 +25,10 @@ test('--help names every command and option', async () => {
   const { code, stdout, stderr } = await lab.run(['--help'])
   expect(code).toBe(0)
   expect(stderr.text).toBe('')
-  const commands = ['daemon', 'share', 'get', 'ls', 'rm', 'status', 'peers', 'hash', 'verify']
+  const commands = ['daemon', 'share', 'get', 'ls', 'rm', 'status', 'peers', 'limit', 'hash', 'verify']
   for (const name of commands) expect(stdout.text).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
   const options = ['--data-dir', '--json', '--quiet', '--log', '--listen', '--peer', '--up', '--down', '--timeout']
   for (const name of options) expect(stdout.text).toContain(name)
-  expect(stdout.text).not.toContain('limit  ')
 })
 
 test('a command has its own help, with the global options', async () => {
@@ -55,7 +54,7 @@ test('no command: the help, as usage', async () => {
 
 test.each([
   [['shar'], "shoal: unknown command 'shar' (did you mean 'share'?); see shoal --help"],
-  [['limit'], "shoal: unknown command 'limit'; see shoal --help"],
+  [['limit', CID_A, 'x'], "shoal: too many arguments for 'limit'; expected 1 argument but got 2; see shoal --help"],
   [['--jsn', 'ls'], "shoal: unknown option '--jsn' (did you mean '--json'?); see shoal --help"],
   [['get', '--forc', CID_A], "shoal: unknown option '--forc' (did you mean '--force'?); see shoal --help"],
   [['get'], "shoal: missing required argument 'cid|link'; see shoal --help"],
@@ -66,8 +65,14 @@ test.each([
   [['ls', 'x'], "shoal: too many arguments for 'ls'; expected 0 arguments but got 1; see shoal --help"],
   [['hash', 'x', 'y'], "shoal: too many arguments for 'hash'; expected 1 argument but got 2; see shoal --help"],
   [['ls', '--up'], "shoal: option '--up <rate>' argument missing; see shoal --help"],
-  [['ls', '--up', '5X'], 'shoal: --up: not a rate: "5X"; give bytes a second, such as 500K, 1.5M or 2G'],
-  [['--down', '0', 'ls'], 'shoal: --down: not a rate: "0"; give bytes a second, such as 500K, 1.5M or 2G'],
+  [
+    ['ls', '--up', '5X'],
+    'shoal: --up: not a rate: "5X"; give bytes a second, such as 500K, 1.5M or 2G, or none for no limit'
+  ],
+  [
+    ['--down', '-1', 'limit'],
+    'shoal: --down: not a rate: "-1"; give bytes a second, such as 500K, 1.5M or 2G, or none for no limit'
+  ],
   [['get', '--timeout', '-1', CID_A], 'shoal: --timeout: not a number of seconds: "-1"; give a number above zero'],
   [
     ['ls', '--log', 'loud'],
@@ -89,6 +94,8 @@ test.each([
   [['rm', 'nonsense'], 'ERR_BAD_CID'],
   [['verify', 'nonsense'], 'ERR_BAD_CID'],
   [['status', 'nonsense'], 'ERR_BAD_CID'],
+  [['limit', 'nonsense', '--up', '1M'], 'ERR_BAD_CID'],
+  [['limit', '--up', 'fast'], 'ERR_BAD_NUMBER'],
   [['daemon', '--listen', 'nonsense'], 'ERR_BAD_MULTIADDR'],
   [['daemon', '--peer', '/ip4/127.0.0.1'], 'ERR_BAD_MULTIADDR'],
   [['ls', '--up', 'x'], 'ERR_BAD_NUMBER'],

@@ -7,7 +7,10 @@ import type {
   FetchOptions,
   FetchResult,
   HashProgress,
+  LimitSetting,
+  Limits,
   NodeEvents,
+  NodeLimits,
   NodeStatus,
   PeerInfo,
   RootInfo,
@@ -40,6 +43,7 @@ export function rootInfo(changes: Partial<RootInfo> = {}): RootInfo {
     down: 0,
     sentBytes: 500_000_000,
     receivedBytes: 0,
+    limits: { up: null, down: null },
     link: `shoal:${CID_A}?name=film.mkv`,
     ...changes
   }
@@ -134,6 +138,7 @@ export class FakeNode implements ShoalNode {
   readonly transfers: FakeTransfer[] = []
   readonly signals = new Map<string, AbortSignal | undefined>()
   roots: RootInfo[] = []
+  nodeLimits: NodeLimits = { up: 5_000_000, down: null, roots: [] }
   connections: PeerInfo[] = []
   storeProblems: string[] = []
   bad: VerifyResult['bad'] = []
@@ -173,9 +178,9 @@ export class FakeNode implements ShoalNode {
     this.stops += 1
   }
 
-  async share(path: string, { signal, hidden, onProgress }: ShareOptions = {}): Promise<Shared> {
+  async share(path: string, { signal, hidden, onProgress, ...limits }: ShareOptions = {}): Promise<Shared> {
     for (const progress of this.hashProgress) onProgress?.(progress)
-    await this.#call('share', [path, hidden], signal)
+    await this.#call('share', Object.keys(limits).length === 0 ? [path, hidden] : [path, hidden, limits], signal)
     return {
       cid: CID_A,
       link: `shoal:${CID_A}?name=${basename(path)}`,
@@ -241,6 +246,21 @@ export class FakeNode implements ShoalNode {
   async peers({ signal }: AbortOptions = {}): Promise<PeerInfo[]> {
     await this.#call('peers', [], signal)
     return this.connections
+  }
+
+  async limits({ signal }: AbortOptions = {}): Promise<NodeLimits> {
+    await this.#call('limits', [], signal)
+    return this.nodeLimits
+  }
+
+  async setLimits(change: LimitSetting, { signal }: AbortOptions = {}): Promise<Limits> {
+    await this.#call('setLimits', [change], signal)
+    const { cid, up, down } = change
+    const before = (cid === undefined ? this.nodeLimits : this.nodeLimits.roots.find(root => root.cid === cid)) ?? {
+      up: null,
+      down: null
+    }
+    return { up: up === undefined ? before.up : up, down: down === undefined ? before.down : down }
   }
 
   async verify(

@@ -110,6 +110,14 @@ test('every method does over there what it does here', async () => {
   expect(node.calls).toContainEqual({ method: 'share', args: ['/data/film.mkv', false] })
   await remote.connect('/ip4/127.0.0.1/tcp/9')
   expect(node.calls.at(-1)).toEqual({ method: 'connect', args: ['/ip4/127.0.0.1/tcp/9'] })
+  node.nodeLimits = { up: 1000, down: null, roots: [{ cid: CID_A, up: null, down: 5 }] }
+  expect(await remote.limits()).toEqual(node.nodeLimits)
+  expect(await remote.setLimits({ up: null, down: 7 })).toEqual({ up: null, down: 7 })
+  expect(node.calls.at(-1)).toEqual({ method: 'setLimits', args: [{ up: null, down: 7 }] })
+  expect(await remote.setLimits({ cid: CID_A })).toEqual({ up: null, down: 5 })
+  expect(node.calls.at(-1)).toEqual({ method: 'setLimits', args: [{ cid: CID_A }] })
+  await remote.share('/data/film.mkv', { up: null, down: 9 })
+  expect(node.calls.at(-1)).toEqual({ method: 'share', args: ['/data/film.mkv', undefined, { up: null, down: 9 }] })
   expect((await remote.status({ cid: CID_B })).roots).toEqual([node.roots[1]])
 })
 
@@ -153,7 +161,8 @@ test('an error keeps its code, message, hint and details', async () => {
 test('a fetch repeats snapshots and events, and its result', async () => {
   await serve()
   const remote = await client()
-  const transfer = remote.fetch(CID_A, { to: '/data', force: true, timeoutMs: 5_000 })
+  const options = { to: '/data', force: true, timeoutMs: 5_000, up: 1_000, down: null }
+  const transfer = remote.fetch(CID_A, options)
   expect(transfer.snapshot()).toMatchObject({ cid: CID_A, name: 'film.mkv', state: 'finding' })
   const seen: TransferSnapshot[] = []
   const progressed = new Promise<void>(resolve =>
@@ -163,7 +172,7 @@ test('a fetch repeats snapshots and events, and its result', async () => {
     })
   )
   await node.wasAsked('fetch')
-  expect(node.calls.at(-1)).toEqual({ method: 'fetch', args: [CID_A, { to: '/data', force: true, timeoutMs: 5_000 }] })
+  expect(node.calls.at(-1)).toEqual({ method: 'fetch', args: [CID_A, options] })
   const [own] = node.transfers
   own?.progress({ have: 50_000_000 })
   await progressed
@@ -336,6 +345,10 @@ test('what is no request is answered with an error, and the node goes on', async
     refused(4, 'timeoutMs')
   )
   expect(await ask({ id: 5, method: 'remove', params: { cid: '' } })).toMatchObject(refused(5, 'cid'))
+  expect(await ask({ id: 5, method: 'setLimits', params: { up: '1M' } })).toMatchObject(refused(5, 'up'))
+  expect(await ask({ id: 5, method: 'setLimits', params: { down: true } })).toMatchObject(refused(5, 'down'))
+  expect(await ask({ id: 5, method: 'setLimits', params: { cid: 7 } })).toMatchObject(refused(5, 'cid'))
+  expect(await ask({ id: 5, method: 'share', params: { path: '/a', up: {} } })).toMatchObject(refused(5, 'up'))
   expect(await ask({ id: 6, method: 'list' })).toEqual({ id: 6, result: [] })
   expect(node.calls.map(call => call.method)).toEqual(['list'])
 })

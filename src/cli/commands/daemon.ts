@@ -8,6 +8,7 @@ import { formatCount, plural, printable } from '../render/text.ts'
 import { tellChanged } from '../seeding.ts'
 import { lockedBy, openSession } from '../session.ts'
 import { packageVersion } from '../version.ts'
+import { describeLimits } from './limit.ts'
 
 const MAX_ROOTS_TOLD = 10
 
@@ -73,6 +74,10 @@ function tellEvents(context: CommandContext, node: ShoalNode, names: Map<string,
     node.on('root:announced', ({ cid, nodes }) => {
       out.event('announced', { cid, nodes })
       out.note(`announced ${nameOf(cid)} to ${plural(nodes, 'node')}`)
+    }),
+    node.on('limits:changed', ({ cid, ...limits }) => {
+      out.event('limits', { cid, ...limits })
+      out.note(`${cid === null ? 'all transfers together' : nameOf(cid)}: ${describeLimits(limits)}`)
     }),
     node.on('root:removed', ({ cid }) => out.note(`stopped sharing ${nameOf(cid)}`)),
     node.on('peer:banned', ({ peerId, reason }) => out.note(`banned peer ${peerId}: ${reason}`))

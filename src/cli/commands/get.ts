@@ -9,7 +9,7 @@ import { meterTransfer } from '../meters.ts'
 import type { Output } from '../output.ts'
 import { plural, printable } from '../render/text.ts'
 import { seedUntilSignal, tellAnnounced } from '../seeding.ts'
-import { handTo, openSession, type Session } from '../session.ts'
+import { handTo, limitsOfTransfer, openSession, type Session } from '../session.ts'
 import { reportSkipped } from '../skipped.ts'
 
 /** How often a fetch goes on by itself after the node that did it was stopped. */
@@ -63,7 +63,9 @@ async function fetchThrough(
   const { node } = session
   if (session.kind === 'remote') await handTo(context, session)
   if (plan.here !== undefined) {
-    if (!plan.here.known) await node.share(plan.here.path, { signal })
+    const limits = limitsOfTransfer(context, session)
+    if (!plan.here.known) await node.share(plan.here.path, { signal, ...limits })
+    else if (Object.keys(limits).length > 0) await node.setLimits({ cid: plan.cid, ...limits }, { signal })
     tellDone(out, alreadyHere(plan.cid, plan.here))
   } else {
     tellDone(out, await fetch(context, session, plan, flags))
@@ -78,14 +80,16 @@ async function fetchThrough(
 }
 
 async function fetch(
-  { out, globals, signal }: CommandContext,
-  { node }: Session,
+  context: CommandContext,
+  session: Session,
   plan: FetchPlan,
   flags: FetchFlags
 ): Promise<FetchResult> {
-  const options: FetchOptions = { to: plan.to, signal, force: flags.force === true }
+  const { out, globals, signal } = context
+  const limits = limitsOfTransfer(context, session)
+  const options: FetchOptions = { to: plan.to, signal, force: flags.force === true, ...limits }
   if (globals.timeoutMs !== undefined) options.timeoutMs = globals.timeoutMs
-  const transfer = node.fetch(plan.source, options)
+  const transfer = session.node.fetch(plan.source, options)
   const stop = meterTransfer(out, transfer)
   try {
     return await transfer.done

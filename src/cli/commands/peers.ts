@@ -1,11 +1,10 @@
 /** `shoal peers`: the connections of the node that runs. */
 import type { Command } from 'commander'
-import { ShoalError } from '../../base/errors.ts'
 import { formatBytes, formatRate } from '../../base/units.ts'
 import type { PeerInfo } from '../../node/api.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { type Column, renderTable } from '../render/table.ts'
-import { connect } from '../session.ts'
+import { connectRunning } from '../session.ts'
 
 const MIN_COLUMNS_WITH_PEER_ID = 140
 const SHORT_ID_CHARS = 8
@@ -18,13 +17,8 @@ export function addPeers(program: Command, run: RunAction): void {
 }
 
 async function peers(context: CommandContext): Promise<undefined> {
-  const { out, signal, globals } = context
-  const session = await connect(context)
-  if (session === undefined) {
-    throw new ShoalError('ERR_NOT_RUNNING', `no node is running on ${globals.dataDir}, so there are no peers`, {
-      hint: 'start one with shoal daemon'
-    })
-  }
+  const { out, signal } = context
+  const session = await connectRunning(context, 'so there are no peers')
   try {
     const all = await session.node.peers({ signal })
     for (const { peerId, addr, up, down } of all) out.event('peer', { peerId, addr, up, down })

@@ -11,7 +11,7 @@ import { DONE, exitCodeOf } from '../exit-code.ts'
 import { meterHashing } from '../meters.ts'
 import { plural, printable } from '../render/text.ts'
 import { seedUntilSignal, tellAnnounced } from '../seeding.ts'
-import { handTo, openSession, type RemoteSession, type Session } from '../session.ts'
+import { handTo, limitsOfTransfer, openSession, type RemoteSession, type Session } from '../session.ts'
 import { reportSkipped } from '../skipped.ts'
 
 export interface ShareFlags {
@@ -66,13 +66,15 @@ async function share(context: CommandContext, given: readonly string[], flags: S
 }
 
 async function shareOne(
-  { out, signal }: CommandContext,
+  context: CommandContext,
   session: Session,
   path: string,
   { hidden }: ShareFlags
 ): Promise<Shared> {
+  const { out, signal } = context
   const meter = meterHashing(out, nameOf(path))
-  const options: ShareOptions = { signal, hidden, onProgress: meter.onProgress }
+  const limits = limitsOfTransfer(context, session)
+  const options: ShareOptions = { signal, hidden, onProgress: meter.onProgress, ...limits }
   let shared: Shared
   try {
     shared = await session.node.share(path, options)

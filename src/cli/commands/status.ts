@@ -51,7 +51,6 @@ async function status(context: CommandContext, text: string | undefined): Promis
 
 function describeNode(status: NodeStatus): string[] {
   const { dht, limits } = status
-  const limit = (rate: number | null) => (rate === null ? '' : ` (limit ${formatRate(rate)})`)
   const next = dht.nextReprovideMs === null ? '' : `, again in ${formatDuration(dht.nextReprovideMs)}`
   const told = dht.peers === 0 ? 'to announce once a peer is known' : 'announced'
   return [
@@ -83,9 +82,13 @@ export function describeRoot(root: RootInfo): string[] {
     field('have', `${percent(root.have, root.size)}, ${formatBytes(root.have)} of ${formatBytes(root.size)}`),
     field('pieces', `${root.piecesHave} of ${root.pieces}`),
     field('peers', `${root.peers} in this swarm`),
-    field('up', `${formatRate(root.up)}, ${formatBytes(root.sentBytes)} sent`),
-    field('down', `${formatRate(root.down)}, ${formatBytes(root.receivedBytes)} received`)
+    field('up', `${formatRate(root.up)}${limit(root.limits.up)}, ${formatBytes(root.sentBytes)} sent`),
+    field('down', `${formatRate(root.down)}${limit(root.limits.down)}, ${formatBytes(root.receivedBytes)} received`)
   ]
+}
+
+function limit(rate: number | null): string {
+  return rate === null ? '' : ` (limit ${formatRate(rate)})`
 }
 
 function field(name: string, value: string): string {

@@ -4,6 +4,7 @@ import type { BufferPool } from './buffer-pool.ts'
 import type { DownloadGate } from './download-gate.ts'
 import { IncomingBlocks } from './incoming-blocks.ts'
 import type { PeerSession } from './peer-session.ts'
+import type { RootLimiter } from './root-limiter.ts'
 
 /** Data that nobody asked for which a session may send before it is ended; a cancel adds what may have crossed it. */
 const MAX_UNEXPECTED_BYTES = MIB
@@ -24,11 +25,14 @@ interface Lane {
 export class Downloads {
   readonly blocks: IncomingBlocks
   readonly #gate: DownloadGate
+  readonly #limiter: RootLimiter
   readonly #lanes = new Map<number, Lane>()
 
-  constructor(pool: BufferPool, gate: DownloadGate) {
+  /** @param limiter the download limits that hold for the root */
+  constructor(pool: BufferPool, gate: DownloadGate, limiter: RootLimiter) {
     this.blocks = new IncomingBlocks(pool)
     this.#gate = gate
+    this.#limiter = limiter
   }
 
   /** Sends the request as soon as the gate lets it pass. */
@@ -37,7 +41,8 @@ export class Downloads {
     // asking again for what is complete means that the core gave it up, as its sender was banned
     this.blocks.discard(offset)
     let passed = false
-    const callOff = this.#gate.pass(length, () => {
+    const passage = { session: session.id, bytes: length, limiter: this.#limiter }
+    const callOff = this.#gate.pass(passage, () => {
       passed = true
       lane.gated.delete(id)
       this.blocks.expect(session.id, session.peerId, id, offset, length)
@@ -56,6 +61,11 @@ export class Downloads {
     }
     lane.unexpectedBudget += this.blocks.forget(session.id, id)
     session.sendMessage({ type: 'cancel', id })
+  }
+
+  /** The peer will not answer it: what it was to bring goes to others under the limit. */
+  rejected(session: PeerSession, id: number): void {
+    this.#limiter.giveBack(this.blocks.forget(session.id, id))
   }
 
   /** Returns whether the request is whole now. Ends a session that sends what it should not. */
@@ -83,9 +93,9 @@ export class Downloads {
   }
 
   forget(session: PeerSession): void {
-    for (const callOff of this.#lanes.get(session.id)?.gated.values() ?? []) callOff()
+    this.#gate.drop(session.id)
     this.#lanes.delete(session.id)
-    this.blocks.forgetSession(session.id)
+    this.#limiter.giveBack(this.blocks.forgetSession(session.id))
   }
 
   clear(): void {

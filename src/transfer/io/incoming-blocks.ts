@@ -75,9 +75,15 @@ export class IncomingBlocks {
     return incoming.length - incoming.received
   }
 
-  forgetSession(session: number): void {
-    for (const incoming of this.#incoming.get(session)?.values() ?? []) this.#pool.give(incoming.buffer)
+  /** Bytes that were still to come. */
+  forgetSession(session: number): number {
+    let bytes = 0
+    for (const incoming of this.#incoming.get(session)?.values() ?? []) {
+      this.#pool.give(incoming.buffer)
+      bytes += incoming.length - incoming.received
+    }
     this.#incoming.delete(session)
+    return bytes
   }
 
   /** Takes the blocks that cover [start, end) out of the map, in order; undefined (and nothing taken) if one lacks. */

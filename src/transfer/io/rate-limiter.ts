@@ -1,21 +1,28 @@
-/** A rate limit that many share in turn: a token bucket with a queue of those who wait. */
+/**
+ * The limit of the whole node in one direction, and the order in which all that wait for it or for their root's limit
+ * are served: the sessions of all roots share evenly, and a root whose own limit is used up is passed over.
+ *
+ * Invariant: a root is in `#roots` exactly while one of its sessions waits; while any does, the timer is set for when
+ * the first of them may go, or earlier.
+ */
 import type { Clock } from '../../base/clock.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
+import { FairQueue } from './fair-queue.ts'
+import { type NodeTurns, RootLimiter, type Waiter } from './root-limiter.ts'
 
-interface Waiter {
-  readonly bytes: number
-  readonly onReady: () => void
-}
+/** The longest that a timer of Node can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
-export class RateLimiter {
-  readonly #clock: Clock
+export class RateLimiter implements NodeTurns {
+  readonly clock: Clock
   readonly #bucket: TokenBucket
-  #waiting: Waiter[] = []
-  #timer: NodeJS.Timeout | undefined
+  readonly #roots = new FairQueue<RootLimiter>()
+  #serving = false
+  #timer: { readonly at: number; readonly handle: NodeJS.Timeout } | undefined
 
   /** @param bytesPerSec absent: no limit */
   constructor(clock: Clock, bytesPerSec?: number) {
-    this.#clock = clock
+    this.clock = clock
     this.#bucket = new TokenBucket(clock.now(), bytesPerSec)
   }
 
@@ -25,52 +32,93 @@ export class RateLimiter {
 
   /** Takes effect at once, for those who wait too. Undefined: no limit. */
   setRate(bytesPerSec: number | undefined): void {
-    this.#bucket.setRate(this.#clock.now(), bytesPerSec)
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#serve()
+    if (bytesPerSec === this.bytesPerSec) return
+    this.#bucket.setRate(this.clock.now(), bytesPerSec)
+    this.wake()
   }
 
-  /**
-   * True: go on, the bytes are taken. False: `onReady` is called once, when it is this waiter's turn; its bytes are
-   * taken by then.
-   */
-  take(bytes: number, onReady: () => void): boolean {
-    if (this.#waiting.length === 0 && this.#bucket.take(this.#clock.now(), bytes)) return true
-    this.#waiting.push({ bytes, onReady })
-    this.#arm()
-    return false
+  /** For one more root. @param bytesPerSec its own limit; absent: none */
+  root(bytesPerSec?: number): RootLimiter {
+    return new RootLimiter(this, bytesPerSec)
   }
 
-  cancel(onReady: () => void): void {
-    this.#waiting = this.#waiting.filter(waiter => waiter.onReady !== onReady)
-  }
-
+  /** Nobody is called any more. */
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#waiting = []
+    this.#clearTimer()
+    for (const root of [...this.#roots.keys]) root.stop()
   }
 
-  #serve(): void {
-    for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
-      if (!this.#bucket.take(this.#clock.now(), head.bytes)) break
-      this.#waiting.shift()
-      head.onReady()
+  // for the roots
+
+  waits(root: RootLimiter, waiter: Waiter): boolean {
+    this.#roots.join(root)
+    return this.#serve(waiter)
+  }
+
+  wake(): void {
+    if (this.#roots.size > 0) this.#serve()
+  }
+
+  left(root: RootLimiter): void {
+    this.#roots.leave(root)
+    if (this.#roots.size === 0) this.#clearTimer()
+  }
+
+  giveBack(bytes: number): void {
+    this.#bucket.giveBack(this.clock.now(), bytes)
+    this.wake()
+  }
+
+  /** Lets go whoever may. @param asking the one in whose `take` this happens; returns whether it is among them */
+  #serve(asking?: Waiter): boolean {
+    // who is called here often asks again at once: the loop below comes to that
+    if (this.#serving) return false
+    this.#serving = true
+    let granted = false
+    try {
+      for (;;) {
+        const now = this.clock.now()
+        const root = this.#roots.next(candidate => candidate.allows(now))
+        const head = root?.head
+        if (root === undefined || head === undefined) break
+        const { bytes } = head
+        if (!this.#bucket.take(now, bytes)) break
+        this.#roots.served(root, bytes, root.waiting)
+        root.serve(head.session, bytes, now)
+        if (head === asking) granted = true
+        else head.onReady(bytes)
+      }
+    } finally {
+      this.#serving = false
     }
     this.#arm()
+    return granted
   }
 
   #arm(): void {
-    const head = this.#waiting[0]
-    if (this.#timer !== undefined || head === undefined) return
-    const now = this.#clock.now()
-    this.#timer = setTimeout(
+    const now = this.clock.now()
+    let at = Number.POSITIVE_INFINITY
+    for (const root of this.#roots.keys) {
+      at = Math.min(at, Math.max(root.availableAt(now), this.#bucket.availableAt(now, root.head?.bytes ?? 0)))
+    }
+    if (at === Number.POSITIVE_INFINITY) {
+      this.#clearTimer()
+      return
+    }
+    if (this.#timer !== undefined && this.#timer.at <= at) return
+    this.#clearTimer()
+    const handle = setTimeout(
       () => {
         this.#timer = undefined
         this.#serve()
       },
-      Math.max(1, this.#bucket.availableAt(now, head.bytes) - now)
+      Math.min(MAX_TIMER_MS, Math.max(1, at - now))
     )
+    this.#timer = { at, handle }
+  }
+
+  #clearTimer(): void {
+    clearTimeout(this.#timer?.handle)
+    this.#timer = undefined
   }
 }

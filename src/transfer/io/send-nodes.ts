@@ -2,7 +2,7 @@
 import type { Logger } from '../../base/log.ts'
 import { KIB } from '../../base/units.ts'
 import type { PeerSession } from './peer-session.ts'
-import type { RateLimiter } from './rate-limiter.ts'
+import type { RootLimiter } from './root-limiter.ts'
 import type { PieceStorage } from './seams.ts'
 
 /** DAG nodes of one message together, unless a single one is larger. */
@@ -13,7 +13,7 @@ export interface NodesAnswer {
   readonly storage: PieceStorage
   readonly first: number
   readonly count: number
-  readonly limiter: RateLimiter
+  readonly limiter: RootLimiter
   readonly log: Logger
 }
 
@@ -27,7 +27,7 @@ export async function sendNodes({ session, storage, first, count, limiter, log }
       const bytes = blocks.reduce((sum, block) => sum + block.byteLength, 0)
       await session.whenWritable()
       await new Promise<void>(resolve => {
-        if (limiter.take(bytes, resolve)) resolve()
+        if (limiter.take(session.id, bytes, () => resolve())) resolve()
       })
       session.sendMessage({ type: 'nodes', first: at, total, blocks })
       at += blocks.length

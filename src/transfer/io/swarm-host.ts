@@ -14,6 +14,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { DownloadGate } from './download-gate.ts'
 import { PeerSession, type SessionHandlers } from './peer-session.ts'
 import { RateLimiter } from './rate-limiter.ts'
+import type { Rates } from './root-limits.ts'
 import type { Dialer, PeerStream } from './seams.ts'
 import { SwarmRunner } from './swarm-runner.ts'
 import { Uploader } from './uploader.ts'
@@ -37,6 +38,8 @@ export interface SwarmHostInit {
   /** Bytes a second; absent: no limit. */
   readonly up?: number | undefined
   readonly down?: number | undefined
+  /** The limits of a root alone, when its swarm is opened; `SwarmRunner.limits` changes them. Default: none. */
+  readonly limitsOf?: (root: Uint8Array) => Rates
 }
 
 export interface SwarmHostEvents {
@@ -47,10 +50,10 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, b
 
 export class SwarmHost {
   readonly init: SwarmHostInit
-  readonly upLimiter: RateLimiter
-  readonly downLimiter: RateLimiter
-  readonly gate: DownloadGate
-  readonly uploader: Uploader
+  /** The node's limits; each swarm has its own below them. */
+  readonly limits: { readonly up: RateLimiter; readonly down: RateLimiter }
+  readonly gate = new DownloadGate()
+  readonly uploader = new Uploader()
   readonly pool = new BufferPool(POOLED_BUFFER_BYTES, MAX_IDLE_BUFFERS)
   readonly events = new TypedEvents<SwarmHostEvents>()
   readonly #bans = new BanList()
@@ -62,10 +65,7 @@ export class SwarmHost {
 
   constructor(init: SwarmHostInit) {
     this.init = init
-    this.upLimiter = new RateLimiter(init.clock, init.up)
-    this.downLimiter = new RateLimiter(init.clock, init.down)
-    this.gate = new DownloadGate(this.downLimiter)
-    this.uploader = new Uploader(this.upLimiter)
+    this.limits = { up: new RateLimiter(init.clock, init.up), down: new RateLimiter(init.clock, init.down) }
     this.#ticker = setInterval(() => {
       for (const swarm of this.#swarms.values()) swarm.tick()
     }, TICK_MS)
@@ -102,8 +102,8 @@ export class SwarmHost {
     for (const session of [...this.#ungreeted]) session.abort(new ShoalError('ERR_ABORTED', 'this node is stopping'))
     await Promise.all([...this.#swarms.values()].map(swarm => swarm.stop()))
     this.#swarms.clear()
-    this.upLimiter.stop()
-    this.downLimiter.stop()
+    this.limits.up.stop()
+    this.limits.down.stop()
   }
 
   isBanned(peerId: string): boolean {

@@ -13,6 +13,7 @@ import { dialReason, goodbyeReason } from './end-reasons.ts'
 import { FetchFacts } from './fetch-facts.ts'
 import type { PeerSession, SessionHandlers } from './peer-session.ts'
 import { takePieces } from './piece-intake.ts'
+import { RootLimits } from './root-limits.ts'
 import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
 import { sendNodes } from './send-nodes.ts'
 import type { SwarmHost } from './swarm-host.ts'
@@ -26,7 +27,7 @@ export interface SwarmRunnerEvents {
   'piece:verified': { piece: number }
   /** Held pieces are no longer there: peers were told. */
   'pieces:lost': { pieces: readonly number[] }
-  /** Bytes or nodes arrived: there is life. */
+  /** Bytes or nodes arrived, or a limit of our own holds requests back: this is no stall. */
   progressed: undefined
   /** Every wanted piece is held. */
   completed: undefined
@@ -38,6 +39,7 @@ export class SwarmRunner {
   readonly root: Uint8Array
   readonly events = new TypedEvents<SwarmRunnerEvents>()
   readonly facts = new FetchFacts()
+  readonly limits: RootLimits
   readonly #host: SwarmHost
   readonly #core: Swarm
   readonly #sessions = new Map<number, PeerSession>()
@@ -56,7 +58,8 @@ export class SwarmRunner {
   constructor(host: SwarmHost, root: Uint8Array) {
     this.root = root
     this.#host = host
-    this.#downloads = new Downloads(host.pool, host.gate)
+    this.limits = new RootLimits(host.limits, host.init.limitsOf?.(root) ?? {})
+    this.#downloads = new Downloads(host.pool, host.gate, this.limits.down)
     this.#core = new Swarm({ root, selfId: host.init.selfId, random: host.init.random })
   }
 
@@ -165,7 +168,10 @@ export class SwarmRunner {
       const { up, down } = this.#traffic.count(session, this.#now())
       if (up > 0 || down > 0) moved.push({ session: session.id, down, up })
     }
-    this.#post({ type: 'tick', moved, heldBack: this.#downloads.heldBack() })
+    const heldBack = this.#downloads.heldBack()
+    // a whole request may take minutes under a limit, theirs or ours
+    if (heldBack.length > 0 || moved.some(({ down }) => down > 0)) this.events.emit('progressed', undefined)
+    this.#post({ type: 'tick', moved, heldBack })
   }
 
   /** A fetch that still runs ends with `failed`. */
@@ -174,6 +180,7 @@ export class SwarmRunner {
     this.#stopping.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
     for (const session of this.sessions) session.goodbye('stopping', 'this node no longer serves that root')
     await Promise.allSettled([...this.#background])
+    this.limits.stop()
     this.#downloads.clear()
     if (this.#storage !== undefined) this.#storage.onLost = undefined
   }
@@ -190,6 +197,7 @@ export class SwarmRunner {
   readonly #handlers: SessionHandlers = {
     onMessage: (session, message) => {
       this.#post({ type: 'message', session: session.id, message })
+      if (message.type === 'reject') this.#downloads.rejected(session, message.id)
       if (message.type === 'nodes') this.#takeNodes(session, message.first, message.blocks)
       if (message.type === 'goodbye') {
         this.facts.failed(session.peerId, goodbyeReason(message.code))
@@ -201,6 +209,7 @@ export class SwarmRunner {
     onClosed: session => {
       if (!this.#sessions.delete(session.id)) return
       this.#traffic.end(session, this.#now())
+      this.limits.drop(session.id)
       this.#downloads.forget(session)
       this.#host.uploader.dropSession(session)
       this.#post({ type: 'sessionClosed', session: session.id })
@@ -320,6 +329,7 @@ export class SwarmRunner {
       length,
       piece: storage.pieces.pieceAt(offset) ?? 0,
       storage,
+      limiter: this.limits.up,
       onEnded: sentBytes => this.#post({ type: 'uploadEnded', session: session.id, id, sentBytes }),
       onFailed: err => {
         this.#host.init.log.warn(
@@ -333,7 +343,8 @@ export class SwarmRunner {
   #sendNodes(session: PeerSession, first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
-    const { upLimiter: limiter, init } = this.#host
+    const { init } = this.#host
+    const limiter = this.limits.up
     // answers go out in the order of the requests; not waited for at the stop, as they end with their session
     const before = this.#answering.get(session) ?? Promise.resolve()
     this.#answering.set(

@@ -1,18 +1,22 @@
 /**
  * Sends what peers asked for: one queue for the whole node, so that all roots and peers share the uplink by one order.
  * The pure UploadQueue decides which request is next; this reads it from storage ahead of the wire and feeds the streams
- * as they drain, frame by frame, under the upload limit.
+ * as they drain, frame by frame, under the upload limits of their root and the node.
  */
 import { KIB, MIB } from '../../base/units.ts'
 import { UploadQueue } from '../core/upload-queue.ts'
 import type { PeerSession } from './peer-session.ts'
-import type { RateLimiter } from './rate-limiter.ts'
+import type { RootLimiter } from './root-limiter.ts'
 import type { PieceStorage } from './seams.ts'
 
 /** Payload of one data frame: what may lie ahead of a control message once the stream is full. */
 export const DATA_FRAME_BYTES = 128 * KIB
-/** Under a rate limit frames are smaller, so that slow links stay even. */
-export const LIMITED_FRAME_BYTES = 16 * KIB
+/** Under a limit a frame is what it lets pass in so long, so that it stays even and sessions take short turns … */
+const FRAME_MS = 16
+/** … but no less: below that the limit is even to a frame. */
+const MIN_FRAME_BYTES = KIB
+/** Reads of a root with a limit of its own, apart from MAX_READS: however slow it is, others are served meanwhile. */
+const MAX_READS_OF_LIMITED_ROOT = 8
 /** Reads of one session that are under way or being sent: one is ahead of the wire, and requests gather meanwhile. */
 export const MAX_READS_PER_SESSION = 2
 /** The same for the whole node: what bounds the memory of uploads. */
@@ -29,6 +33,8 @@ export interface UploadJob {
   /** Index of the piece in which the range begins. */
   readonly piece: number
   readonly storage: PieceStorage
+  /** The limits that hold for the root. */
+  readonly limiter: RootLimiter
   /** All bytes were handed to the stream, or the job was cancelled or failed on the way. */
   readonly onEnded: (sentBytes: number) => void
   /** The bytes could not be read. */
@@ -39,6 +45,9 @@ export interface UploadJob {
 interface Read {
   /** Jobs that are not yet out or given up. */
   open: number
+  readonly limiter: RootLimiter
+  /** Whether it is one of MAX_READS. */
+  readonly isCounted: boolean
 }
 
 interface Active {
@@ -52,7 +61,6 @@ interface Active {
 const keyOf = (session: number, id: number) => `${session}:${id}`
 
 export class Uploader {
-  readonly #limiter: RateLimiter
   readonly #queue = new UploadQueue()
   readonly #jobs = new Map<string, UploadJob>()
   readonly #active = new Map<string, Active>()
@@ -61,16 +69,17 @@ export class Uploader {
   /** Per session: reads under way or being sent. */
   readonly #reads = new Map<number, number>()
   #allReads = 0
-  /** Sessions that wait for the limiter, with what to cancel there. */
-  readonly #waiting = new Map<number, () => void>()
-
-  constructor(limiter: RateLimiter) {
-    this.#limiter = limiter
-  }
+  /** Per root: reads under way or being sent. */
+  readonly #readsOf = new Map<RootLimiter, number>()
+  /** Of the sessions that asked for something. */
+  readonly #limiters = new Map<number, RootLimiter>()
+  /** Sessions that wait for their limiter. */
+  readonly #waiting = new Set<number>()
 
   enqueue(job: UploadJob): void {
     const key = keyOf(job.session.id, job.id)
     this.#jobs.set(key, job)
+    this.#limiters.set(job.session.id, job.limiter)
     this.#queue.enqueue({
       session: job.session.id,
       id: job.id,
@@ -105,8 +114,8 @@ export class Uploader {
       this.#end(active)
     }
     this.#lanes.delete(session.id)
-    const waiting = this.#waiting.get(session.id)
-    if (waiting !== undefined) this.#limiter.cancel(waiting)
+    this.#limiters.get(session.id)?.drop(session.id)
+    this.#limiters.delete(session.id)
     this.#waiting.delete(session.id)
     this.#pump()
   }
@@ -117,8 +126,8 @@ export class Uploader {
   }
 
   #pump(): void {
-    while (this.#allReads < MAX_READS) {
-      const first = this.#queue.next(session => (this.#reads.get(session) ?? 0) < MAX_READS_PER_SESSION)
+    for (;;) {
+      const first = this.#queue.next(session => this.#mayRead(session))
       if (first === undefined) return
       const uploads = [first]
       let bytes = first.length
@@ -138,13 +147,22 @@ export class Uploader {
     }
   }
 
+  #mayRead(session: number): boolean {
+    const reads = this.#reads.get(session) ?? 0
+    const limiter = this.#limiters.get(session)
+    if (limiter?.own === undefined) return this.#allReads < MAX_READS && reads < MAX_READS_PER_SESSION
+    // nothing needs to be ahead of a wire that waits, and more of its sessions share the limit
+    return (this.#readsOf.get(limiter) ?? 0) < MAX_READS_OF_LIMITED_ROOT && reads === 0
+  }
+
   /** One read for jobs of one session that follow each other. */
   #begin(jobs: readonly UploadJob[], offset: number, bytes: number): void {
     const [head] = jobs
     if (head === undefined) return
-    const { session, storage } = head
-    const read: Read = { open: jobs.length }
-    this.#allReads += 1
+    const { session, storage, limiter } = head
+    const read: Read = { open: jobs.length, limiter, isCounted: limiter.own === undefined }
+    if (read.isCounted) this.#allReads += 1
+    this.#readsOf.set(limiter, (this.#readsOf.get(limiter) ?? 0) + 1)
     this.#reads.set(session.id, (this.#reads.get(session.id) ?? 0) + 1)
     const lane = this.#lanes.get(session.id) ?? []
     this.#lanes.set(session.id, lane)
@@ -193,10 +211,10 @@ export class Uploader {
     if (!this.#active.delete(keyOf(session.id, id))) return
     active.read.open -= 1
     if (active.read.open > 0) return
-    this.#allReads -= 1
-    const left = (this.#reads.get(session.id) ?? 1) - 1
-    if (left > 0) this.#reads.set(session.id, left)
-    else this.#reads.delete(session.id)
+    const { limiter, isCounted } = active.read
+    if (isCounted) this.#allReads -= 1
+    countDown(this.#reads, session.id)
+    countDown(this.#readsOf, limiter)
   }
 
   #flush(session: PeerSession): void {
@@ -212,25 +230,37 @@ export class Uploader {
         continue
       }
       if (!session.isWritable || this.#waiting.has(session.id)) return
-      const frame = this.#limiter.bytesPerSec === undefined ? DATA_FRAME_BYTES : LIMITED_FRAME_BYTES
-      const bytes = Math.min(frame, left)
-      const send = (active: Active, buffer: Uint8Array) => {
+      const { limiter } = head.job
+      const amount = () => Math.min(frameBytes(limiter.bytesPerSec), left)
+      const send = (active: Active, buffer: Uint8Array, bytes: number) => {
         session.sendData(active.job.id, buffer.subarray(active.sent, active.sent + bytes))
         active.sent += bytes
       }
       const { buffer } = head
       const current = head
-      const onReady = () => {
+      const onReady = (bytes: number) => {
         this.#waiting.delete(session.id)
-        if (!current.cancelled && !session.isClosed) send(current, buffer)
+        if (current.cancelled || session.isClosed) limiter.giveBack(bytes)
+        else send(current, buffer, bytes)
         this.#flush(session)
       }
-      if (!this.#limiter.take(bytes, onReady)) {
-        this.#waiting.set(session.id, onReady)
+      if (!limiter.take(session.id, amount, onReady)) {
+        this.#waiting.add(session.id)
         return
       }
-      send(current, buffer)
+      send(current, buffer, amount())
     }
     if (lane.length === 0) this.#lanes.delete(session.id)
   }
+}
+
+function frameBytes(bytesPerSec: number | undefined): number {
+  if (bytesPerSec === undefined) return DATA_FRAME_BYTES
+  return Math.min(DATA_FRAME_BYTES, Math.max(MIN_FRAME_BYTES, Math.floor((bytesPerSec * FRAME_MS) / 1000)))
+}
+
+function countDown<Key>(counts: Map<Key, number>, key: Key): void {
+  const left = (counts.get(key) ?? 1) - 1
+  if (left > 0) counts.set(key, left)
+  else counts.delete(key)
 }

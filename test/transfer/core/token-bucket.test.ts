@@ -28,9 +28,57 @@ describe('a token bucket', () => {
     const bucket = new TokenBucket(0, 1000, 100)
     bucket.take(0, 100)
     bucket.setRate(0, 10_000, 100)
-    expect(bucket.availableAt(0, 100)).toBe(10)
+    expect(bucket.availableAt(0, 100)).toBe(5)
     bucket.setRate(0, undefined)
     expect(bucket.take(0, 1e9)).toBe(true)
+  })
+
+  it('keeps saved and owed time when its rate is lowered, and bytes when it is raised', () => {
+    const bucket = new TokenBucket(0, 1000)
+    bucket.take(0, 1250)
+    // one second is owed
+    bucket.setRate(0, 100)
+    expect(bucket.availableAt(0, 1)).toBe(1010)
+    bucket.setRate(0, 10_000)
+    expect(bucket.availableAt(0, 1)).toBe(11)
+    const saved = new TokenBucket(0, 1000)
+    saved.setRate(0, 100)
+    expect(saved.take(0, 25)).toBe(true)
+    expect(saved.allows(0, 1)).toBe(false)
+    const raised = new TokenBucket(0, 1000)
+    raised.setRate(0, 4000)
+    expect(raised.take(0, 250)).toBe(true)
+    expect(raised.allows(0, 1)).toBe(false)
+  })
+
+  it('begins empty where there was no limit', () => {
+    const bucket = new TokenBucket(0)
+    bucket.setRate(5000, 1000)
+    expect(bucket.take(5000, 1)).toBe(false)
+    expect(bucket.take(5001, 1)).toBe(true)
+  })
+
+  it('takes back what was not used, up to its burst', () => {
+    const bucket = new TokenBucket(0, 1000, 100)
+    bucket.take(0, 1000)
+    bucket.giveBack(0, 950)
+    expect(bucket.allows(0, 50)).toBe(true)
+    expect(bucket.allows(0, 51)).toBe(true)
+    bucket.giveBack(0, 1e9)
+    bucket.take(0, 100)
+    expect(bucket.allows(0, 1)).toBe(false)
+  })
+
+  it('loses nothing when it is asked late, whatever the size', () => {
+    for (const bytes of [10, 100, 250, 10_000]) {
+      const bucket = new TokenBucket(0, 1000)
+      let [now, taken] = [0, 0]
+      while (now < 100_000) {
+        while (bucket.take(now, bytes)) taken += bytes
+        now = bucket.availableAt(now, bytes) + 100
+      }
+      expect(taken, `${bytes}`).toBeGreaterThanOrEqual(100_000 - 10_000)
+    }
   })
 
   it('keeps to its rate over any sequence', () => {

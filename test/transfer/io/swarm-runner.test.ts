@@ -135,6 +135,76 @@ describe('SwarmRunner', () => {
     expect(storage.have.isFull).toBe(true)
   })
 
+  it('keeps the limit of a root, and a change of it, however fast the machine is', async () => {
+    const { bytes, pieces } = content('limited', [MIB / 4, MIB / 4, MIB / 4])
+    const seeder = network.seeder('seeder', pieces, bytes)
+    const { runner, storage } = network.leecher('leecher', pieces)
+    const rate = 400_000
+    seeder.limits.set({ up: rate })
+    const began = performance.now()
+    const completed = runner.events.once('completed')
+    runner.addPeers([peer('seeder')])
+    await runner.events.once('piece:verified')
+    const seconds = (performance.now() - began) / 1000
+    expect(MIB / 4).toBeLessThanOrEqual(rate * seconds * 1.03 + rate / 4)
+    seeder.limits.set({})
+    await completed
+    expect(Buffer.compare(storage.bytes, bytes)).toBe(0)
+  })
+
+  it('asks no faster than the limits of root and node allow', async () => {
+    const { bytes, pieces } = content('limited', new Array(6).fill(MIB / 4))
+    network.seeder('seeder', pieces, bytes)
+    const { runner } = network.leecher('leecher', pieces)
+    const rate = 1_000_000
+    runner.limits.set({ down: rate })
+    const began = performance.now()
+    const completed = runner.events.once('completed')
+    runner.addPeers([peer('seeder')])
+    await completed
+    const seconds = (performance.now() - began) / 1000
+    // the last request and the burst come on top
+    expect(bytes.byteLength).toBeLessThanOrEqual(rate * seconds * 1.03 + rate / 4 + MIB / 4)
+  })
+
+  it('counts the time in which its own limit holds everything back as no stall', async () => {
+    const { bytes, pieces } = content('slow', new Array(4).fill(MIB / 4))
+    network.seeder('seeder', pieces, bytes)
+    const { runner } = network.leecher('leecher', pieces, { down: 1000 })
+    runner.addPeers([peer('seeder')])
+    await runner.events.once('piece:verified')
+    let signs = 0
+    runner.events.on('progressed', () => signs++)
+    runner.tick()
+    expect(signs).toBe(1)
+    runner.setFetching(false)
+    runner.tick()
+    expect(signs).toBe(1)
+  })
+
+  it('serves other roots while one waits for its own limit', async () => {
+    const other = Uint8Array.from([...ROOT.slice(0, -1), 8])
+    const { bytes, pieces } = large()
+    const seeder = network.host('seeder', { up: 50_000_000 })
+    const leecher = network.host('leecher')
+    const open = (root: Uint8Array) => {
+      const serving = seeder.open(root)
+      serving.attach(new MemoryStorage(pieces, bytes), { fetch: false })
+      const fetching = leecher.open(root)
+      fetching.attach(new MemoryStorage(pieces), { fetch: true })
+      return { serving, fetching }
+    }
+    const slow = open(ROOT)
+    slow.serving.limits.set({ up: 100 })
+    slow.fetching.addPeers([peer('seeder')])
+    await expect.poll(() => slow.serving.sessions.length, { timeout: 30_000 }).toBe(1)
+    const fast = open(other)
+    const completed = fast.fetching.events.once('completed')
+    fast.fetching.addPeers([peer('seeder')])
+    await completed
+    expect(slow.fetching.storage?.have.count).toBe(0)
+  })
+
   it('tells a peer that asks for a root which is not here', async () => {
     network.host('empty')
     const { bytes, pieces } = large()
