@@ -10,9 +10,11 @@ export interface SwarmConfig {
   readonly regularSlots: number
   readonly optimisticSlots: number
   /** Sessions beyond which no peer is dialled, and beyond which none is accepted. */
+  readonly firstDialled: number
   readonly maxDialled: number
   readonly maxSessions: number
   readonly maxPendingDials: number
+  readonly turnoverMs: number
   /** What we accept in flight from one peer, told in hello. */
   readonly maxRequests: number
   readonly maxRequestBytes: number
@@ -31,7 +33,9 @@ export const DEFAULT_CONFIG: SwarmConfig = {
   places: true,
   regularSlots: 4,
   optimisticSlots: 1,
-  maxDialled: 40,
+  firstDialled: 4,
+  maxDialled: 12,
+  turnoverMs: 5 * SECOND_MS,
   maxSessions: 100,
   maxPendingDials: 8,
   maxRequests: 512,

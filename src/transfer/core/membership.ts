@@ -3,14 +3,18 @@
  *
  * Invariant: one session for a peer. A session that ended is in no table here and gets no more actions.
  */
+
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
+import { affinity } from './affinity.ts'
 import type { SwarmConfig } from './config.ts'
 import { PeerPool } from './peer-pool.ts'
 import { Pex } from './pex.ts'
 import { Session } from './session.ts'
 import type { Action, Input, SessionId } from './swarm-io.ts'
 
+/** After the first dial only a few are made for so long: the first to come must not become hubs. */
+const SETTLE_MS = SECOND_MS
 /** How long a peer is not dialled that closed without a word. */
 const WAIT_MS = 5 * SECOND_MS
 
@@ -27,6 +31,8 @@ export class Membership {
   readonly #init: MembershipInit
   readonly #pool: PeerPool
   readonly #pex = new Pex()
+  #beganAt: number | undefined
+  #turnedAt = 0
 
   constructor(init: MembershipInit) {
     this.#init = init
@@ -68,8 +74,9 @@ export class Membership {
   }
 
   /** The session said a hello that fits. */
-  greeted(session: Session): void {
+  greeted(session: Session, now: number): void {
     session.greeted = true
+    if (session.outbound && this.sessions.size > this.#init.config.maxDialled) this.#leaveLeastPreferred(session, now)
     this.#pool.greeted(session.peerId)
     this.#pex.joined(session.id)
   }
@@ -116,12 +123,51 @@ export class Membership {
     this.#pool.wake(now)
   }
 
-  /** Dials as many as there is room for. */
+  /**
+   * Dials as many as there is room for: a few at once, so that there is soon something to fetch, and the others when
+   * more peers are known. Later one at a time that is preferred to one of those we dialled, which is left then.
+   */
   dial(now: number): void {
-    const { maxPendingDials, maxDialled } = this.#init.config
+    const { maxPendingDials, firstDialled, maxDialled, turnoverMs } = this.#init.config
+    this.#beganAt ??= now
     const pending = this.#pool.pending(now)
-    const room = Math.min(maxPendingDials - pending, maxDialled - this.sessions.size - pending)
-    for (const peer of this.#pool.takeDials(room, now)) this.#init.emit({ type: 'dial', peer })
+    const isFirst = now - this.#beganAt < SETTLE_MS
+    const wanted = isFirst ? firstDialled : maxDialled
+    const room = Math.min(maxPendingDials - pending, wanted - this.sessions.size - pending)
+    this.#emitDials(room, isFirst ? 'trust' : 'affinity', now)
+    if (room > 0 || pending > 0 || now - this.#turnedAt < turnoverMs) return
+    this.#turnedAt = now
+    if (this.#pool.bestAffinity(now) > (this.#leastPreferred()?.affinity ?? Number.POSITIVE_INFINITY)) {
+      this.#emitDials(1, 'affinity', now)
+    }
+  }
+
+  #leaveLeastPreferred(newcomer: Session, now: number): void {
+    const least = this.#leastPreferred()
+    if (
+      least === undefined ||
+      least.session === newcomer ||
+      least.affinity >= affinity(this.#init.selfId, newcomer.peerId)
+    )
+      return
+    if (least.session.requests.size === 0 && least.session.uploads.size === 0) {
+      this.end(least.session, 'full', 'other peers are preferred', now)
+    }
+  }
+
+  #emitDials(count: number, order: 'trust' | 'affinity', now: number): void {
+    for (const peer of this.#pool.takeDials(count, now, order)) this.#init.emit({ type: 'dial', peer })
+  }
+
+  /** Among those that we dialled. */
+  #leastPreferred(): { session: Session; affinity: number } | undefined {
+    let least: { session: Session; affinity: number } | undefined
+    for (const session of this.sessions.values()) {
+      if (!session.outbound) continue
+      const value = affinity(this.#init.selfId, session.peerId)
+      if (least === undefined || value < least.affinity) least = { session, affinity: value }
+    }
+    return least
   }
 
   /** Tells the session of the others, when that is due. */

@@ -130,7 +130,7 @@ export class PeerMessages {
       this.#context.end(session, 'protocol', 'a bitfield that does not fit the root')
       return
     }
-    this.#members.greeted(session)
+    this.#members.greeted(session, now)
     this.#exchange?.join(session, now)
     this.#exchange?.downloads.requests.pump(session, now)
     this.#members.exchange(session, now)

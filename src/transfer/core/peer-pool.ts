@@ -2,13 +2,17 @@
  * The peers of the swarm that are known: from providers, links, by hand, and from peer exchange. Says whom to dial next.
  * Never ourselves, never one that is connected, being dialled, banned, or in back-off.
  */
+
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 import { MAX_PEX_ADDRS } from '../protocol/limits.ts'
 import type { PexPeer } from '../protocol/messages.ts'
+import { affinity } from './affinity.ts'
 
 export const MAX_KNOWN_PEERS = 1000
 /** A dial that nobody reported on is over after this. */
 const DIAL_LOST_MS = MINUTE_MS
+/** Of two that hear of each other the one with the greater ID leaves the dial to the other for so long. */
+const YIELD_MS = SECOND_MS
 const BACKOFF_MS = 5 * SECOND_MS
 const MAX_BACKOFF_MS = 10 * MINUTE_MS
 /** Failures after which a peer is forgotten when it is from peer exchange alone. */
@@ -26,6 +30,7 @@ interface Known {
   notBefore: number
   pendingSince: number | undefined
   connected: boolean
+  readonly affinity: number
 }
 
 export class PeerPool {
@@ -58,9 +63,11 @@ export class PeerPool {
         source,
         seeder: peer.seeder,
         failures: 0,
-        notBefore: 0,
+        // who hears of whom does so at the same moment as the other side: two connections would come of it
+        notBefore: source === 'pex' && this.#selfId > peer.id ? now + YIELD_MS : 0,
         pendingSince: undefined,
-        connected: false
+        connected: false,
+        affinity: affinity(this.#selfId, peer.id)
       })
       return
     }
@@ -119,19 +126,33 @@ export class PeerPool {
     for (const [id, until] of this.#bannedUntil) if (until <= now) this.#bannedUntil.delete(id)
   }
 
-  /** Up to `count` peers to dial, marked as being dialled. */
-  takeDials(count: number, now: number): PexPeer[] {
+  /**
+   * Up to `count` peers to dial, marked as being dialled: those that never failed first.
+   * @param order `trust`: those that were found before those of hearsay; `affinity`: whoever is preferred
+   */
+  takeDials(count: number, now: number, order: 'trust' | 'affinity' = 'trust'): PexPeer[] {
     if (count <= 0) return []
     const ready: Known[] = []
     for (const peer of this.#known.values()) {
       if (peer.connected || isPending(peer, now) || now < peer.notBefore) continue
       ready.push(peer)
     }
-    ready.sort((a, b) => a.failures - b.failures || rank(a) - rank(b) || (a.id < b.id ? -1 : 1))
+    const trust = (peer: Known) => (order === 'trust' && peer.source === 'pex' ? 1 : 0)
+    ready.sort((a, b) => a.failures - b.failures || trust(a) - trust(b) || b.affinity - a.affinity)
     return ready.slice(0, count).map(peer => {
       peer.pendingSince = now
       return { id: peer.id, addrs: peer.addrs, seeder: peer.seeder }
     })
+  }
+
+  /** The highest affinity of a peer that could be dialled now and never failed; -1 where there is none. */
+  bestAffinity(now: number): number {
+    let best = -1
+    for (const peer of this.#known.values()) {
+      if (peer.connected || peer.failures > 0 || isPending(peer, now) || now < peer.notBefore) continue
+      best = Math.max(best, peer.affinity)
+    }
+    return best
   }
 
   /** What is known of a peer, for peer exchange. */
@@ -166,8 +187,4 @@ function backoff(failures: number): number {
 /** 0 for a rumour and 1 for one that was found, less for each failure. */
 function worth(peer: Known): number {
   return (peer.source === 'found' ? 1 : 0) - peer.failures
-}
-
-function rank(peer: Known): number {
-  return peer.source === 'found' ? 0 : 1
 }

@@ -15,7 +15,7 @@ const ids = (peers: ReadonlyArray<{ id: string }>) => peers.map(({ id }) => id)
 describe('the peer pool', () => {
   it('dials each peer once, and never ourselves', () => {
     const pool = poolOf('a', 'b', 'self')
-    expect(ids(pool.takeDials(10, 0))).toEqual(['a', 'b'])
+    expect(ids(pool.takeDials(10, 0)).sort()).toEqual(['a', 'b'])
     expect(pool.takeDials(10, 1)).toEqual([])
     expect(pool.pending(1)).toBe(2)
   })
@@ -45,9 +45,9 @@ describe('the peer pool', () => {
   it('dials those first that are likely to answer', () => {
     const pool = poolOf('c', 'b')
     pool.add(peer('a'), 'pex', 0)
-    pool.takeDials(1, 0)
-    pool.dialFailed('b', 0)
-    expect(ids(pool.takeDials(3, HOUR_MS))).toEqual(['c', 'a', 'b'])
+    const [first = ''] = ids(pool.takeDials(1, 0))
+    pool.dialFailed(first, 0)
+    expect(ids(pool.takeDials(3, HOUR_MS))).toEqual([first === 'b' ? 'c' : 'b', 'a', first])
   })
 
   it('leaves a connected peer alone, and waits after it left', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.ts'
 import { MIB, SECOND_MS } from '../../../src/base/units.ts'
 import { Bitfield } from '../../../src/content/bitfield.ts'
+import { affinity } from '../../../src/transfer/core/affinity.ts'
 import type { SwarmConfig } from '../../../src/transfer/core/config.ts'
 import { Swarm } from '../../../src/transfer/core/swarm.ts'
 import type { Action, Input } from '../../../src/transfer/core/swarm-io.ts'
@@ -406,14 +407,28 @@ describe('sessions', () => {
       type: 'peersFound',
       peers: Array.from({ length: 20 }, (_, i) => ({ id: `p${i}`, addrs: [], seeder: true }))
     }
-    expect(new Bench('0000').do(found).length).toBe(8)
-    expect(new Bench().do(found).length).toBe(8)
+    expect(new Bench('0000').do(found).length).toBe(4)
+    expect(new Bench().do(found).length).toBe(4)
     expect(new Bench('1111').do(found)).toEqual([])
     const bench = new Bench('0000')
-    bench.do(found)
-    expect(bench.do({ type: 'dialFailed', peerId: 'p0' }).length).toBe(1)
-    bench.open(1, ALL, 'p1')
-    expect(bench.tick().filter(action => action.startsWith('dial')).length).toBe(1)
+    const [first = ''] = bench.do(found).map(action => action.slice('dial '.length))
+    expect(bench.do({ type: 'dialFailed', peerId: first }).length).toBe(1)
+    // more once there was time to hear of more: at most 8 at a time
+    expect(bench.tick(SECOND_MS).length).toBe(4)
+    expect(bench.tick()).toEqual([])
+  })
+
+  it('are turned over: whom both sides prefer takes the place of the one that is preferred least', () => {
+    const bench = new Bench('0000', { firstDialled: 2, maxDialled: 2, turnoverMs: SECOND_MS })
+    const ids = Array.from({ length: 20 }, (_, i) => `p${i}`).sort((a, b) => affinity('me', a) - affinity('me', b))
+    const [low = '', lower = ''] = ids.slice(0, 2)
+    bench.do({ type: 'peersFound', peers: [low, lower].map(id => ({ id, addrs: [], seeder: true })) })
+    bench.open(1, ALL, low)
+    bench.open(2, ALL, lower)
+    bench.do({ type: 'peersFound', peers: ids.map(id => ({ id, addrs: [], seeder: true })) })
+    const best = ids.at(-1) ?? ''
+    expect(only(bench.tick(SECOND_MS), 'dial')).toEqual([`dial ${best}`])
+    expect(bench.open(3, ALL, best)).toContain('1: disconnect full')
   })
 })
 
