@@ -10,6 +10,8 @@ import { RateMeter } from './rate-meter.ts'
 
 /** Hash, write, and the event loop of the other side. */
 const SLACK_MS = 20
+/** Where a batch takes less time than this, to keep the path full counts for more than to send one after the other. */
+const SHORT_BATCH_MS = 40
 const MAX_WINDOW_BYTES = 32 * MIB
 /** A round trip that was seen so long ago is forgotten: paths change. */
 const FORGET_MS = 60 * SECOND_MS
@@ -33,13 +35,13 @@ export class UplinkWindow {
 
   /** As much is placed: a batch on its way, and what goes out from an offer to the news that it arrived. */
   placeBelow(now: number): number {
-    const ahead = this.#inTime(2 * (this.#tripMs ?? 0) + 2 * SLACK_MS, now)
+    const ahead = this.#inTime(2 * (this.#tripMs ?? 0) + 2 * this.#slackMs(now), now)
     return Math.min(MAX_WINDOW_BYTES, this.#pieceBytes + Math.max(BLOCK_BYTES, ahead))
   }
 
   /** The next batch starts when no more is on its way: a block, and what goes out until news of it could come. */
   startBelow(now: number): number {
-    return Math.min(MAX_WINDOW_BYTES, BLOCK_BYTES + this.#inTime((this.#tripMs ?? 0) + SLACK_MS, now))
+    return Math.min(MAX_WINDOW_BYTES, BLOCK_BYTES + this.#inTime((this.#tripMs ?? 0) + this.#slackMs(now), now))
   }
 
   /** What of a started batch is still on its way. */
@@ -64,6 +66,11 @@ export class UplinkWindow {
     if (this.#tripMs !== undefined && tripMs > this.#tripMs && now - this.#tripAt < FORGET_MS) return
     this.#tripMs = tripMs
     this.#tripAt = now
+  }
+
+  #slackMs(now: number): number {
+    const batchMs = (this.#pieceBytes * SECOND_MS) / Math.max(1, this.#rate.rate(now))
+    return SLACK_MS + Math.max(0, SHORT_BATCH_MS - batchMs)
   }
 
   #inTime(ms: number, now: number): number {
