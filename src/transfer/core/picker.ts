@@ -151,6 +151,11 @@ export class Picker {
 
   // what became of pieces
 
+  /** Whether any piece is on its way from a peer's hands to the disk. */
+  get isVerifying(): boolean {
+    return this.#progress.isVerifying
+  }
+
   /** Peers that gave the blocks of a piece that is verifying. */
   giversOf(piece: number): readonly string[] {
     return this.#progress.giversOf(piece)

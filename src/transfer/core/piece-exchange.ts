@@ -8,11 +8,12 @@ import { MAX_HAVE_RUNS, MAX_OFFER_PIECES } from '../protocol/limits.ts'
 import type { Have, Message } from '../protocol/messages.ts'
 import type { Assembly } from './assembly.ts'
 import { Downloads } from './downloads.ts'
-import type { HaveAnnouncer } from './have-announcer.ts'
+import { HaveAnnouncer } from './have-announcer.ts'
 import { PieceSet, toRuns } from './piece-set.ts'
 import { Serving } from './serving.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
+import type { SessionId } from './swarm-io.ts'
 
 export interface PieceExchangeInit {
   readonly pieces: PieceMap
@@ -33,6 +34,8 @@ export class PieceExchange {
   readonly #haves: HaveAnnouncer
   /** Told to be on their way. */
   readonly #coming = new Set<number>()
+  /** What those who gave are still to be told of. */
+  readonly #receipts = new Map<SessionId, HaveAnnouncer>()
   /** The last that was told. */
   #want: Extract<Message, { type: 'want' }> | undefined
 
@@ -93,6 +96,7 @@ export class PieceExchange {
   gone(session: Session, now: number): void {
     if (session.greeted) this.downloads.leave(session)
     this.serving.gone(session, now)
+    this.#receipts.delete(session.id)
     this.downloads.requests.pumpAll(now)
   }
 
@@ -105,11 +109,7 @@ export class PieceExchange {
     this.#coming.delete(piece)
     const isNew = this.downloads.verified(piece)
     if (!isNew) return
-    for (const session of this.#context.sessions.values()) {
-      if (session.places && givers.includes(session.peerId)) {
-        this.#context.send(session, { type: 'have', runs: [{ first: piece, count: 1 }], coming: [] })
-      }
-    }
+    this.#receipt(piece, givers)
     this.#haves.add(piece, this.pieces.wireSize(piece))
     if (this.#haves.isDue && !this.#context.config.places) this.announce()
     this.serving.placer.held(piece, now)
@@ -129,7 +129,8 @@ export class PieceExchange {
     this.downloads.lost(piece, now)
     if (!wasHeld) return false
     this.serving.lost(piece)
-    if (this.#haves.withdraw(piece)) return true
+    this.#haves.withdraw(piece)
+    for (const receipts of this.#receipts.values()) receipts.withdraw(piece)
     for (const session of this.#context.sessions.values()) {
       this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
     }
@@ -175,8 +176,22 @@ export class PieceExchange {
     this.serving.placer.soon(piece, now)
   }
 
+  /** Who gave it waits to hear that it came: at once for a large piece, with its neighbours for a small one. */
+  #receipt(piece: number, givers: readonly string[]): void {
+    const { picker } = this.downloads
+    for (const session of this.#context.sessions.values()) {
+      if (!session.places || !givers.includes(session.peerId)) continue
+      const receipts = this.#receipts.get(session.id) ?? new HaveAnnouncer()
+      this.#receipts.set(session.id, receipts)
+      receipts.add(piece, this.pieces.wireSize(piece))
+      if (!receipts.isDue && picker.isVerifying) continue
+      for (const message of receipts.take()) this.#context.send(session, message)
+    }
+  }
+
   /** Tells all of what we hold since the last time. */
   announce(): void {
+    for (const receipts of this.#receipts.values()) receipts.take()
     for (const message of this.#haves.take()) {
       for (const session of this.#context.sessions.values()) this.#context.send(session, message)
     }

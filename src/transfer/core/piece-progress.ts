@@ -156,6 +156,10 @@ export class PieceProgress {
 
   // what became of pieces
 
+  get isVerifying(): boolean {
+    return this.#verifying.size > 0
+  }
+
   /** Peers that gave the blocks of a piece that is verifying. */
   giversOf(piece: number): readonly string[] {
     return this.#verifying.get(piece) ?? []
