@@ -270,7 +270,9 @@ export class Picker {
   }
 
   #beginRun(giver: Giver, piece: number): Block | undefined {
-    const run = runAround(this.#pieces, piece, other => this.#isPickable(giver, other))
+    // of one that places no more than it offered
+    const accepts = (other: number) => this.#isPickable(giver, other) && (!giver.places || giver.offered.has(other))
+    const run = runAround(this.#pieces, piece, accepts)
     return this.#progress.begin(run, giver.id, false)
   }
 

@@ -7,6 +7,7 @@ import type { PieceMap } from '../../content/piece-map.ts'
 import { MAX_HAVE_RUNS, MAX_OFFER_PIECES } from '../protocol/limits.ts'
 import type { Have, Message } from '../protocol/messages.ts'
 import type { Assembly } from './assembly.ts'
+import { BLOCK_BYTES } from './config.ts'
 import { Downloads } from './downloads.ts'
 import { HaveAnnouncer } from './have-announcer.ts'
 import { PieceSet, toRuns } from './piece-set.ts'
@@ -112,7 +113,8 @@ export class PieceExchange {
     this.#receipt(piece, givers)
     this.#haves.add(piece, this.pieces.wireSize(piece))
     if (this.#haves.isDue && !this.#context.config.places) this.announce()
-    this.serving.placer.held(piece, now)
+    const isSmall = this.pieces.wireSize(piece) < BLOCK_BYTES
+    this.serving.placer.held(piece, isSmall && this.downloads.picker.isVerifying, now)
   }
 
   /** A piece did not match its hash. */

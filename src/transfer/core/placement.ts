@@ -12,10 +12,9 @@
  * and those that it promised.
  */
 import type { Random } from '../../base/random.ts'
-import { SECOND_MS } from '../../base/units.ts'
+import { KIB, SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import { MAX_OFFER_PIECES } from '../protocol/limits.ts'
-import { runAround } from './assembly.ts'
 import { Availability } from './availability.ts'
 import { type Batch, newBatch } from './batch.ts'
 import { PieceSet } from './piece-set.ts'
@@ -27,6 +26,8 @@ export const UNANSWERED_MS = 2 * SECOND_MS
 export const UNCONFIRMED_MS = 10 * SECOND_MS
 /** A piece that comes to a peer from elsewhere is not offered to it for so long: it has it by then, if all goes well. */
 export const PROMISED_MS = 5 * SECOND_MS
+/** Small pieces are placed together where they begin in the same so many bytes of the piece space. */
+export const BATCH_BYTES = 256 * KIB
 /** Pieces that a session may ask for though it is choked, because they were offered once. */
 const MAX_PERMITTED = 4 * MAX_OFFER_PIECES
 
@@ -233,11 +234,9 @@ export class Placement {
     )
     if (chosen === undefined) return undefined
     const { lane, id, have, off, within } = chosen.taker
-    const { first, count } = runAround(
-      this.#pieces,
-      chosen.piece,
-      piece => this.#rarity.pickable.has(piece) && !have.has(piece) && !off.has(piece) && within?.has(piece) !== false
-    )
+    const isGiven = (piece: number) =>
+      this.#rarity.pickable.has(piece) && !have.has(piece) && !off.has(piece) && within?.has(piece) !== false
+    const { first, count } = this.#groupOf(chosen.piece, isGiven)
     const batch = newBatch(id, now)
     for (let piece = first; piece < first + count; piece++) this.#place(lane, batch, piece)
     return batch
@@ -267,6 +266,21 @@ export class Placement {
         below
       )
     )
+  }
+
+  /**
+   * The piece and those around it in its mebibyte of the piece space. The bounds are the same everywhere: groups that
+   * began anywhere would soon be splinters.
+   */
+  #groupOf(piece: number, accepts: (piece: number) => boolean): { first: number; count: number } {
+    const cellOf = (other: number) => Math.floor(this.#pieces.offset(other) / BATCH_BYTES)
+    const cell = cellOf(piece)
+    const belongs = (other: number) => cellOf(other) === cell && accepts(other)
+    let first = piece
+    while (first > 0 && piece - first < MAX_OFFER_PIECES / 2 && belongs(first - 1)) first -= 1
+    let end = piece + 1
+    while (end < this.#pieces.count && end - first < MAX_OFFER_PIECES && belongs(end)) end += 1
+    return { first, count: end - first }
   }
 
   #place(lane: Lane, batch: Batch, piece: number): void {

@@ -10,11 +10,10 @@
 import type { PieceMap } from '../../content/piece-map.ts'
 import type { Run } from '../protocol/messages.ts'
 import type { Batch } from './batch.ts'
-import { BLOCK_BYTES } from './config.ts'
 import { Outflow } from './outflow.ts'
 import type { Picker } from './picker.ts'
 import { PieceSet } from './piece-set.ts'
-import { Placement } from './placement.ts'
+import { BATCH_BYTES, Placement } from './placement.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import { UplinkWindow } from './uplink-window.ts'
@@ -191,9 +190,10 @@ export class Placer {
     this.fill(now, true)
   }
 
-  /** We hold one more piece. */
-  held(piece: number, now: number): void {
+  /** We hold one more piece. @param more others that came with it follow at once: they are offered together */
+  held(piece: number, more: boolean, now: number): void {
     this.#placement.offerable(piece, true)
+    if (more) return
     this.#pump(now)
     this.fill(now, true)
   }
@@ -299,7 +299,7 @@ function swap(list: Session[], one: number, other: number): void {
 }
 
 function largestBatch(pieces: PieceMap): number {
-  let largest = BLOCK_BYTES
+  let largest = Math.min(BATCH_BYTES, Math.max(1, pieces.byteLength))
   for (let piece = 0; piece < pieces.count; piece++) largest = Math.max(largest, pieces.wireSize(piece))
   return largest
 }
