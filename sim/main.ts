@@ -2,6 +2,7 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { ablate } from './ablation.ts'
 import { plotCurves } from './curves-svg.ts'
 import type { RunResult } from './metrics.ts'
 import { runScenario } from './run.ts'
@@ -20,6 +21,7 @@ const USAGE = `usage: npm run simulate -- [SCENARIO…] [options]
   --markdown FILE  the table of docs/swarm.md
   --core KEY=VALUE a setting of the core in place of its default (see src/transfer/core/config.ts); may be repeated
   --uploader KEY=N the same for the uploader: slots, maxReads, maxReadsPerSession
+  --ablate         in place of the tables: each scenario without one rule of the core after the other, as Markdown
   --list           the scenarios
 `
 
@@ -34,6 +36,7 @@ function main(): number {
       markdown: { type: 'string' },
       core: { type: 'string', multiple: true, default: [] },
       uploader: { type: 'string', multiple: true, default: [] },
+      ablate: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
@@ -62,6 +65,10 @@ function main(): number {
     values.seed === undefined
       ? Array.from({ length: count(values.seeds, '--seeds') }, (_, at) => at + 1)
       : [count(values.seed, '--seed')]
+  if (values.ablate) {
+    process.stdout.write(ablate(scenarios, seeds, what => process.stderr.write(`${what}\n`)))
+    return 0
+  }
   const results: RunResult[] = []
   for (const scenario of scenarios) {
     const runs = seeds.map(seed => {

@@ -1,6 +1,6 @@
 /** What a scenario file (scenarios/*.json) says, checked. Rates in Mbit/s, sizes in MiB or KiB, times in s or ms. */
 import { readFileSync } from 'node:fs'
-import { DEFAULT_CONFIG, type SwarmConfig } from '../src/transfer/core/config.ts'
+import { DEFAULT_CONFIG, RULES, type SwarmConfig } from '../src/transfer/core/config.ts'
 import { METRICS, type MetricName } from './metrics.ts'
 import type { Behaviour } from './sim-peer.ts'
 import type { UploaderSettings } from './sim-uploader.ts'
@@ -125,6 +125,9 @@ export function parseCore(value: unknown): Partial<SwarmConfig> {
   for (const [key, setting] of Object.entries(core)) {
     if (typeof setting !== typeof DEFAULT_CONFIG[key as keyof SwarmConfig])
       throw new Error(`core.${key} has a wrong type`)
+  }
+  for (const rule of list(core['without'] ?? [], 'core.without')) {
+    if (!RULES.some(known => known === rule)) throw new Error(`core.without: ${rule} is not one of ${RULES.join(', ')}`)
   }
   return core as Partial<SwarmConfig>
 }

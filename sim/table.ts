@@ -71,7 +71,7 @@ function limits(metric: MetricName, { min, max }: Target): string {
   ].join(' and ')
 }
 
-function show(metric: MetricName, value: number): string {
+export function show(metric: MetricName, value: number): string {
   if (!Number.isFinite(value)) return 'never'
   if (metric === 'duplicateShare' || metric === 'wastedShare') return `${(value * 100).toFixed(2)} %`
   if (COUNTS.includes(metric)) return String(value)

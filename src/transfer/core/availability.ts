@@ -24,8 +24,11 @@ export class Availability {
   readonly #counts: Uint16Array
   readonly #pickable: PieceSet
   readonly #levels: PieceSet[] = []
+  readonly #isCounting: boolean
 
-  constructor(pieceCount: number) {
+  /** @param counts false: all pieces count as equally rare */
+  constructor(pieceCount: number, counts = true) {
+    this.#isCounting = counts
     this.#counts = new Uint16Array(pieceCount)
     this.#pickable = new PieceSet(pieceCount)
   }
@@ -97,6 +100,7 @@ export class Availability {
   }
 
   #move(piece: number, by: 1 | -1): void {
+    if (!this.#isCounting) return
     const before = this.count(piece)
     const after = before + by
     if (after < 0 || after > 0xffff || piece >= this.#counts.length) return

@@ -1,6 +1,25 @@
 /** What can be tuned in a swarm. The defaults are what the program runs with. */
 import { KIB, MIB, MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 
+/**
+ * Rules that can be left out one by one, to see in the simulator what each is for (docs/swarm.md). The program leaves
+ * none out.
+ */
+export const RULES = [
+  'rarity',
+  'turns',
+  'coming',
+  'soon',
+  'beyond',
+  'neediest',
+  'reciprocity',
+  'busy',
+  'late',
+  'wants',
+  'affinity'
+] as const
+export type Rule = (typeof RULES)[number]
+
 export interface SwarmConfig {
   /** Whether to fetch what is missing from the start; `fetchPaused` changes it. */
   readonly fetch: boolean
@@ -26,6 +45,7 @@ export interface SwarmConfig {
   readonly manifestTimeoutMs: number
   readonly livenessMs: number
   readonly idleMs: number
+  readonly without: readonly Rule[]
 }
 
 export const DEFAULT_CONFIG: SwarmConfig = {
@@ -46,7 +66,8 @@ export const DEFAULT_CONFIG: SwarmConfig = {
   snubMs: 20 * SECOND_MS,
   manifestTimeoutMs: 10 * SECOND_MS,
   livenessMs: 2 * MINUTE_MS,
-  idleMs: MINUTE_MS
+  idleMs: MINUTE_MS,
+  without: []
 }
 
 /** Bytes of a request: a block of a large piece, or a run of small ones. */

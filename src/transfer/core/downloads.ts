@@ -105,6 +105,7 @@ export class Downloads {
 
   /** Whether more is on its way than we can take in soon: who sends it could send to others meanwhile. */
   #isFull(now: number): boolean {
+    if (!this.#context.follows('busy')) return false
     let inFlight = 0
     let rate = 0
     for (const session of this.#context.sessions.values()) {

@@ -131,11 +131,12 @@ export class Membership {
     const { maxPendingDials, firstDialled, maxDialled, turnoverMs } = this.#init.config
     this.#beganAt ??= now
     const pending = this.#pool.pending(now)
-    const isFirst = now - this.#beganAt < SETTLE_MS
+    const mixes = !this.#init.config.without.includes('affinity')
+    const isFirst = mixes && now - this.#beganAt < SETTLE_MS
     const wanted = isFirst ? firstDialled : maxDialled
     const room = Math.min(maxPendingDials - pending, wanted - this.sessions.size - pending)
-    this.#emitDials(room, isFirst ? 'trust' : 'affinity', now)
-    if (room > 0 || pending > 0 || now - this.#turnedAt < turnoverMs) return
+    this.#emitDials(room, isFirst || !mixes ? 'trust' : 'affinity', now)
+    if (!mixes || room > 0 || pending > 0 || now - this.#turnedAt < turnoverMs) return
     this.#turnedAt = now
     if (this.#pool.bestAffinity(now) > (this.#leastPreferred()?.affinity ?? Number.POSITIVE_INFINITY)) {
       this.#emitDials(1, 'affinity', now)

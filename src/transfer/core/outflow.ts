@@ -14,14 +14,14 @@ import type { UplinkWindow } from './uplink-window.ts'
 const MAX_WAIT_MS = 500
 
 export class Outflow {
-  readonly #window: UplinkWindow
+  readonly #window: UplinkWindow | undefined
   readonly #start: (batch: Batch) => void
   /** Offered or asked for. */
   readonly #waiting = new Set<Batch>()
   readonly #started = new Set<Batch>()
 
-  /** @param start hand its requests to the uploader */
-  constructor(window: UplinkWindow, start: (batch: Batch) => void) {
+  /** @param window undefined: all at once @param start hand its requests to the uploader */
+  constructor(window: UplinkWindow | undefined, start: (batch: Batch) => void) {
     this.#window = window
     this.#start = start
   }
@@ -44,7 +44,7 @@ export class Outflow {
 
   /** @param isHeld whether all of it can be sent now @param rarity fewer is sooner */
   pump(isHeld: (batch: Batch) => boolean, rarity: (batch: Batch) => number, now: number): void {
-    while (this.#waiting.size > 0 && this.#onItsWay(now) <= this.#window.startBelow(now)) {
+    while (this.#waiting.size > 0 && this.#hasRoom(now)) {
       let next: Batch | undefined
       let least = Number.POSITIVE_INFINITY
       for (const batch of this.#waiting) {
@@ -62,9 +62,10 @@ export class Outflow {
     }
   }
 
-  #onItsWay(now: number): number {
-    let bytes = 0
-    for (const batch of this.#started) bytes += this.#window.remaining(batch, now)
-    return bytes
+  #hasRoom(now: number): boolean {
+    if (this.#window === undefined) return true
+    let onItsWay = 0
+    for (const batch of this.#started) onItsWay += this.#window.remaining(batch, now)
+    return onItsWay <= this.#window.startBelow(now)
   }
 }

@@ -144,7 +144,10 @@ export class PieceExchange {
     for (const piece of pieces) this.#coming.add(piece)
     const [first = { type: 'have', runs: [], coming: [] } as const, ...rest] = this.#haves.take()
     for (const session of this.#context.sessions.values()) {
-      const coming = session === from || !session.places || !session.greeted ? [] : pieces.slice(0, MAX_OFFER_PIECES)
+      const coming =
+        session === from || !this.#context.follows('coming') || !session.places || !session.greeted
+          ? []
+          : pieces.slice(0, MAX_OFFER_PIECES)
       if (first.runs.length > 0 || coming.length > 0) this.#context.send(session, { ...first, coming })
       for (const message of rest) this.#context.send(session, message)
     }
@@ -163,6 +166,7 @@ export class PieceExchange {
 
   /** Tells those who place what the local reader wants first. */
   prioritised(onlyThese: boolean): void {
+    if (!this.#context.follows('wants')) return
     const { urgent, ahead } = this.downloads.picker.wants
     const runs = (pieces: readonly number[]) =>
       toRuns([...new Set(pieces)].sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS)
@@ -175,7 +179,7 @@ export class PieceExchange {
 
   #arriving(from: Session, piece: number, now: number): void {
     if (from.places) this.#context.send(from, { type: 'arriving', pieces: [piece] })
-    this.serving.placer.soon(piece, now)
+    if (this.#context.follows('soon')) this.serving.placer.soon(piece, now)
   }
 
   /** Who gave it waits to hear that it came: at once for a large piece, with its neighbours for a small one. */

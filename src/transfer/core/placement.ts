@@ -57,6 +57,16 @@ interface Lane {
   isSeeder: boolean
 }
 
+export interface PlacementInit {
+  readonly pieces: PieceMap
+  readonly held: PieceSet
+  readonly random: Random
+  /** False: any piece is as good as another. */
+  readonly byRarity: boolean
+  /** A batch is no longer placed. */
+  readonly onOver: (batch: Batch) => void
+}
+
 interface Lacker {
   readonly lane: Lane
   readonly id: SessionId
@@ -76,12 +86,11 @@ export class Placement {
   readonly #lanes = new Map<SessionId, Lane>()
   readonly #onOver: (batch: Batch) => void
 
-  /** @param onOver a batch is no longer placed */
-  constructor(init: { pieces: PieceMap; held: PieceSet; random: Random; onOver: (batch: Batch) => void }) {
+  constructor(init: PlacementInit) {
     this.#pieces = init.pieces
     this.#random = init.random
     this.#onOver = init.onOver
-    this.#rarity = new Availability(init.pieces.count)
+    this.#rarity = new Availability(init.pieces.count, init.byRarity)
     for (const piece of init.held.ones()) this.offerable(piece, true)
   }
 

@@ -46,11 +46,12 @@ export class Placer {
     this.#picker = picker
     this.#unit = largestBatch(pieces)
     this.#window = new UplinkWindow(this.#unit)
-    this.#outflow = new Outflow(this.#window, batch => this.#start(batch))
+    this.#outflow = new Outflow(context.follows('turns') ? this.#window : undefined, batch => this.#start(batch))
     this.#placement = new Placement({
       pieces,
       held: picker.have,
       random: context.random,
+      byRarity: context.follows('rarity'),
       onOver: batch => this.#outflow.over(batch)
     })
   }
@@ -217,7 +218,7 @@ export class Placer {
   /** Offers as much as the uplink takes. @param beyond a piece that is far rarer than all that wait, even beyond that */
   fill(now: number, beyond = false): void {
     const windowBytes = this.#window.placeBelow(now)
-    const mostBytes = windowBytes + (beyond ? this.#unit : 0)
+    const mostBytes = windowBytes + (beyond && this.#context.follows('beyond') ? this.#unit : 0)
     if (!this.#mayGive || this.#placement.placedBytes >= mostBytes) return
     const takers = this.#takers(now)
     while (takers.length > 0 && this.#placement.placedBytes < mostBytes) {
@@ -227,7 +228,8 @@ export class Placer {
         : Number.POSITIVE_INFINITY
       if (below <= 0) return
       this.#order(takers)
-      const [owed, owing] = this.#picker.missing.isEmpty ? [takers, []] : this.#split(takers)
+      const [owed, owing] =
+        this.#picker.missing.isEmpty || !this.#context.follows('reciprocity') ? [takers, []] : this.#split(takers)
       const batch = this.#placement.place(owed, below, now) ?? this.#placement.place(owing, below, now)
       const session = batch === undefined ? undefined : this.#context.sessions.get(batch.session)
       if (batch === undefined || session === undefined) return
@@ -268,6 +270,7 @@ export class Placer {
   #order(takers: Session[]): void {
     const { random } = this.#context
     for (let at = 0; at < takers.length - 1; at++) swap(takers, at, at + random.below(takers.length - at))
+    if (!this.#context.follows('neediest')) return
     const first = takers
       .slice(0, CHOICES)
       .map(session => ({ session, supplied: this.#placement.supplied(session) }))

@@ -146,7 +146,8 @@ export class Requests {
     if (session.requests.size === 0) return
     session.silentSince ??= session.lastDownAt
     if (now - session.silentSince >= this.#context.config.snubMs) this.#snub(session)
-    if (session.places && now - session.lastDownAt >= session.patienceMs) this.#giveUp(session, now)
+    const isLate = session.places && now - session.lastDownAt >= session.patienceMs
+    if (isLate && this.#context.follows('late')) this.#giveUp(session, now)
   }
 
   /** What it is late with is free for others; it may offer again later, each time after a longer pause. */

@@ -47,6 +47,7 @@ export class Swarm {
     this.#context = {
       config: this.#config,
       random: init.random,
+      follows: rule => !this.#config.without.includes(rule),
       sessions: this.#members.sessions,
       emit,
       send: (session, message) => emit({ type: 'send', session: session.id, message }),
