@@ -7,6 +7,7 @@
  * some credit where pairs meet too rarely to repay; the others get what is left over. As seeder all alike. Among equals
  * chance decides, and of the first few the neediest.
  */
+import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import type { Run } from '../protocol/messages.ts'
 import type { Batch } from './batch.ts'
@@ -22,6 +23,8 @@ import { UplinkWindow } from './uplink-window.ts'
 const CHOICES = 4
 /** Beyond the window a piece is placed that is so many times as rare as all that wait. */
 const RARER = 2
+/** Under a limit of our own so much is placed at most, in time. */
+const LIMITED_AHEAD_MS = 2 * SECOND_MS
 /** A peer that can take no more is left alone for so long. */
 const BUSY_MS = 250
 /**
@@ -39,6 +42,7 @@ export class Placer {
   readonly #outflow: Outflow
   /** Bytes of the largest batch. */
   readonly #unit: number
+  #limit: number | undefined
 
   constructor(context: SwarmContext, pieces: PieceMap, picker: Picker) {
     this.#context = context
@@ -209,6 +213,11 @@ export class Placer {
     this.#placement.broken(session.id, piece)
   }
 
+  /** @param bytesPerSec our own limit; undefined: none */
+  limited(bytesPerSec: number | undefined): void {
+    this.#limit = bytesPerSec
+  }
+
   tick(now: number): void {
     this.#placement.tick(now)
     this.#pump(now)
@@ -221,7 +230,7 @@ export class Placer {
     const mostBytes = windowBytes + (beyond && this.#context.follows('beyond') ? this.#unit : 0)
     if (!this.#mayGive || this.#placement.placedBytes >= mostBytes) return
     const takers = this.#takers(now)
-    while (takers.length > 0 && this.#placement.placedBytes < mostBytes) {
+    while (takers.length > 0 && this.#placement.placedBytes < mostBytes && this.#hasTime) {
       const isBeyond = this.#placement.placedBytes >= windowBytes
       const below = isBeyond
         ? this.#outflow.leastWaiting(batch => this.#placement.rarityOf(batch)) / RARER
@@ -236,6 +245,12 @@ export class Placer {
       this.#outflow.offered(batch)
       this.#context.send(session, { type: 'offer', pieces: [...batch.left.keys()] })
     }
+  }
+
+  /** Under a limit: whoever was offered what cannot be sent soon would take us for a staller. */
+  get #hasTime(): boolean {
+    const { placedBytes } = this.#placement
+    return this.#limit === undefined || placedBytes === 0 || placedBytes <= (this.#limit * LIMITED_AHEAD_MS) / SECOND_MS
   }
 
   get #mayGive(): boolean {

@@ -44,6 +44,8 @@ export type Input =
       readonly moved: ReadonlyArray<{ readonly session: SessionId; readonly down: number; readonly up: number }>
       /** Sessions with requests that we hold back ourselves (rate limit, disk): no fault of theirs that nothing comes. */
       readonly heldBack?: readonly SessionId[]
+      /** The upload limit in force for this swarm, bytes a second; absent: none. */
+      readonly upLimit?: number
     }
   /** Peers that may have the root (providers, link, by hand). Peer exchange comes as a message. */
   | { readonly type: 'peersFound'; readonly peers: readonly PexPeer[] }

@@ -211,7 +211,7 @@ export class Swarm {
 
   // time
 
-  #tick({ moved, heldBack }: Extract<Input, { type: 'tick' }>): void {
+  #tick({ moved, heldBack, upLimit }: Extract<Input, { type: 'tick' }>): void {
     const received = new Set<SessionId>()
     for (const { session: id, down, up } of moved) {
       const session = this.#members.sessions.get(id)
@@ -222,9 +222,12 @@ export class Swarm {
     this.#exchange?.announce()
     const { downloads, serving } = this.#exchange ?? {}
     for (const session of [...this.#members.sessions.values()]) {
-      downloads?.requests.tick(session, received.has(session.id), heldBack?.includes(session.id) === true, this.#now)
+      const isHeldBack = heldBack?.includes(session.id) === true
+      if (isHeldBack) session.lastHeardAt = this.#now
+      downloads?.requests.tick(session, received.has(session.id), isHeldBack, this.#now)
       this.#members.checkLife(session, downloads?.picker.have.isFull === true, this.#now)
     }
+    serving?.placer.limited(upLimit)
     serving?.tick(downloads?.isLeeching !== true, this.#now)
     downloads?.requests.pumpAll(this.#now)
     if (this.#exchange === undefined) this.#nodes.ask(this.#now)

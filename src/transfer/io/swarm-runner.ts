@@ -171,7 +171,8 @@ export class SwarmRunner {
     const heldBack = this.#downloads.heldBack()
     // a whole request may take minutes under a limit, theirs or ours
     if (heldBack.length > 0 || moved.some(({ down }) => down > 0)) this.events.emit('progressed', undefined)
-    this.#post({ type: 'tick', moved, heldBack })
+    const upLimit = this.limits.up.bytesPerSec
+    this.#post({ type: 'tick', moved, heldBack, ...(upLimit !== undefined && { upLimit }) })
   }
 
   /** A fetch that still runs ends with `failed`. */
