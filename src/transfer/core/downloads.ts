@@ -85,7 +85,7 @@ export class Downloads {
 
   /** Pieces that they offer: what we have no use for is declined, so that they offer something else. */
   offered(session: Session, pieces: readonly number[], now: number): void {
-    const open = this.interest.paused ? [] : pieces.filter(piece => this.picker.isOpen(piece))
+    const open = pieces.filter(piece => this.picker.isOpen(piece))
     if (open.length < pieces.length) {
       this.#context.send(session, {
         type: 'decline',
@@ -95,7 +95,7 @@ export class Downloads {
     }
     if (open.length === 0) return
     const untried = session.downBytes === 0 && session.inFlightBytes >= UNTRIED_PIECES * this.#largest
-    if (now < session.coolUntil || untried || this.#isFull(now)) {
+    if (this.interest.paused || now < session.coolUntil || untried || this.#isFull(now)) {
       this.#context.send(session, { type: 'decline', pieces: open, busy: true })
       return
     }

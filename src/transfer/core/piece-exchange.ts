@@ -121,6 +121,7 @@ export class PieceExchange {
   failed(piece: number, now: number): void {
     if (this.pieces.index(piece) === undefined) return
     this.serving.lost(piece)
+    this.#comesNot([piece])
     this.downloads.failed(piece, now)
   }
 
@@ -128,15 +129,16 @@ export class PieceExchange {
   lost(piece: number, now: number): boolean {
     if (this.pieces.index(piece) === undefined) return false
     const wasHeld = this.downloads.picker.have.has(piece)
+    if (wasHeld) {
+      this.serving.lost(piece)
+      this.#haves.withdraw(piece)
+      for (const receipts of this.#receipts.values()) receipts.withdraw(piece)
+      for (const session of this.#context.sessions.values()) {
+        this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
+      }
+    } else this.#comesNot([piece])
     this.downloads.lost(piece, now)
-    if (!wasHeld) return false
-    this.serving.lost(piece)
-    this.#haves.withdraw(piece)
-    for (const receipts of this.#receipts.values()) receipts.withdraw(piece)
-    for (const session of this.#context.sessions.values()) {
-      this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
-    }
-    return true
+    return wasHeld
   }
 
   /** Others need not offer us these. What we got meanwhile is told by the same message. */
@@ -155,9 +157,12 @@ export class PieceExchange {
 
   /** They do not come, after all: others may offer them again. */
   #released({ first, count }: Assembly): void {
-    if (this.#coming.size === 0) return
-    const gone: number[] = []
-    for (let piece = first; piece < first + count; piece++) if (this.#coming.delete(piece)) gone.push(piece)
+    if (this.#coming.size > 0) this.#comesNot(Array.from({ length: count }, (_, at) => first + at))
+  }
+
+  /** Who gave it must hear of that too: it waits for news of its end. */
+  #comesNot(pieces: readonly number[]): void {
+    const gone = pieces.filter(piece => this.#coming.delete(piece))
     if (gone.length === 0) return
     for (const session of this.#context.sessions.values()) {
       if (session.places) this.#context.send(session, { type: 'lost', runs: toRuns(gone) })

@@ -192,8 +192,13 @@ export class Placement {
   /** Pieces [first, end) do not come to them after all. */
   promiseBroken(session: SessionId, first: number, end: number): void {
     const lane = this.#lanes.get(session)
-    if (lane === undefined || lane.promised.size === 0) return
-    for (let piece = first; piece < end; piece++) this.#forgetPromise(lane, piece)
+    if (lane === undefined) return
+    for (const piece of [...lane.promised.keys(), ...lane.placed.keys()]) {
+      if (piece < first || piece >= end) continue
+      this.#forgetPromise(lane, piece)
+      // ours was sent in vain, or was cancelled when it was all on its way
+      this.#unplace(lane, piece)
+    }
   }
 
   /** The piece is no longer to be had here, or its upload failed. */

@@ -29,6 +29,7 @@ export class PeerSession {
   #writable = true
   #closed = false
   #writers: Array<() => void> = []
+  #unsent: Uint8Array[] = []
 
   constructor(id: SessionId, stream: PeerStream, handlers: SessionHandlers) {
     this.id = id
@@ -85,20 +86,24 @@ export class PeerSession {
     await new Promise<void>(resolve => this.#writers.push(resolve))
   }
 
+  /** Messages of one turn of the event loop leave together: each send is a frame of the muxer, a cipher and a write. */
   sendMessage(message: Message): void {
-    this.#send([encodeControlFrame(message)])
+    if (this.#closed) return
+    this.#unsent.push(encodeControlFrame(message))
+    if (this.#unsent.length === 1) queueMicrotask(() => this.#flush())
   }
 
   /** One data frame. The payload is not copied: do not change it afterwards. */
   sendData(requestId: number, payload: Uint8Array): void {
     this.sentBytes += payload.byteLength
-    this.#send([dataFrameHeader(requestId, payload.byteLength), payload])
+    this.#send([...this.#takeUnsent(), dataFrameHeader(requestId, payload.byteLength), payload])
   }
 
   /** Says why, and closes. */
   goodbye(code: GoodbyeCode, message: string): void {
     if (this.#closed) return
     this.sendMessage({ type: 'goodbye', code, message: message.slice(0, 200) })
+    this.#flush()
     this.#end(new ShoalError('ERR_PROTOCOL', `${code}: ${message}`))
     this.stream.close().catch(() => {
       this.stream.abort(new ShoalError('ERR_UNREACHABLE', 'the stream did not close'))
@@ -109,6 +114,17 @@ export class PeerSession {
     if (this.#closed) return
     this.#end(err)
     this.stream.abort(err)
+  }
+
+  #flush(): void {
+    const unsent = this.#takeUnsent()
+    if (unsent.length > 0) this.#send(unsent)
+  }
+
+  #takeUnsent(): Uint8Array[] {
+    const unsent = this.#unsent
+    this.#unsent = []
+    return unsent
   }
 
   #send(chunks: Uint8Array[]): void {

@@ -223,9 +223,9 @@ describe('a leecher', () => {
     bench.open(1, ALL)
     bench.say(1, { type: 'unchoke' })
     expect(bench.do({ type: 'pieceLost', piece: 2 })).toEqual([
+      '1: lost 2+1',
       '1: interested',
-      ...['2', '2.25', '2.5', '2.75'].map(offset => `1: request ${offset}+0.25`),
-      '1: lost 2+1'
+      ...['2', '2.25', '2.5', '2.75'].map(offset => `1: request ${offset}+0.25`)
     ])
     const share = new Bench('1111', { fetch: false })
     share.open(1, ALL)
