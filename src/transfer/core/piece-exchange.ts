@@ -149,6 +149,7 @@ export class PieceExchange {
 
   /** They do not come, after all: others may offer them again. */
   #released({ first, count }: Assembly): void {
+    for (let piece = first; piece < first + count; piece++) this.#notSoon(piece)
     if (this.#coming.size === 0) return
     const gone: number[] = []
     for (let piece = first; piece < first + count; piece++) if (this.#coming.delete(piece)) gone.push(piece)
@@ -156,6 +157,12 @@ export class PieceExchange {
     for (const session of this.#context.sessions.values()) {
       if (session.places) this.#context.send(session, { type: 'lost', runs: toRuns(gone) })
     }
+  }
+
+  /** Its last block is on its way from nobody any more: what was offered of it early is taken back. */
+  #notSoon(piece: number): void {
+    if (this.downloads.picker.have.has(piece) || !this.serving.placer.offers(piece)) return
+    this.serving.lost(piece)
   }
 
   /** Tells those who place what the local reader wants first. */

@@ -109,6 +109,11 @@ export class Placer {
     return true
   }
 
+  /** Whether the piece may be offered: it is held, or will be in a moment. */
+  offers(piece: number): boolean {
+    return this.#placement.isOfferable(piece)
+  }
+
   /** They ask for what was placed with them. Returns whether the request waits for its turn. */
   asked(
     session: Session,

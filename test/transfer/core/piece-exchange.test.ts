@@ -94,6 +94,17 @@ describe('a piece of which all but the last block came', () => {
     expect(only(actions, '5: upload')).toEqual([])
     expect(bench.say(5, ask(2, 2 * MIB))).toEqual(['5: reject 2 notHeld'])
   })
+
+  it('is not offered any longer when its giver goes: who asked is told', () => {
+    const bench = passing()
+    bench.say(5, ask(1, 2 * MIB))
+    expect(bench.do({ type: 'sessionClosed', session: 1 })).toContain('5: reject 1 notHeld')
+    expect(bench.say(5, ask(2, 2 * MIB))).toEqual(['5: reject 2 notHeld'])
+    expect(only(bench.wait(10_000), 'offer')).toEqual([])
+    expect(only(bench.offer(2, 2), 'request')).toEqual(['2: request 2.75+0.25'])
+    bench.completed(2, 1)
+    expect(only(bench.do({ type: 'pieceVerified', piece: 2 }), 'offer')).toEqual(['5: offer 2'])
+  })
 })
 
 describe('what is wanted first', () => {
