@@ -129,8 +129,10 @@ export class PieceExchange {
     this.downloads.lost(piece, now)
     if (!wasHeld) return false
     this.serving.lost(piece)
-    if (this.#haves.withdraw(piece)) return true
+    // before it was announced those that place may have been told already: who gave it was
+    const isUntold = this.#haves.withdraw(piece)
     for (const session of this.#context.sessions.values()) {
+      if (isUntold && !session.places) continue
       this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
     }
     return true

@@ -107,6 +107,17 @@ describe('a piece of which all but the last block came', () => {
   })
 })
 
+describe('a piece that was lost', () => {
+  it('before the others heard of it is told to its giver, who did', () => {
+    const bench = leecher()
+    bench.offer(1, 2)
+    bench.completed(1, 1, 2, 3, 4)
+    bench.do({ type: 'pieceVerified', piece: 2 })
+    expect(only(bench.do({ type: 'pieceLost', piece: 2 }), 'lost')).toContain('1: lost 2+1')
+    expect(only(bench.tick(), 'have')).toEqual([])
+  })
+})
+
 describe('what is wanted first', () => {
   const set = (bench: Bench, first: number, pieces: number, onlyThese = false) =>
     bench.do({
