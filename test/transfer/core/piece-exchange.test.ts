@@ -1,7 +1,7 @@
 /** What we tell of what we hold, of what comes, and of what is wanted. */
 import { describe, expect, it } from 'vitest'
 import { MIB } from '../../../src/base/units.ts'
-import { ALL, ask, Bench, NONE, only } from './bench.ts'
+import { ALL, ask, Bench, hello, NONE, only } from './bench.ts'
 
 /** A leecher; sessions 1 to 3 place, 4 does not. */
 function leecher(held = '0000'): Bench {
@@ -152,5 +152,20 @@ describe('what is wanted first', () => {
     expect(only(set(bench, 0, 0), 'want')).toEqual([])
     set(bench, 1, 1)
     expect(only(set(bench, 0, 0), '1: want')).toEqual(['1: want  then '])
+  })
+
+  it('may name no more pieces than there are', () => {
+    const bench = new Bench('1111')
+    const want = (...urgent: Array<[number, number]>) =>
+      bench.say(1, {
+        type: 'want',
+        urgent: urgent.map(([first, count]) => ({ first, count })),
+        ahead: [{ first: 0, count: 4 }],
+        only: false
+      })
+    bench.open(1)
+    bench.say(1, hello(NONE))
+    expect(want([0, 2], [2, 2])).toEqual([])
+    expect(want([0, 3], [1, 3])).toContain('1: disconnect protocol')
   })
 })
