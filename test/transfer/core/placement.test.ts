@@ -79,7 +79,7 @@ describe('placement', () => {
   })
 
   it('gathers small pieces, no more than 256 KiB and only what the peer lacks', () => {
-    const { placeAll } = setUp({ held: '1'.repeat(100), peers: ['0'.repeat(50) + '1' + '0'.repeat(49)], size: 8 * KIB })
+    const { placeAll } = setUp({ held: '1'.repeat(100), peers: [`${'0'.repeat(50)}1${'0'.repeat(49)}`], size: 8 * KIB })
     const runs = placeAll().map(placed => pieceOf(placed).split(',').map(Number))
     for (const run of runs) {
       expect(run.length).toBeLessThanOrEqual(32)
