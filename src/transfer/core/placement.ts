@@ -138,17 +138,23 @@ export class Placement {
     this.#lanes.delete(id)
   }
 
-  /** They hold pieces that they did not. Returns the bytes of those that were placed with them: they arrived. */
-  gained({ id }: Taker, pieces: readonly number[]): number {
+  /**
+   * They hold pieces that they did not. Returns the bytes of those that were placed with them, and of these what arrived
+   * from us: what was not started came from elsewhere.
+   */
+  gained({ id }: Taker, pieces: readonly number[]): { placedBytes: number; startedBytes: number } {
     const lane = this.#lanes.get(id)
-    if (lane === undefined) return 0
+    if (lane === undefined) return { placedBytes: 0, startedBytes: 0 }
     const before = lane.placedBytes
+    let startedBytes = 0
     for (const piece of pieces) {
+      const batch = lane.placed.get(piece)
+      if (batch?.startedAt !== undefined) startedBytes += batch.left.get(piece) ?? 0
       this.#rarity.increment(piece)
       this.#forgetPromise(lane, piece)
       this.#unplace(lane, piece)
     }
-    return before - lane.placedBytes
+    return { placedBytes: before - lane.placedBytes, startedBytes }
   }
 
   /** They no longer hold these; `have` says so already. */

@@ -71,9 +71,9 @@ export class Placer {
 
   /** They hold these pieces now. */
   gained(session: Session, pieces: readonly number[], now: number): void {
-    const bytes = this.#placement.gained(session, pieces)
-    if (bytes === 0) return
-    this.#window.arrived(bytes, now)
+    const { placedBytes, startedBytes } = this.#placement.gained(session, pieces)
+    if (placedBytes === 0) return
+    if (startedBytes > 0) this.#window.arrived(startedBytes, now)
     this.#pump(now)
     this.fill(now)
   }

@@ -276,13 +276,20 @@ class Model {
         const batch = [...placed.values()][action.nth % Math.max(1, placed.size)]
         if (batch === undefined) return
         batch.askedAt ??= this.now
-        if (action.do === 'send') batch.sentAt ??= this.now
+        if (action.do === 'ask') return
+        batch.startedAt ??= this.now
+        batch.sentAt ??= this.now
         return
       }
       case 'gained': {
         const fresh = [...new Set(action.pieces)].filter(index => have.add(index))
-        const bytes = fresh.reduce((sum, index) => sum + (placed.has(index) ? (SIZES[index] ?? 0) : 0), 0)
-        expect(this.placement.gained(member, fresh)).toBe(bytes)
+        const ours = fresh.filter(index => placed.has(index))
+        const started = ours.filter(index => placed.get(index)?.startedAt !== undefined)
+        const bytesOf = (indexes: number[]) => indexes.reduce((sum, index) => sum + (SIZES[index] ?? 0), 0)
+        expect(this.placement.gained(member, fresh)).toEqual({
+          placedBytes: bytesOf(ours),
+          startedBytes: bytesOf(started)
+        })
         for (const index of fresh) {
           placed.delete(index)
           promised.delete(index)

@@ -48,6 +48,20 @@ describe('a seeder', () => {
     expect(seeder('1'.repeat(8), 4).offers.length).toBe(2)
   })
 
+  it('offers no more ahead to one that has at once all that it was offered: that came from elsewhere', () => {
+    const { bench, offers } = seeder('1'.repeat(200), 1)
+    let pending = offers
+    let placed = 0
+    for (let round = 0; round < 40; round++) {
+      bench.now += 10
+      const [first, ...rest] = pending.map(offer => toward(offer).piece)
+      if (first === undefined) throw new Error('nothing is offered')
+      placed = Math.max(placed, 1 + rest.length)
+      pending = [...rest.map(piece => `1: offer ${piece}`), ...only(bench.has(1, first), 'offer')]
+    }
+    expect(placed).toBe(2)
+  })
+
   it('sends one batch after the other', () => {
     const { bench, offers } = seeder('1111', 1)
     const [one, two] = offers.map(toward)
