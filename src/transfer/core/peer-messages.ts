@@ -2,7 +2,7 @@
  * What a peer says, judged by the rules of docs/protocol.md and given to the part that it concerns. A peer that breaks a
  * rule loses its session.
  */
-import { FEATURE_PLACES, type Have, type Message } from '../protocol/messages.ts'
+import { FEATURE_PLACES, type Have, type Message, type Run } from '../protocol/messages.ts'
 import type { Membership } from './membership.ts'
 import type { NodeMessages } from './node-messages.ts'
 import type { PieceExchange } from './piece-exchange.ts'
@@ -204,7 +204,10 @@ export class PeerMessages {
   #want(session: Session, { urgent, ahead, only }: MessageOf<'want'>, now: number): void {
     if (this.#exchange === undefined) return
     const { pieces: map, serving } = this.#exchange
-    if ([...urgent, ...ahead].some(run => run.first + run.count > map.count)) {
+    const fits = (runs: readonly Run[]) =>
+      runs.every(run => run.first + run.count <= map.count) &&
+      runs.reduce((sum, run) => sum + run.count, 0) <= map.count
+    if (!fits(urgent) || !fits(ahead)) {
       this.#context.end(session, 'protocol', 'pieces that the root does not have')
       return
     }

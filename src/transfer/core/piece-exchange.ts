@@ -131,9 +131,11 @@ export class PieceExchange {
     const wasHeld = this.downloads.picker.have.has(piece)
     if (wasHeld) {
       this.serving.lost(piece)
-      this.#haves.withdraw(piece)
+      // before it was announced those that place may have been told already: who gave it was
+      const isUntold = this.#haves.withdraw(piece)
       for (const receipts of this.#receipts.values()) receipts.withdraw(piece)
       for (const session of this.#context.sessions.values()) {
+        if (isUntold && !session.places) continue
         this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
       }
     } else this.#comesNot([piece])
@@ -157,7 +159,9 @@ export class PieceExchange {
 
   /** They do not come, after all: others may offer them again. */
   #released({ first, count }: Assembly): void {
-    if (this.#coming.size > 0) this.#comesNot(Array.from({ length: count }, (_, at) => first + at))
+    const pieces = Array.from({ length: count }, (_, at) => first + at)
+    for (const piece of pieces) this.#notSoon(piece)
+    if (this.#coming.size > 0) this.#comesNot(pieces)
   }
 
   /** Who gave it must hear of that too: it waits for news of its end. */
@@ -167,6 +171,12 @@ export class PieceExchange {
     for (const session of this.#context.sessions.values()) {
       if (session.places) this.#context.send(session, { type: 'lost', runs: toRuns(gone) })
     }
+  }
+
+  /** Its last block is on its way from nobody any more: what was offered of it early is taken back. */
+  #notSoon(piece: number): void {
+    if (this.downloads.picker.have.has(piece) || !this.serving.placer.offers(piece)) return
+    this.serving.lost(piece)
   }
 
   /** Tells those who place what the local reader wants first. */

@@ -148,17 +148,23 @@ export class Placement {
     this.#lanes.delete(id)
   }
 
-  /** They hold pieces that they did not. Returns the bytes of those that were placed with them: they arrived. */
-  gained({ id }: Taker, pieces: readonly number[]): number {
+  /**
+   * They hold pieces that they did not. Returns the bytes of those that were placed with them, and of these what arrived
+   * from us: what was not started came from elsewhere.
+   */
+  gained({ id }: Taker, pieces: readonly number[]): { placedBytes: number; startedBytes: number } {
     const lane = this.#lanes.get(id)
-    if (lane === undefined) return 0
+    if (lane === undefined) return { placedBytes: 0, startedBytes: 0 }
     const before = lane.placedBytes
+    let startedBytes = 0
     for (const piece of pieces) {
+      const batch = lane.placed.get(piece)
+      if (batch?.startedAt !== undefined) startedBytes += batch.left.get(piece) ?? 0
       this.#rarity.increment(piece)
       this.#forgetPromise(lane, piece)
       this.#unplace(lane, piece)
     }
-    return before - lane.placedBytes
+    return { placedBytes: before - lane.placedBytes, startedBytes }
   }
 
   /** They no longer hold these; `have` says so already. */
@@ -283,13 +289,14 @@ export class Placement {
   }
 
   /**
-   * The piece and those around it in its mebibyte of the piece space. The bounds are the same everywhere: groups that
-   * began anywhere would soon be splinters.
+   * A large piece alone, a small one and those around it that begin in the same stretch of the piece space. The bounds
+   * are the same everywhere: groups that began anywhere would soon be splinters.
    */
   #groupOf(piece: number, accepts: (piece: number) => boolean): { first: number; count: number } {
     const cellOf = (other: number) => Math.floor(this.#pieces.offset(other) / BATCH_BYTES)
     const cell = cellOf(piece)
-    const belongs = (other: number) => cellOf(other) === cell && accepts(other)
+    const isSmall = (other: number) => this.#pieces.wireSize(other) < BATCH_BYTES
+    const belongs = (other: number) => cellOf(other) === cell && isSmall(other) && isSmall(piece) && accepts(other)
     let first = piece
     while (first > 0 && piece - first < MAX_OFFER_PIECES / 2 && belongs(first - 1)) first -= 1
     let end = piece + 1

@@ -75,9 +75,9 @@ export class Placer {
 
   /** They hold these pieces now. */
   gained(session: Session, pieces: readonly number[], now: number): void {
-    const bytes = this.#placement.gained(session, pieces)
-    if (bytes === 0) return
-    this.#window.arrived(bytes, now)
+    const { placedBytes, startedBytes } = this.#placement.gained(session, pieces)
+    if (placedBytes === 0) return
+    if (startedBytes > 0) this.#window.arrived(startedBytes, now)
     this.#pump(now)
     this.fill(now)
   }
@@ -113,6 +113,11 @@ export class Placer {
     return true
   }
 
+  /** Whether the piece may be offered: it is held, or will be in a moment. */
+  offers(piece: number): boolean {
+    return this.#placement.isOfferable(piece)
+  }
+
   /** They ask for what was placed with them. Returns whether the request waits for its turn. */
   asked(
     session: Session,
@@ -121,7 +126,11 @@ export class Placer {
     now: number
   ): boolean {
     const batch = this.#placement.batchOf(session.id, first)
-    if (batch === undefined || batch.startedAt !== undefined) return false
+    if (batch === undefined) return false
+    if (batch.startedAt !== undefined) {
+      batch.sentAt = undefined
+      return false
+    }
     if (batch.askedAt === undefined) this.#window.answered(now - batch.offeredAt, now)
     batch.askedAt ??= now
     batch.requests.push(request)
@@ -129,16 +138,18 @@ export class Placer {
     return true
   }
 
-  /** Returns whether the request waited for its turn: then it is forgotten. */
+  /**
+   * Returns whether the request waited for its turn: then it is forgotten. With its last request the whole batch is over.
+   */
   cancelled(session: Session, first: number, id: number): boolean {
     const batch = this.#placement.batchOf(session.id, first)
-    const at = batch?.requests.findIndex(request => request.id === id) ?? -1
-    if (batch === undefined || at < 0) return false
-    batch.requests.splice(at, 1)
-    if (batch.requests.length === 0) {
+    if (batch === undefined) return false
+    const at = batch.requests.findIndex(request => request.id === id)
+    if (at >= 0) batch.requests.splice(at, 1)
+    if (!this.#owes(session, batch)) {
       for (const piece of [...batch.left.keys()]) this.#placement.broken(session.id, piece)
     }
-    return true
+    return at >= 0
   }
 
   /** These come to them from elsewhere. */
@@ -181,7 +192,7 @@ export class Placer {
       return
     }
     const batch = this.#placement.batchOf(session.id, piece)
-    if (batch === undefined) return
+    if (batch === undefined || this.#owes(session, batch)) return
     batch.sentAt = now
     if (session.places) return
     // it says nothing of what comes: what the stream took is all that is known
@@ -299,6 +310,15 @@ export class Placer {
       return true
     }
     this.#outflow.pump(isHeld, batch => this.#placement.rarityOf(batch), now)
+  }
+
+  /** Whether a request of theirs for the batch has not ended. */
+  #owes(session: Session, batch: Batch): boolean {
+    for (const { offset } of session.uploads.values()) {
+      const piece = this.#pieces.pieceAt(offset)
+      if (piece !== undefined && this.#placement.batchOf(session.id, piece) === batch) return true
+    }
+    return false
   }
 
   #start(batch: Batch): void {

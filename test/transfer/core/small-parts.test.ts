@@ -166,6 +166,25 @@ describe('a piece set', () => {
     )
   })
 
+  it('finds the next index that two others lack', () => {
+    const within = fc.option(pieces, { nil: undefined })
+    fc.assert(
+      fc.property(pieces, pieces, pieces, within, fc.nat(SIZE), fc.nat(SIZE + 5), (a, b, c, d, from, end) => {
+        const found = build(a).nextOutside(build(b), build(c), {
+          from,
+          end,
+          within: d === undefined ? undefined : build(d)
+        })
+        const naive = a.filter(
+          index =>
+            index >= from && index < end && !b.includes(index) && !c.includes(index) && d?.includes(index) !== false
+        )
+        expect(found).toBe(naive.length === 0 ? -1 : Math.min(...naive))
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
   it('turns into a bitfield and back, and into runs', () => {
     fc.assert(
       fc.property(pieces, indexes => {

@@ -2,106 +2,12 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.ts'
 import { MIB, SECOND_MS } from '../../../src/base/units.ts'
-import { Bitfield } from '../../../src/content/bitfield.ts'
 import { affinity } from '../../../src/transfer/core/affinity.ts'
-import type { SwarmConfig } from '../../../src/transfer/core/config.ts'
 import { Swarm } from '../../../src/transfer/core/swarm.ts'
-import type { Action, Input } from '../../../src/transfer/core/swarm-io.ts'
-import type { Have, Message } from '../../../src/transfer/protocol/messages.ts'
-import { pieceMap, ROOT } from './mini-sim.ts'
-
-const SIZES = [MIB, MIB, MIB, MIB]
-const PIECES = pieceMap(SIZES)
-
-function field(digits: string): Bitfield {
-  const bits = new Bitfield(digits.length)
-  for (const [piece, digit] of [...digits].entries()) if (digit === '1') bits.add(piece)
-  return bits
-}
-
-const hello = (have: Have, rest: Partial<Extract<Message, { type: 'hello' }>> = {}): Message => ({
-  type: 'hello',
-  root: ROOT,
-  features: 0,
-  manifest: true,
-  have,
-  maxRequests: 100,
-  maxRequestBytes: 16 * MIB,
-  ...rest
-})
-
-/** A swarm, and what it did about each input. */
-class Bench {
-  readonly swarm: Swarm
-  now = 0
-
-  constructor(held?: string, config: Partial<SwarmConfig> = {}) {
-    this.swarm = new Swarm({ root: ROOT, selfId: 'me', random: seededRandom(3), config })
-    if (held !== undefined) this.load(held)
-  }
-
-  load(held: string): string[] {
-    return this.do({ type: 'manifestReady', pieces: PIECES, nodeCount: 3, have: field(held) })
-  }
-
-  do(input: Input): string[] {
-    return this.swarm.handle(input, this.now).map(brief)
-  }
-
-  open(session: number, have?: Have, peerId = `peer${session}`): string[] {
-    const actions = this.do({ type: 'sessionOpened', session, peerId, outbound: true })
-    return have === undefined ? actions : this.say(session, hello(have))
-  }
-
-  say(session: number, message: Message): string[] {
-    return this.do({ type: 'message', session, message })
-  }
-
-  tick(ms = 250, moved: Array<{ session: number; down: number; up: number }> = []): string[] {
-    this.now += ms
-    return this.do({ type: 'tick', moved })
-  }
-}
-
-function brief(action: Action): string {
-  switch (action.type) {
-    case 'send': {
-      const { message } = action
-      if (message.type === 'reject') return `${action.session}: reject ${message.id} ${message.code}`
-      if (message.type === 'hello' || message.type === 'haveBitfield') {
-        return `${action.session}: ${message.type} ${message.have.kind}`
-      }
-      if (message.type === 'have' || message.type === 'lost') {
-        return `${action.session}: ${message.type} ${message.runs.map(run => `${run.first}+${run.count}`).join(',')}`
-      }
-      return `${action.session}: ${message.type}`
-    }
-    case 'disconnect':
-      return `${action.session}: disconnect ${action.code}`
-    case 'request':
-    case 'upload':
-      return `${action.session}: ${action.type} ${action.offset / MIB}+${action.length / MIB}`
-    case 'cancelRequest':
-    case 'cancelUpload':
-      return `${action.session}: ${action.type} ${action.id}`
-    case 'sendNodes':
-      return `${action.session}: sendNodes ${action.first}+${action.count}`
-    case 'verify':
-      return `verify ${action.first}+${action.count}`
-    case 'dial':
-      return `dial ${action.peer.id}`
-    case 'ban':
-      return `ban ${action.peerId}`
-    case 'completed':
-      return 'completed'
-  }
-}
-
-const ALL: Have = { kind: 'all' }
-const NONE: Have = { kind: 'none' }
-const bits = (digits: string): Have => ({ kind: 'bitfield', bytes: field(digits).bytes })
-const ask = (id: number, offset = 0, length = MIB): Message => ({ type: 'request', id, offset, length })
-const only = (actions: readonly string[], what: string) => actions.filter(action => action.includes(what))
+import type { Input } from '../../../src/transfer/core/swarm-io.ts'
+import type { Message } from '../../../src/transfer/protocol/messages.ts'
+import { ALL, ask, Bench, bits, hello, NONE, only } from './bench.ts'
+import { ROOT } from './mini-sim.ts'
 
 describe('hello', () => {
   it('is sent at once, and says what is held', () => {
@@ -256,7 +162,7 @@ describe('a seeder', () => {
   }
 
   it('unchokes at once and offers', () => {
-    expect(interested(new Bench('1111'), 1)).toEqual(['1: unchoke', '1: offer', '1: offer'])
+    expect(interested(new Bench('1111'), 1)).toEqual(['1: unchoke', '1: offer 0', '1: offer 1'])
   })
 
   it('accepts what it holds, from who may ask', () => {

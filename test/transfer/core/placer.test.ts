@@ -1,0 +1,211 @@
+/** Who is given what, and when. */
+import { describe, expect, it } from 'vitest'
+import { MIB, SECOND_MS } from '../../../src/base/units.ts'
+import type { SwarmConfig } from '../../../src/transfer/core/config.ts'
+import { ALL, ask, Bench, NONE, only } from './bench.ts'
+
+/** A seeder, and so many leechers that place. Returns what it offered at first too. */
+function seeder(held: string, leechers: number, config: Partial<SwarmConfig> = {}): { bench: Bench; offers: string[] } {
+  const bench = new Bench(held, config)
+  const offers: string[] = []
+  for (let session = 1; session <= leechers; session++) offers.push(...join(bench, session))
+  return { bench, offers }
+}
+
+/** A leecher that places what it uploads. */
+function join(bench: Bench, session: number, have = NONE): string[] {
+  bench.openPlacer(session, have)
+  return only(bench.say(session, { type: 'interested' }), 'offer')
+}
+
+const toward = (offer: string) => {
+  const [session = '', piece = ''] = offer.split(': offer ')
+  return { session: Number(session), piece: Number(piece) }
+}
+
+describe('a seeder', () => {
+  it('offers each piece once before any twice', () => {
+    for (const count of [8, 20]) {
+      const { bench, offers: pending } = seeder('1'.repeat(count), 2)
+      const order: number[] = []
+      const seen = new Set<string>()
+      for (let offer = pending.shift(); offer !== undefined; offer = pending.shift()) {
+        const { session, piece } = toward(offer)
+        seen.add(offer)
+        order.push(piece)
+        bench.say(session, ask(order.length, piece * MIB))
+        bench.do({ type: 'uploadEnded', session, id: order.length, sentBytes: MIB })
+        bench.now += 50
+        pending.push(...only(bench.has(session, piece), 'offer'))
+      }
+      expect(new Set(order.slice(0, count)).size).toBe(count)
+      expect(seen.size).toBe(2 * count)
+      expect(order.length).toBe(2 * count)
+    }
+  })
+
+  it('keeps a piece and a block placed at first, whoever is there', () => {
+    expect(seeder('1'.repeat(8), 4).offers.length).toBe(2)
+  })
+
+  it('offers no more ahead to one that has at once all that it was offered: that came from elsewhere', () => {
+    const { bench, offers } = seeder('1'.repeat(200), 1)
+    let pending = offers
+    let placed = 0
+    for (let round = 0; round < 40; round++) {
+      bench.now += 10
+      const [first, ...rest] = pending.map(offer => toward(offer).piece)
+      if (first === undefined) throw new Error('nothing is offered')
+      placed = Math.max(placed, 1 + rest.length)
+      pending = [...rest.map(piece => `1: offer ${piece}`), ...only(bench.has(1, first), 'offer')]
+    }
+    expect(placed).toBe(2)
+  })
+
+  it('sends one batch after the other', () => {
+    const { bench, offers } = seeder('1111', 1)
+    const [one, two] = offers.map(toward)
+    if (one === undefined || two === undefined) throw new Error('nothing was offered')
+    expect(only(bench.say(1, ask(1, one.piece * MIB)), 'upload').length).toBe(1)
+    expect(only(bench.say(1, ask(2, two.piece * MIB)), 'upload')).toEqual([])
+    const arriving = bench.say(1, { type: 'arriving', pieces: [one.piece] })
+    expect(only(arriving, 'upload')).toEqual([`1: upload ${two.piece}+1`])
+  })
+
+  it('goes by what the stream took where the peer says nothing: when all of it was taken', () => {
+    const bench = new Bench('1111')
+    bench.open(1, NONE)
+    const [one, two] = only(bench.say(1, { type: 'interested' }), 'offer').map(toward)
+    if (one === undefined || two === undefined) throw new Error('nothing was offered')
+    const quarter = MIB / 4
+    for (let id = 1; id <= 4; id++) bench.say(1, ask(id, one.piece * MIB + (id - 1) * quarter, quarter))
+    bench.say(1, ask(5, two.piece * MIB))
+    for (let id = 1; id <= 3; id++) {
+      expect(only(bench.do({ type: 'uploadEnded', session: 1, id, sentBytes: quarter }), 'upload')).toEqual([])
+    }
+    const last = bench.do({ type: 'uploadEnded', session: 1, id: 4, sentBytes: quarter })
+    expect(only(last, 'upload')).toEqual([`1: upload ${two.piece}+1`])
+  })
+
+  it('does not give up on a piece of which a part is not sent yet: the uplink may be slow', () => {
+    const { bench, offers } = seeder('1111', 1)
+    const [piece = 0] = offers.map(offer => toward(offer).piece)
+    for (let id = 1; id <= 4; id++) bench.say(1, ask(id, (piece + (id - 1) / 4) * MIB, MIB / 4))
+    bench.do({ type: 'uploadEnded', session: 1, id: 1, sentBytes: MIB / 4 })
+    expect(bench.wait(30 * SECOND_MS)).not.toContain(`1: offer ${piece}`)
+    for (let id = 2; id <= 4; id++) bench.do({ type: 'uploadEnded', session: 1, id, sentBytes: MIB / 4 })
+    bench.decline(
+      1,
+      [0, 1, 2, 3].filter(other => other !== piece)
+    )
+    expect(only(bench.wait(9 * SECOND_MS), `1: offer ${piece}`)).toEqual([])
+    expect(only(bench.wait(2 * SECOND_MS), `1: offer ${piece}`).length).toBe(1)
+  })
+
+  it('does not send the rest of what was cancelled', () => {
+    const { bench, offers } = seeder('1111', 1)
+    const [one, two] = offers.map(toward)
+    if (one === undefined || two === undefined) throw new Error('nothing was offered')
+    bench.say(1, ask(1, one.piece * MIB))
+    bench.say(1, ask(2, two.piece * MIB))
+    expect(only(bench.say(1, { type: 'cancel', id: 2 }), 'cancelUpload')).toEqual([])
+    expect(only(bench.has(1, one.piece), 'upload')).toEqual([])
+  })
+
+  it('is done with a piece whose requests were cancelled, though it was being sent', () => {
+    const { bench, offers } = seeder('11', 1)
+    const [piece = 0] = offers.map(offer => toward(offer).piece)
+    bench.say(1, ask(1, piece * MIB, MIB / 2))
+    bench.say(1, ask(2, (piece + 0.5) * MIB, MIB / 2))
+    bench.do({ type: 'uploadEnded', session: 1, id: 1, sentBytes: MIB / 2 })
+    expect(bench.tick()).not.toContain(`1: offer ${piece}`)
+    bench.say(1, { type: 'cancel', id: 2 })
+    expect(bench.tick()).toContain(`1: offer ${piece}`)
+  })
+
+  it('does not offer for five seconds what comes from elsewhere, and then again', () => {
+    const { bench } = seeder('11', 1)
+    expect(bench.decline(1, [0, 1])).toEqual([])
+    expect(only(bench.wait(4 * SECOND_MS), 'offer')).toEqual([])
+    expect(only(bench.wait(2 * SECOND_MS), 'offer').length).toBe(2)
+    bench.coming(1, 0, 1)
+    expect(only(bench.say(1, { type: 'lost', runs: [{ first: 0, count: 1 }] }), 'offer')).toEqual(['1: offer 0'])
+  })
+
+  it('leaves one alone for 250 ms that can take no more, and offers to others', () => {
+    const { bench, offers } = seeder('1111', 1)
+    join(bench, 2)
+    const pieces = offers.map(offer => toward(offer).piece)
+    expect(only(bench.decline(1, pieces, true), 'offer').map(offer => toward(offer).session)).toEqual([2, 2])
+    bench.decline(2, [0, 1, 2, 3], true)
+    bench.now += 249
+    expect(only(bench.do({ type: 'tick', moved: [] }), 'offer')).toEqual([])
+    expect(only(bench.tick(1), 'offer').length).toBe(2)
+  })
+
+  it('offers first what is wanted', () => {
+    const { bench } = seeder('1'.repeat(20), 1)
+    bench.decline(1, [...Array(20).keys()])
+    bench.say(1, { type: 'want', urgent: [{ first: 7, count: 1 }], ahead: [{ first: 12, count: 1 }], only: true })
+    const lost = bench.say(1, { type: 'lost', runs: [{ first: 0, count: 20 }] })
+    expect(only(lost, 'offer')).toEqual(['1: offer 12', '1: offer 7'])
+  })
+
+  it('places nothing when it has no slots, or places nothing at all', () => {
+    for (const config of [{ regularSlots: 0, optimisticSlots: 0 }, { places: false }]) {
+      const { bench, offers } = seeder('1111', 2, config)
+      expect([...offers, ...only(bench.wait(5 * SECOND_MS), 'offer')]).toEqual([])
+    }
+  })
+
+  it('offers nothing to who wants nothing, or to who left', () => {
+    const { bench } = seeder('1111', 1)
+    bench.say(1, { type: 'notInterested' })
+    expect(only(bench.wait(5 * SECOND_MS), 'offer')).toEqual([])
+    join(bench, 2)
+    bench.do({ type: 'sessionClosed', session: 2 })
+    expect(only(bench.wait(5 * SECOND_MS), 'offer')).toEqual([])
+  })
+})
+
+describe('a leecher', () => {
+  const leecher = '1'.repeat(30).padEnd(40, '0')
+
+  it('gives to those who gave before those who owe', () => {
+    for (const generous of [1, 2]) {
+      const bench = new Bench(leecher)
+      for (const session of [1, 2]) bench.openPlacer(session, NONE)
+      const moved = [1, 2].map(session => ({
+        session,
+        down: session === generous ? 4 * MIB : 0,
+        up: session === generous ? 0 : 4 * MIB
+      }))
+      bench.tick(250, moved)
+      const offers = [1, 2].flatMap(session => only(bench.say(session, { type: 'interested' }), 'offer'))
+      // the other is there alone at first
+      const settled = [...offers, ...only(bench.wait(10 * SECOND_MS), 'offer')].slice(2).map(toward)
+      expect(settled.length).toBeGreaterThan(4)
+      expect(new Set(settled.map(({ session }) => session))).toEqual(new Set([generous]))
+    }
+  })
+
+  it('gives what is left over to those who owe', () => {
+    const bench = new Bench(leecher)
+    bench.openPlacer(1, NONE)
+    bench.tick(250, [{ session: 1, down: 0, up: 40 * MIB }])
+    expect(only(bench.say(1, { type: 'interested' }), 'offer').length).toBe(2)
+  })
+
+  it('as seeder gives to all alike', () => {
+    const bench = new Bench('1'.repeat(40))
+    for (const session of [1, 2]) join(bench, session)
+    bench.tick(250, [{ session: 1, down: 0, up: 40 * MIB }])
+    const offers = only(bench.wait(20 * SECOND_MS), 'offer').map(toward)
+    expect(new Set(offers.map(({ session }) => session)).size).toBe(2)
+  })
+
+  it('offers nothing to a seeder', () => {
+    const bench = new Bench(leecher)
+    expect(join(bench, 1, ALL)).toEqual([])
+  })
+})

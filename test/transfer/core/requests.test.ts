@@ -1,0 +1,111 @@
+/** What becomes of requests for what was offered. */
+import { describe, expect, it } from 'vitest'
+import { KIB, SECOND_MS } from '../../../src/base/units.ts'
+import { ALL, Bench, only } from './bench.ts'
+
+const isSnubbed = (bench: Bench) => bench.swarm.snapshot(bench.now).sessions[0]?.snubbed
+
+describe('a peer that offered and gives nothing', () => {
+  it('is given up after five seconds: others may give its pieces, and what it offers is declined for ten', () => {
+    const bench = new Bench('0000')
+    bench.openPlacer(1, ALL)
+    bench.openPlacer(2, ALL)
+    bench.offer(1, 2)
+    expect(bench.wait(5 * SECOND_MS - 1)).toEqual([])
+    expect(bench.offer(2, 2)).toEqual(['2: decline 2 coming'])
+    const givenUp = bench.tick(1)
+    expect(only(givenUp, 'cancelRequest')).toEqual([1, 2, 3, 4].map(id => `1: cancelRequest ${id}`))
+    expect(givenUp).toContain('2: lost 2+1')
+    expect(only(bench.offer(2, 2), 'request').length).toBe(4)
+    bench.wait(SECOND_MS)
+    expect(bench.offer(1, 3)).toEqual(['1: decline 3 busy'])
+    bench.now += 9 * SECOND_MS - 1
+    expect(bench.offer(1, 3)).toEqual(['1: decline 3 busy'])
+    bench.now += 1
+    expect(only(bench.offer(1, 3), 'request').length).toBe(4)
+  })
+
+  it('is left alone twice as long each time, until it gives something', () => {
+    const bench = new Bench('0000')
+    bench.openPlacer(1, ALL)
+    const coolMs = () => {
+      bench.offer(1, 2)
+      bench.wait(5 * SECOND_MS)
+      const since = bench.now
+      while (only(bench.offer(1, 2), 'busy').length > 0) bench.now += SECOND_MS
+      bench.wait(5 * SECOND_MS)
+      return bench.now - since
+    }
+    const first = coolMs()
+    bench.now += 200 * SECOND_MS
+    const later = coolMs()
+    expect(later).toBeGreaterThan(1.5 * first)
+    bench.tick(250, [{ session: 1, down: 1, up: 0 }])
+    bench.now += 2000 * SECOND_MS
+    expect(coolMs()).toBe(first)
+  })
+
+  it('is snubbed once it gave nothing for 20 s', () => {
+    const bench = new Bench('0000')
+    bench.openPlacer(1, ALL)
+    bench.offer(1, 2)
+    bench.wait(15 * SECOND_MS)
+    bench.offer(1, 2)
+    bench.wait(4750)
+    expect(isSnubbed(bench)).toBe(false)
+    bench.wait(250)
+    expect(isSnubbed(bench)).toBe(true)
+  })
+
+  it('is not given up while something comes', () => {
+    const bench = new Bench('0000')
+    bench.openPlacer(1, ALL)
+    bench.offer(1, 2)
+    for (let at = 0; at < 60; at++) expect(bench.tick(250, [{ session: 1, down: 100, up: 0 }])).toEqual([])
+  })
+})
+
+describe('a peer that rejects what it offered', () => {
+  const small = () => {
+    const bench = new Bench('0'.repeat(40), {}, 256 * KIB)
+    bench.openPlacer(1, ALL)
+    return bench
+  }
+  const broken = (bench: Bench, id: number) => {
+    expect(only(bench.offer(1, id), 'request').length).toBe(1)
+    return bench.say(1, { type: 'reject', id, code: 'busy' })
+  }
+
+  it('is not asked for a second, and a second longer each time', () => {
+    const bench = small()
+    for (const [id, seconds] of [
+      [1, 1],
+      [2, 2],
+      [3, 3]
+    ] as const) {
+      broken(bench, id)
+      bench.now += seconds * SECOND_MS - 1
+      expect(bench.offer(1, 30)).toEqual(['1: decline 30 busy'])
+      bench.now += 1
+    }
+    expect(only(bench.offer(1, 30), 'request').length).toBe(1)
+  })
+
+  it('is ended after sixteen, unless it gave something between', () => {
+    const bench = small()
+    for (let id = 1; id <= 16; id++) {
+      expect(only(broken(bench, id), 'disconnect')).toEqual([])
+      bench.now += 20 * SECOND_MS
+    }
+    expect(broken(bench, 17)).toContain('1: disconnect limit')
+
+    const kept = small()
+    for (let id = 1; id <= 30; id++) {
+      if (id === 10) {
+        kept.offer(1, id)
+        kept.completed(1, id)
+      } else if (id <= 26) expect(only(broken(kept, id), 'disconnect')).toEqual([])
+      kept.now += 30 * SECOND_MS
+    }
+  })
+})

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import { KIB, MIB, MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts'
+import { newBatch } from '../../../src/transfer/core/batch.ts'
+import { BLOCK_BYTES } from '../../../src/transfer/core/config.ts'
+import { UplinkWindow } from '../../../src/transfer/core/uplink-window.ts'
+
+/** A window after `seconds` at so many bytes a second. */
+function flowing(seconds: number, bytesPerSec: number, tripMs?: number): { window: UplinkWindow; now: number } {
+  const window = new UplinkWindow(MIB)
+  let now = 0
+  if (tripMs !== undefined) window.answered(tripMs, now)
+  for (; now < seconds * SECOND_MS; now += 100) window.arrived(bytesPerSec / 10, now)
+  return { window, now }
+}
+
+function started(bytes: number, startedAt: number) {
+  const batch = newBatch(1, startedAt)
+  batch.left.set(0, bytes)
+  batch.leftBytes = bytes
+  batch.startedAt = startedAt
+  return batch
+}
+
+describe('the uplink window', () => {
+  it('begins with a piece and a block placed, a block on its way', () => {
+    const window = new UplinkWindow(MIB)
+    expect(window.placeBelow(0)).toBe(MIB + BLOCK_BYTES)
+    expect(window.startBelow(0)).toBe(BLOCK_BYTES)
+  })
+
+  it('grows with the rate and the trip, to what goes out in two trips', () => {
+    const slow = flowing(10, MIB, 100)
+    const fast = flowing(10, 10 * MIB, 100)
+    const far = flowing(10, 10 * MIB, 400)
+    const beyond = ({ window, now }: { window: UplinkWindow; now: number }) => window.placeBelow(now) - MIB
+    expect(beyond(slow)).toBe(BLOCK_BYTES)
+    // 10 MiB/s for 2 × (100 ms + 20 ms of slack)
+    expect(beyond(fast) / MIB).toBeCloseTo(2.4, 0)
+    expect(beyond(far) / MIB).toBeCloseTo(8.4, 0)
+    expect((fast.window.startBelow(fast.now) - BLOCK_BYTES) / MIB).toBeCloseTo(1.2, 0)
+  })
+
+  it('grows to 32 MiB at most', () => {
+    const { window, now } = flowing(10, 1000 * MIB, 500)
+    expect(window.placeBelow(now)).toBe(32 * MIB)
+    expect(window.startBelow(now)).toBe(32 * MIB)
+  })
+
+  it('falls back to its floor when nothing arrives any more', () => {
+    const { window, now } = flowing(10, 100 * MIB, 100)
+    expect(window.placeBelow(now + MINUTE_MS)).toBe(MIB + BLOCK_BYTES)
+  })
+
+  it('goes by the shortest trip, and forgets it after a minute', () => {
+    const { window, now } = flowing(10, 10 * MIB, 100)
+    const before = window.placeBelow(now)
+    window.answered(900, now)
+    expect(window.placeBelow(now)).toBe(before)
+    window.answered(50, now)
+    expect(window.placeBelow(now)).toBeLessThan(before)
+    window.answered(900, now + MINUTE_MS - 1)
+    const later = now + MINUTE_MS
+    for (let at = now; at < later; at += 100) window.arrived(MIB, at)
+    const shortTrip = window.placeBelow(later)
+    window.answered(900, later)
+    expect(window.placeBelow(later)).toBeGreaterThan(4 * shortTrip)
+  })
+
+  it('believes that a receiver that says nothing took part of the best rate', () => {
+    const { window, now } = flowing(10, MIB, 100)
+    const batch = started(4 * MIB, now)
+    expect(window.remaining(batch, now)).toBe(4 * MIB)
+    expect(window.remaining(batch, now + 100)).toBe(4 * MIB)
+    const taken = 4 * MIB - window.remaining(batch, now + 1100)
+    expect(taken).toBeGreaterThan(0.7 * MIB)
+    expect(taken).toBeLessThan(0.8 * MIB)
+    expect(window.remaining(batch, now + 10 * SECOND_MS)).toBe(0)
+  })
+
+  it('counts a block of a batch that is arriving', () => {
+    const window = new UplinkWindow(MIB)
+    const batch = started(MIB, 0)
+    batch.isArriving = true
+    expect(window.remaining(batch, 0)).toBe(BLOCK_BYTES)
+    batch.leftBytes = 10 * KIB
+    expect(window.remaining(batch, 0)).toBe(10 * KIB)
+  })
+})
