@@ -20,6 +20,7 @@ import { RecordStore } from '../../dht/record-store.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { noise } from './handshake-keys.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
+import { PeerMemory } from './peer-memory.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
 /**
@@ -133,6 +134,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     }
   })
   silenceAddressUpdates(libp2p)
+  new PeerMemory({ store: libp2p.peerStore, self })
   try {
     await libp2p.start()
   } catch (err) {
