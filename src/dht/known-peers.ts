@@ -15,7 +15,7 @@ const RETRY_MS = 5_000
 const MAX_STRANGERS = 1_024
 
 interface Mention {
-  addrs: string
+  addrs: ReadonlySet<string>
   atMs: number
 }
 
@@ -57,16 +57,19 @@ export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performa
     const peer = init?.detail
     if (type !== 'peer' || peer === undefined) return dispatch(type, init)
     const id = peer.id.toString()
-    const addrs = peer.multiaddrs.join()
+    // Lists name an address once or twice and in any order.
+    const addrs = new Set(peer.multiaddrs.map(addr => addr.toString()))
     const mention = last.get(id) ?? strangers.get(id)
     const repeatMs = last.has(id) ? REFRESH_MS : RETRY_MS
-    if (mention?.addrs === addrs && nowMs() - mention.atMs < repeatMs) return true
+    if (mention !== undefined && isWithin(addrs, mention.addrs) && nowMs() - mention.atMs < repeatMs) return true
     remember(id, { addrs, atMs: nowMs() })
     return dispatch(type, init)
   }
   skipUpdates(table as TableView, id => last.has(id.toString()))
   return dht
 }
+
+const isWithin = (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean => [...some].every(one => all.has(one))
 
 /** Every answer updates the table too, which changes nothing for a peer that is in it. */
 function skipUpdates(table: TableView, isThere: (peer: PeerId) => boolean): void {

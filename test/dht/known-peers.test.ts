@@ -31,8 +31,10 @@ beforeEach(async () => {
 })
 
 const stranger = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
-const mention = (id: PeerId, port: number) =>
-  network.safeDispatchEvent('peer', { detail: { id, multiaddrs: [multiaddr(`/ip4/192.0.2.7/tcp/${port}`)] } })
+const mention = (id: PeerId, ...ports: number[]) =>
+  network.safeDispatchEvent('peer', {
+    detail: { id, multiaddrs: ports.map(port => multiaddr(`/ip4/192.0.2.7/tcp/${port}`)) }
+  })
 const change = (type: 'peer:add' | 'peer:remove', detail: PeerId) =>
   table.dispatchEvent(new CustomEvent(type, { detail }))
 
@@ -78,6 +80,17 @@ it('lets through new addresses, and old ones again before the peer store forgets
   now += 10 * 60_000
   mention(ann, 2)
   expect(told).toHaveLength(3)
+})
+
+it('tells apart what is said, not how', () => {
+  change('peer:add', ann)
+  mention(ann, 1, 2)
+  mention(ann, 2, 1)
+  mention(ann, 1, 1)
+  mention(ann, 2)
+  expect(told).toHaveLength(1)
+  mention(ann, 2, 3)
+  expect(told).toHaveLength(2)
 })
 
 it('touches no other event', () => {
