@@ -13,6 +13,7 @@ import {
 } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
 import { dropKnownPeers } from './known-peers.ts'
+import { trustConnected } from './sure-contacts.ts'
 
 export type { KadDHT } from '@libp2p/kad-dht'
 
@@ -47,7 +48,11 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     // reprovider renews our records long before they expire.
     reprovide: { validity: RECORD_VALIDITY_MS, threshold: 0 }
   }
-  return components => dropKnownPeers(kadDHT(init)(components))
+  return components => {
+    const { connectionManager } = components
+    const dht = dropKnownPeers(kadDHT(init)(components))
+    return trustConnected(dht, peer => connectionManager.getConnections(peer).length > 0)
+  }
 }
 
 /** What we use of the routing table beyond its published type. */

@@ -1,17 +1,21 @@
 /**
  * Answers of the DHT name the same peers over and over: twenty in each, a lookup asks twenty nodes. kad-dht treats every
- * mention as a discovery: an update of the routing table under timers and signals of its own, which ends at once where
- * the peer is in it, and a rewrite of the peer's entry in the peer store. In a swarm of 16 a leecher made some 2,900
- * rewrites while it fetched 64 MiB. So a mention that tells nothing new is dropped.
+ * mention as a discovery: an update of the routing table under timers and signals of its own, which pings the peer, or
+ * ends at once where it is in the table already, and a rewrite of the peer's entry in the peer store. In a swarm of 16 a
+ * leecher made some 2,900 rewrites while it fetched 64 MiB. So a mention that tells nothing new is dropped.
  */
-import type { PeerInfo } from '@libp2p/interface'
+import type { PeerId, PeerInfo } from '@libp2p/interface'
 import { type KadDHT, routingTable } from './kad.ts'
 
-/** A mention refreshes the age of the addresses in the peer store (48 h) at least so often. */
+/** A mention of a peer in the routing table refreshes its entry in the peer store at least so often. */
 const REFRESH_MS = 10 * 60_000
+/** One that is not in the table may have become reachable: so soon it is tried again. It was pinged for up to 6 s. */
+const RETRY_MS = 5_000
+/** Mentions remembered of peers that are not in the table; the one remembered longest goes first. */
+const MAX_STRANGERS = 1_024
 
 interface Mention {
-  addrs: string
+  addrs: ReadonlySet<string>
   atMs: number
 }
 
@@ -19,24 +23,59 @@ interface NetworkView {
   safeDispatchEvent(type: string, init?: { detail?: PeerInfo }): boolean
 }
 
-/** Invariant: whoever is in `last` is in the routing table, so it is bounded by that. */
+interface TableView {
+  queueRoutingTableUpdate?(peer: PeerId, options?: object): void
+}
+
+/** Invariant: whoever is in `last` is in the routing table, so it is bounded by that, and nobody of it in `strangers`. */
 export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performance.now()): KadDHT {
   const { network } = dht as unknown as { network: NetworkView }
   const last = new Map<string, Mention | undefined>()
+  const strangers = new Map<string, Mention>()
   const table = routingTable(dht)
-  table.addEventListener('peer:add', ({ detail }) => last.set(detail.toString(), undefined))
+  table.addEventListener('peer:add', ({ detail }) => {
+    const id = detail.toString()
+    last.set(id, strangers.get(id))
+    strangers.delete(id)
+  })
   table.addEventListener('peer:remove', ({ detail }) => last.delete(detail.toString()))
+  const remember = (id: string, mention: Mention) => {
+    if (last.has(id)) {
+      last.set(id, mention)
+      return
+    }
+    strangers.delete(id)
+    strangers.set(id, mention)
+    if (strangers.size <= MAX_STRANGERS) return
+    for (const oldest of strangers.keys()) {
+      strangers.delete(oldest)
+      return
+    }
+  }
   const dispatch = network.safeDispatchEvent.bind(network)
   network.safeDispatchEvent = (type, init) => {
     const peer = init?.detail
     if (type !== 'peer' || peer === undefined) return dispatch(type, init)
     const id = peer.id.toString()
-    if (!last.has(id)) return dispatch(type, init)
-    const addrs = peer.multiaddrs.join()
-    const mention = last.get(id)
-    if (mention?.addrs === addrs && nowMs() - mention.atMs < REFRESH_MS) return true
-    last.set(id, { addrs, atMs: nowMs() })
+    // Lists name an address once or twice and in any order.
+    const addrs = new Set(peer.multiaddrs.map(addr => addr.toString()))
+    const mention = last.get(id) ?? strangers.get(id)
+    const repeatMs = last.has(id) ? REFRESH_MS : RETRY_MS
+    if (mention !== undefined && isWithin(addrs, mention.addrs) && nowMs() - mention.atMs < repeatMs) return true
+    remember(id, { addrs, atMs: nowMs() })
     return dispatch(type, init)
   }
+  skipUpdates(table as TableView, id => last.has(id.toString()))
   return dht
+}
+
+const isWithin = (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean => [...some].every(one => all.has(one))
+
+/** Every answer updates the table too, which changes nothing for a peer that is in it. */
+function skipUpdates(table: TableView, isThere: (peer: PeerId) => boolean): void {
+  const update = table.queueRoutingTableUpdate?.bind(table)
+  if (update === undefined) return
+  table.queueRoutingTableUpdate = (peer, options) => {
+    if (!isThere(peer)) update(peer, options)
+  }
 }

@@ -145,6 +145,11 @@ export class Reprovider {
     this.#pump()
   }
 
+  /** Whether `add` or `resume` was told to keep it announced, and `remove` not to since. */
+  keeps(cid: CID): boolean {
+    return this.#kept.has(cid.toString())
+  }
+
   /** No more announcements; this node no longer names itself. */
   async remove(cid: CID): Promise<void> {
     const text = cid.toString()

@@ -8,8 +8,12 @@ import type { Libp2pEvents, Peer, PeerId, PeerStore, PeerUpdate, TypedEventTarge
 import { combineSignals } from '../base/abort-signals.ts'
 import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
 
-/** The first look after the table grew; each further one within QUIET_MS waits twice as long, up to MAX_GAP_MS. */
-const FIRST_GAP_MS = 100
+/**
+ * The first look after the table grew; each further one within QUIET_MS waits longer, up to MAX_GAP_MS. A look asks up to
+ * twenty nodes, and a newcomer has just looked (kad-dht's own first query): a moment later others have come too.
+ */
+const FIRST_GAP_MS = 1_000
+const GAP_FACTOR = 3
 const MAX_GAP_MS = 60_000
 const QUIET_MS = 300_000
 const WALK_TIMEOUT_MS = 15_000
@@ -105,7 +109,7 @@ export class TableKeeper {
         this.#schedule()
       })
     }, this.#gapMs)
-    this.#gapMs = Math.min(this.#gapMs * 2, MAX_GAP_MS)
+    this.#gapMs = Math.min(this.#gapMs * GAP_FACTOR, MAX_GAP_MS)
   }
 
   /** Providers named in answers are put in the table as soon as they answer a ping, DHT servers or not. */

@@ -190,7 +190,7 @@ export class FetchJob {
       runner.setFetching(false)
       const { skipped } = await root.complete()
       runner.endSearch()
-      network.announceSeeding(cid)
+      network.announceFetched(cid)
       return {
         cid: cid.toString(),
         path: this.init.path,

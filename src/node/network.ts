@@ -190,6 +190,14 @@ export class Network {
     if (this.#isClient) this.#later(SEEDING_AFTER_MS)
   }
 
+  /**
+   * A fetch is complete. A server keeps it announced from its manifest on, and does not announce it again: the record
+   * says who has the content, not how much of it.
+   */
+  announceFetched(cid: CID): void {
+    if (this.#isClient || !this.reprovider.keeps(cid)) this.announceSeeding(cid)
+  }
+
   async withdraw(cid: CID): Promise<void> {
     this.#held.delete(cid.toString())
     await this.reprovider.remove(cid)

@@ -8,7 +8,8 @@ import { dropKnownPeers } from '../../src/dht/known-peers.ts'
 
 let now = 0
 let told: string[] = []
-let table: EventTarget
+let table: EventTarget & { queueRoutingTableUpdate(peer: PeerId): void }
+let updated: PeerId[] = []
 let network: { safeDispatchEvent(type: string, init?: { detail?: PeerInfo }): boolean }
 let ann: PeerId
 let bob: PeerId
@@ -16,20 +17,24 @@ let bob: PeerId
 beforeEach(async () => {
   now = 0
   told = []
-  table = new EventTarget()
+  updated = []
+  table = Object.assign(new EventTarget(), { queueRoutingTableUpdate: (peer: PeerId) => void updated.push(peer) })
   network = {
     safeDispatchEvent: (type, init) => {
       told.push(`${type} ${init?.detail?.id === ann ? 'ann' : 'bob'} ${init?.detail?.multiaddrs.join()}`)
       return true
     }
   }
-  ann = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
-  bob = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+  ann = await stranger()
+  bob = await stranger()
   dropKnownPeers({ network, routingTable: table } as unknown as KadDHT, () => now)
 })
 
-const mention = (id: PeerId, port: number) =>
-  network.safeDispatchEvent('peer', { detail: { id, multiaddrs: [multiaddr(`/ip4/192.0.2.7/tcp/${port}`)] } })
+const stranger = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+const mention = (id: PeerId, ...ports: number[]) =>
+  network.safeDispatchEvent('peer', {
+    detail: { id, multiaddrs: ports.map(port => multiaddr(`/ip4/192.0.2.7/tcp/${port}`)) }
+  })
 const change = (type: 'peer:add' | 'peer:remove', detail: PeerId) =>
   table.dispatchEvent(new CustomEvent(type, { detail }))
 
@@ -39,13 +44,31 @@ it('drops what is told again of a peer in the routing table', () => {
   expect(told).toEqual(['peer ann /ip4/192.0.2.7/tcp/1'])
 })
 
-it('lets through every mention of a peer that is not in it: it may have become reachable', () => {
-  for (let i = 0; i < 2; i++) mention(bob, 1)
+it('lets through a mention of a peer that is not in it every 5 s: it may have become reachable', () => {
+  for (let i = 0; i < 20; i++) mention(bob, 1)
+  expect(told).toHaveLength(1)
+  mention(bob, 2)
+  expect(told).toHaveLength(2)
+  now += 5_000
+  for (let i = 0; i < 20; i++) mention(bob, 2)
+  expect(told).toHaveLength(3)
   change('peer:add', bob)
-  for (let i = 0; i < 2; i++) mention(bob, 1)
+  now += 5_000
+  mention(bob, 2)
+  expect(told).toHaveLength(3)
   change('peer:remove', bob)
-  for (let i = 0; i < 2; i++) mention(bob, 1)
-  expect(told).toHaveLength(2 + 1 + 2)
+  mention(bob, 2)
+  expect(told).toHaveLength(4)
+})
+
+it('remembers some 1,000 strangers', async () => {
+  const crowd = await Promise.all(Array.from({ length: 1_030 }, async () => await stranger()))
+  for (const id of crowd) mention(id, 1)
+  told = []
+  for (const id of crowd.slice(-1_000)) mention(id, 1)
+  expect(told).toEqual([])
+  mention(crowd[0] ?? ann, 1)
+  expect(told).toHaveLength(1)
 })
 
 it('lets through new addresses, and old ones again before the peer store forgets them', () => {
@@ -59,9 +82,30 @@ it('lets through new addresses, and old ones again before the peer store forgets
   expect(told).toHaveLength(3)
 })
 
+it('tells apart what is said, not how', () => {
+  change('peer:add', ann)
+  mention(ann, 1, 2)
+  mention(ann, 2, 1)
+  mention(ann, 1, 1)
+  mention(ann, 2)
+  expect(told).toHaveLength(1)
+  mention(ann, 2, 3)
+  expect(told).toHaveLength(2)
+})
+
 it('touches no other event', () => {
   change('peer:add', ann)
   network.safeDispatchEvent('other')
   network.safeDispatchEvent('other')
   expect(told).toHaveLength(2)
+})
+
+it('updates the table only for peers that are not in it', () => {
+  table.queueRoutingTableUpdate(ann)
+  change('peer:add', ann)
+  table.queueRoutingTableUpdate(ann)
+  table.queueRoutingTableUpdate(bob)
+  change('peer:remove', ann)
+  table.queueRoutingTableUpdate(ann)
+  expect(updated).toEqual([ann, bob, ann])
 })

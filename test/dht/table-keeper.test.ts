@@ -47,7 +47,7 @@ async function keeper() {
 it('walks one at a time, and once more for all that was added meanwhile', async () => {
   const { kept, walks, most, grow } = await keeper()
   grow()
-  await vi.advanceTimersByTimeAsync(100)
+  await vi.advanceTimersByTimeAsync(1_000)
   expect(walks).toHaveLength(1)
   for (let i = 0; i < 10; i++) {
     grow()
@@ -55,7 +55,7 @@ it('walks one at a time, and once more for all that was added meanwhile', async 
   }
   expect(walks).toHaveLength(1)
   walks[0]?.()
-  await vi.advanceTimersByTimeAsync(199)
+  await vi.advanceTimersByTimeAsync(2_999)
   expect(walks).toHaveLength(1)
   await vi.advanceTimersByTimeAsync(1)
   expect(walks).toHaveLength(2)
@@ -69,7 +69,7 @@ it('walks one at a time, and once more for all that was added meanwhile', async 
 it('waits at its stop for the walk that is under way, and begins no other', async () => {
   const { kept, walks, grow } = await keeper()
   grow()
-  await vi.advanceTimersByTimeAsync(100)
+  await vi.advanceTimersByTimeAsync(1_000)
   grow()
   let stopped = false
   const stopping = kept.stop().then(() => {

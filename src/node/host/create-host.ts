@@ -3,7 +3,6 @@
  * no bootstrap list, no relay, no port probing, no multicast. Import it dynamically; it is most of the start-up time.
  */
 import '../../base/polyfill.ts'
-import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { type Identify, type IdentifyPush, identify, identifyPush } from '@libp2p/identify'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
@@ -19,7 +18,9 @@ import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
 import { RecordStore } from '../../dht/record-store.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
+import { noise } from './handshake-keys.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
+import { PeerMemory } from './peer-memory.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
 /**
@@ -133,6 +134,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     }
   })
   silenceAddressUpdates(libp2p)
+  new PeerMemory({ store: libp2p.peerStore, self })
   try {
     await libp2p.start()
   } catch (err) {
