@@ -7,6 +7,8 @@
  * some credit where pairs meet too rarely to repay; the others get what is left over. As seeder all alike. Among equals
  * chance decides, and of the first few the neediest.
  */
+
+import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import type { Run } from '../protocol/messages.ts'
 import type { Batch } from './batch.ts'
@@ -17,6 +19,7 @@ import { PieceSet } from './piece-set.ts'
 import { Placement } from './placement.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
+import type { SessionId } from './swarm-io.ts'
 import { UplinkWindow } from './uplink-window.ts'
 
 /** Of so many at random the neediest goes first. All of them: everybody helps the same one, and its downlink is full. */
@@ -25,6 +28,12 @@ const CHOICES = 4
 const RARER = 2
 /** A peer that can take no more is left alone for so long. */
 const BUSY_MS = 250
+/**
+ * A peer that let something lapse is offered nothing for so long, twice as long each time, until something arrives. As it
+ * gets nothing it would else be the neediest, and have all of the window.
+ */
+const LAPSED_MS = SECOND_MS
+const MAX_LAPSE_DOUBLINGS = 8
 /**
  * Bytes that a peer may get ahead of what it gave: this many batches times peers, over the batches of the root. A pair
  * that exchanges a piece or two has nothing to repay with; where pairs meet often there is no credit.
@@ -52,7 +61,8 @@ export class Placer {
       pieces,
       held: picker.have,
       random: context.random,
-      onOver: batch => this.#outflow.over(batch)
+      onOver: batch => this.#outflow.over(batch),
+      onLapsed: (session, now) => this.#lapsed(session, now)
     })
   }
 
@@ -73,7 +83,10 @@ export class Placer {
   gained(session: Session, pieces: readonly number[], now: number): void {
     const { placedBytes, startedBytes } = this.#placement.gained(session, pieces)
     if (placedBytes === 0) return
-    if (startedBytes > 0) this.#window.arrived(startedBytes, now)
+    if (startedBytes > 0) {
+      this.#window.arrived(startedBytes, now)
+      session.timesLapsed = 0
+    }
     this.#pump(now)
     this.fill(now)
   }
@@ -188,7 +201,9 @@ export class Placer {
       return
     }
     const batch = this.#placement.batchOf(session.id, piece)
-    if (batch === undefined || this.#owes(session, batch)) return
+    if (batch === undefined) return
+    batch.movedAt = now
+    if (this.#owes(session, batch)) return
     batch.sentAt = now
     if (session.places) return
     // it says nothing of what comes: what the stream took is all that is known
@@ -245,6 +260,13 @@ export class Placer {
       this.#outflow.offered(batch)
       this.#context.send(session, { type: 'offer', pieces: [...batch.left.keys()] })
     }
+  }
+
+  #lapsed(id: SessionId, now: number): void {
+    const session = this.#context.sessions.get(id)
+    if (session === undefined) return
+    session.busyUntil = now + LAPSED_MS * 2 ** Math.min(session.timesLapsed, MAX_LAPSE_DOUBLINGS)
+    session.timesLapsed += 1
   }
 
   get #mayGive(): boolean {
