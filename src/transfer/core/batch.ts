@@ -15,6 +15,8 @@ export interface Batch {
   readonly offeredAt: number
   askedAt: number | undefined
   startedAt: number | undefined
+  /** When it started, or the last of its requests was handed to the stream. */
+  movedAt: number | undefined
   /** When its last byte was handed to the stream. */
   sentAt: number | undefined
   isArriving: boolean
@@ -30,6 +32,7 @@ export function newBatch(session: SessionId, now: number): Batch {
     offeredAt: now,
     askedAt: undefined,
     startedAt: undefined,
+    movedAt: undefined,
     sentAt: undefined,
     isArriving: false,
     requests: []

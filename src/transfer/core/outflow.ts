@@ -58,6 +58,7 @@ export class Outflow {
       this.#waiting.delete(next)
       this.#started.add(next)
       next.startedAt = now
+      next.movedAt = now
       this.#start(next)
     }
   }

@@ -24,6 +24,8 @@ import type { SessionId } from './swarm-io.ts'
 export const UNANSWERED_MS = 2 * SECOND_MS
 /** A piece that was sent, and that its taker did not say it has after so long, is no longer waited for. */
 export const UNCONFIRMED_MS = 10 * SECOND_MS
+/** Of a batch that started a block is out by then, on any uplink of use; else its taker does not read. */
+export const STALLED_MS = 30 * SECOND_MS
 /** A piece that comes to a peer from elsewhere is not offered to it for so long: it has it by then, if all goes well. */
 export const PROMISED_MS = 5 * SECOND_MS
 /** Small pieces are placed together where they begin in the same so many bytes of the piece space. */
@@ -65,6 +67,8 @@ export interface PlacementInit {
   readonly byRarity: boolean
   /** A batch is no longer placed. */
   readonly onOver: (batch: Batch) => void
+  /** The session let something lapse that was placed with it. */
+  readonly onLapsed: (session: SessionId, now: number) => void
 }
 
 interface Lacker {
@@ -85,11 +89,13 @@ export class Placement {
   readonly #rarity: Availability
   readonly #lanes = new Map<SessionId, Lane>()
   readonly #onOver: (batch: Batch) => void
+  readonly #onLapsed: (session: SessionId, now: number) => void
 
   constructor(init: PlacementInit) {
     this.#pieces = init.pieces
     this.#random = init.random
     this.#onOver = init.onOver
+    this.#onLapsed = init.onLapsed
     this.#rarity = new Availability(init.pieces.count, init.byRarity)
     for (const piece of init.held.ones()) this.offerable(piece, true)
   }
@@ -220,12 +226,12 @@ export class Placement {
     return true
   }
 
-  tick(now: number): void {
-    for (const lane of this.#lanes.values()) {
-      for (const [piece, { askedAt, offeredAt, sentAt }] of lane.placed) {
-        if (askedAt === undefined && now - offeredAt >= UNANSWERED_MS) this.#unplace(lane, piece)
-        else if (sentAt !== undefined && now - sentAt >= UNCONFIRMED_MS) this.#unplace(lane, piece)
-      }
+  /** @param slow under a limit of our own a block may take long: it does not lapse */
+  tick(now: number, slow = false): void {
+    for (const [session, lane] of this.#lanes) {
+      const before = lane.placed.size
+      for (const [piece, batch] of lane.placed) if (isLapsed(batch, slow, now)) this.#unplace(lane, piece)
+      if (lane.placed.size < before) this.#onLapsed(session, now)
       for (const [piece, at] of lane.promised) {
         if (now - at < PROMISED_MS) break
         this.#forgetPromise(lane, piece)
@@ -340,4 +346,10 @@ export class Placement {
     if (!lane.placed.has(piece)) lane.off.delete(piece)
     this.#rarity.decrement(piece)
   }
+}
+
+function isLapsed({ askedAt, offeredAt, sentAt, movedAt }: Batch, slow: boolean, now: number): boolean {
+  if (askedAt === undefined) return now - offeredAt >= UNANSWERED_MS
+  if (sentAt !== undefined) return now - sentAt >= UNCONFIRMED_MS
+  return !slow && movedAt !== undefined && now - movedAt >= STALLED_MS
 }

@@ -17,6 +17,7 @@ import { PieceSet } from './piece-set.ts'
 import { BATCH_BYTES, Placement } from './placement.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
+import type { SessionId } from './swarm-io.ts'
 import { UplinkWindow } from './uplink-window.ts'
 
 /** Of so many at random the neediest goes first. All of them: everybody helps the same one, and its downlink is full. */
@@ -27,6 +28,12 @@ const RARER = 2
 const LIMITED_AHEAD_MS = 2 * SECOND_MS
 /** A peer that can take no more is left alone for so long. */
 const BUSY_MS = 250
+/**
+ * A peer that let something lapse is offered nothing for so long, twice as long each time, until something arrives. As it
+ * gets nothing it would else be the neediest, and have all of the window.
+ */
+const LAPSED_MS = SECOND_MS
+const MAX_LAPSE_DOUBLINGS = 8
 /**
  * Bytes that a peer may get ahead of what it gave: this many batches times peers, over the batches of the root. A pair
  * that exchanges a piece or two has nothing to repay with; where pairs meet often there is no credit.
@@ -56,7 +63,8 @@ export class Placer {
       held: picker.have,
       random: context.random,
       byRarity: context.follows('rarity'),
-      onOver: batch => this.#outflow.over(batch)
+      onOver: batch => this.#outflow.over(batch),
+      onLapsed: (session, now) => this.#lapsed(session, now)
     })
   }
 
@@ -77,7 +85,10 @@ export class Placer {
   gained(session: Session, pieces: readonly number[], now: number): void {
     const { placedBytes, startedBytes } = this.#placement.gained(session, pieces)
     if (placedBytes === 0) return
-    if (startedBytes > 0) this.#window.arrived(startedBytes, now)
+    if (startedBytes > 0) {
+      this.#window.arrived(startedBytes, now)
+      session.timesLapsed = 0
+    }
     this.#pump(now)
     this.fill(now)
   }
@@ -192,7 +203,9 @@ export class Placer {
       return
     }
     const batch = this.#placement.batchOf(session.id, piece)
-    if (batch === undefined || this.#owes(session, batch)) return
+    if (batch === undefined) return
+    batch.movedAt = now
+    if (this.#owes(session, batch)) return
     batch.sentAt = now
     if (session.places) return
     // it says nothing of what comes: what the stream took is all that is known
@@ -230,7 +243,7 @@ export class Placer {
   }
 
   tick(now: number): void {
-    this.#placement.tick(now)
+    this.#placement.tick(now, this.#limit !== undefined)
     this.#pump(now)
     this.fill(now)
   }
@@ -262,6 +275,13 @@ export class Placer {
   get #hasTime(): boolean {
     const { placedBytes } = this.#placement
     return this.#limit === undefined || placedBytes === 0 || placedBytes <= (this.#limit * LIMITED_AHEAD_MS) / SECOND_MS
+  }
+
+  #lapsed(id: SessionId, now: number): void {
+    const session = this.#context.sessions.get(id)
+    if (session === undefined) return
+    session.busyUntil = now + LAPSED_MS * 2 ** Math.min(session.timesLapsed, MAX_LAPSE_DOUBLINGS)
+    session.timesLapsed += 1
   }
 
   get #mayGive(): boolean {

@@ -8,6 +8,7 @@ import { PieceSet } from '../../../src/transfer/core/piece-set.ts'
 import {
   Placement,
   PROMISED_MS,
+  STALLED_MS,
   UNANSWERED_MS,
   UNCONFIRMED_MS,
   type Wants
@@ -31,12 +32,14 @@ interface Peer {
 
 function setUp(init: { held: string; peers: string[]; size?: number; seed?: number }) {
   const over: Batch[] = []
+  const lapsed: number[] = []
   const placement = new Placement({
     pieces: pieceMap([...init.held].map(() => init.size ?? MIB)),
     held: set(init.held),
     random: seededRandom(init.seed ?? 1),
     byRarity: true,
-    onOver: batch => over.push(batch)
+    onOver: batch => over.push(batch),
+    onLapsed: session => lapsed.push(session)
   })
   const peers: Peer[] = init.peers.map((have, i) => ({ id: i + 1, have: set(have), countsAsSeeder: false }))
   for (const peer of peers) placement.join(peer)
@@ -50,7 +53,7 @@ function setUp(init: { held: string; peers: string[]; size?: number; seed?: numb
     }
   }
   const peer = (id: number) => peers[id - 1] ?? { id: 0, have: set(''), countsAsSeeder: false }
-  return { placement, peers, peer, over, placeAll }
+  return { placement, peers, peer, over, lapsed, placeAll }
 }
 
 const wants = (urgent: string, ahead: string, only = false): Wants => ({ urgent: set(urgent), ahead: set(ahead), only })
@@ -117,7 +120,7 @@ describe('placement', () => {
   })
 
   it('waits two seconds for an answer, and ten for the news that it arrived', () => {
-    const { placement, over, placeAll } = setUp({ held: '111', peers: ['000'] })
+    const { placement, over, lapsed, placeAll } = setUp({ held: '111', peers: ['000'] })
     placeAll()
     const [asked, sent] = [placement.batchOf(1, 0), placement.batchOf(1, 1)]
     if (asked === undefined || sent === undefined) throw new Error('nothing was placed')
@@ -134,6 +137,14 @@ describe('placement', () => {
     placement.tick(1000 + UNCONFIRMED_MS)
     expect(placement.batchOf(1, 1)).toBeUndefined()
     expect(placement.batchOf(1, 0)).toBe(asked)
+    expect(lapsed).toEqual([1, 1])
+    // one that was started, and whose taker does not read
+    Object.assign(asked, { startedAt: 20_000, movedAt: 20_000 })
+    placement.tick(20_000 + STALLED_MS - 1)
+    expect(placement.batchOf(1, 0)).toBe(asked)
+    placement.tick(20_000 + STALLED_MS)
+    expect(placement.placedBytes).toBe(0)
+    expect(lapsed).toEqual([1, 1, 1])
   })
 
   it('permits what was offered last, 4096 pieces', () => {
@@ -226,7 +237,8 @@ class Model {
       held: set('111101000000'),
       random: seededRandom(seed),
       byRarity: true,
-      onOver: batch => this.over.push(batch)
+      onOver: batch => this.over.push(batch),
+      onLapsed: session => expect(this.members.map(member => member.id)).toContain(session)
     })
   }
 
