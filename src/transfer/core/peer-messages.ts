@@ -172,9 +172,10 @@ export class PeerMessages {
         else session.pendingHave.remove(first, length)
       } else if (type === 'have') {
         this.#exchange.gained(session, first, end, now)
-      } else this.#exchange.withdrawn(session, first, end, now)
+      } else this.#exchange.withdrawn(session, first, end)
     }
     if (type === 'have') this.#exchange?.downloads.requests.pump(session, now)
+    else this.#exchange?.serving.placer.fill(now)
   }
 
   #offered(session: Session, { type, pieces }: MessageOf<'offer' | 'suggest'>, now: number): void {

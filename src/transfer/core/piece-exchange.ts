@@ -50,7 +50,7 @@ export class PieceExchange {
       have: PieceSet.fromBitfield(init.have),
       paused: init.paused,
       events: {
-        onNotHeld: (session, first, end, now) => this.withdrawn(session, first, end, now),
+        onNotHeld: (session, first, end) => this.withdrawn(session, first, end),
         onBegun: (session, pieces) => this.#begun(session, pieces),
         onReleased: assembly => this.#released(assembly),
         onArriving: (session, piece, now) => this.#arriving(session, piece, now)
@@ -81,9 +81,9 @@ export class PieceExchange {
   }
 
   /** They no longer have pieces [first, end). */
-  withdrawn(session: Session, first: number, end: number, now: number): void {
+  withdrawn(session: Session, first: number, end: number): void {
     this.serving.placer.withdrawn(session, this.downloads.interest.withdrawn(session, first, end))
-    this.serving.placer.promiseBroken(session, first, end, now)
+    this.serving.placer.promiseBroken(session, first, end)
   }
 
   /** The session takes no part until it joins anew: what we asked of it is withdrawn. */

@@ -30,6 +30,8 @@ export const STALLED_MS = 30 * SECOND_MS
 export const PROMISED_MS = 5 * SECOND_MS
 /** Small pieces are placed together where they begin in the same so many bytes of the piece space. */
 export const BATCH_BYTES = 256 * KIB
+/** Pieces that one session may promise to have soon; of more the oldest are forgotten. */
+const MAX_PROMISED = 4 * MAX_OFFER_PIECES
 /** Pieces that a session may ask for though it is choked, because they were offered once. */
 const MAX_PERMITTED = 4 * MAX_OFFER_PIECES
 
@@ -198,6 +200,7 @@ export class Placement {
       lane.promised.set(piece, now)
       lane.off.add(piece)
       this.#rarity.increment(piece)
+      this.#boundPromises(lane)
     }
   }
 
@@ -339,6 +342,13 @@ export class Placement {
     lane.off.delete(piece)
     this.#rarity.decrement(piece)
     if (batch.left.size === 0) this.#onOver(batch)
+  }
+
+  #boundPromises(lane: Lane): void {
+    for (const oldest of lane.promised.keys()) {
+      if (lane.promised.size <= MAX_PROMISED) return
+      this.#forgetPromise(lane, oldest)
+    }
   }
 
   #forgetPromise(lane: Lane, piece: number): void {

@@ -63,7 +63,7 @@ export class Placer {
       held: picker.have,
       random: context.random,
       byRarity: context.follows('rarity'),
-      onOver: batch => this.#outflow.over(batch),
+      onOver: batch => this.#over(batch),
       onLapsed: (session, now) => this.#lapsed(session, now)
     })
   }
@@ -88,6 +88,7 @@ export class Placer {
     if (startedBytes > 0) {
       this.#window.arrived(startedBytes, now)
       session.timesLapsed = 0
+      session.hasTaken = true
     }
     this.#pump(now)
     this.fill(now)
@@ -170,9 +171,8 @@ export class Placer {
   }
 
   /** Pieces [first, end) do not come to them after all. */
-  promiseBroken(session: Session, first: number, end: number, now: number): void {
+  promiseBroken(session: Session, first: number, end: number): void {
     this.#placement.promiseBroken(session.id, first, end)
-    this.fill(now)
   }
 
   /** They cannot take more now. */
@@ -277,6 +277,17 @@ export class Placer {
     return this.#limit === undefined || placedBytes === 0 || placedBytes <= (this.#limit * LIMITED_AHEAD_MS) / SECOND_MS
   }
 
+  /** The batch is no longer placed: what waited for its start is refused. */
+  #over(batch: Batch): void {
+    this.#outflow.over(batch)
+    const session = this.#context.sessions.get(batch.session)
+    for (const { id, length } of batch.requests.splice(0)) {
+      if (session?.uploads.delete(id) !== true) continue
+      session.uploadBytes -= length
+      this.#context.send(session, { type: 'reject', id, code: 'notHeld' })
+    }
+  }
+
   #lapsed(id: SessionId, now: number): void {
     const session = this.#context.sessions.get(id)
     if (session === undefined) return
@@ -292,7 +303,14 @@ export class Placer {
   #takers(now: number): Session[] {
     const takers: Session[] = []
     for (const session of this.#context.sessions.values()) {
-      if (session.peerInterested && now >= session.busyUntil && session.have.length === this.#pieces.count) {
+      // one that let lapse what it was given, and never took anything, is trusted with one batch
+      const isProven = session.hasTaken || session.timesLapsed === 0 || this.#placement.placedWith(session.id) === 0
+      if (
+        isProven &&
+        session.peerInterested &&
+        now >= session.busyUntil &&
+        session.have.length === this.#pieces.count
+      ) {
         takers.push(session)
       }
     }

@@ -23,7 +23,7 @@ const MAX_BROKEN_OFFERS = 16
 
 export interface RequestEvents {
   /** The session does not hold pieces [first, end), though it said so. */
-  onNotHeld(session: Session, first: number, end: number, now: number): void
+  onNotHeld(session: Session, first: number, end: number): void
   /** The session was asked for these, and nobody else was. */
   onBegun(session: Session, pieces: readonly number[]): void
   /** A block of these pieces is on its way from nobody any more. */
@@ -112,7 +112,7 @@ export class Requests {
     for (let piece = first; piece < first + count; piece++) session.offered.delete(piece)
     if (code === 'notHeld') {
       // a piece of the run may have been withdrawn while the request was under way: then the others are still there
-      if (session.have.hasRange(first, first + count)) this.#events.onNotHeld(session, first, first + count, now)
+      if (session.have.hasRange(first, first + count)) this.#events.onNotHeld(session, first, first + count)
     } else session.coolUntil = Math.max(session.coolUntil, now + COOL_MS)
     this.#released(block, session.id)
     if (session.brokenOffers > MAX_BROKEN_OFFERS) this.#context.end(session, 'limit', 'it offers what it does not give')

@@ -82,6 +82,8 @@ export class Session implements Giver {
   // to them
   /** They take no offer before then. */
   busyUntil = 0
+  /** Something that was placed with them arrived. */
+  hasTaken = false
   /** Times that they let lapse what we placed with them, since something arrived. */
   timesLapsed = 0
   readonly uploads = new Map<number, InRequest>()

@@ -3,7 +3,7 @@
  * shortest time seen from an offer to its answer. Both begin low, so that the windows grow as they are used up (slow
  * start).
  */
-import { MIB, SECOND_MS } from '../../base/units.ts'
+import { KIB, MIB, SECOND_MS } from '../../base/units.ts'
 import { atMostLeft, type Batch } from './batch.ts'
 import { BLOCK_BYTES } from './config.ts'
 import { RateMeter } from './rate-meter.ts'
@@ -19,6 +19,8 @@ const FORGET_MS = 60 * SECOND_MS
 const FADE_MS = 30 * SECOND_MS
 /** What a peer that says nothing is believed to take of the best rate. */
 const PRESUMED_SHARE = 0.75
+/** At least so much is presumed sent, bytes a second: one that asks and never reads must not hold the uplink for long. */
+const MIN_PRESUMED = 256 * KIB
 
 export class UplinkWindow {
   readonly #pieceBytes: number
@@ -48,7 +50,9 @@ export class UplinkWindow {
   remaining(batch: Batch, now: number): number {
     const { startedAt = now } = batch
     const presumed =
-      (this.#bestRate(now) * PRESUMED_SHARE * Math.max(0, now - startedAt - (this.#tripMs ?? 0))) / SECOND_MS
+      (Math.max(MIN_PRESUMED, this.#bestRate(now) * PRESUMED_SHARE) *
+        Math.max(0, now - startedAt - (this.#tripMs ?? 0))) /
+      SECOND_MS
     return Math.max(0, atMostLeft(batch) - presumed)
   }
 
