@@ -49,8 +49,8 @@ function panel(scenario: Scenario, runs: readonly RunResult[]): string {
       `<text x="${PLOT.left - 4}" y="${Number(y(share)) + 4}" text-anchor="end" fill="#666">${share * 100} %</text>`
     )
   }
-  parts.push(mark(x(1), base, '#2a7', 'bound'))
-  if (target !== undefined) parts.push(mark(x(target), base, '#c60', 'target'))
+  parts.push(mark(x(1), base, '#2a7', { text: 'bound', anchor: 'end' }))
+  if (target !== undefined) parts.push(mark(x(target), base, '#c60', { text: 'target', anchor: 'start' }))
   const last = (run: RunResult) => run.finishedMs.at(-1) ?? Number.POSITIVE_INFINITY
   const middle = median(runs.map(last))
   const typical = [...runs].sort((a, b) => Math.abs(last(a) - (middle ?? 0)) - Math.abs(last(b) - (middle ?? 0)))[0]
@@ -70,10 +70,17 @@ function panel(scenario: Scenario, runs: readonly RunResult[]): string {
   return parts.join('')
 }
 
-function mark(x: string, base: number, colour: string, label: string): string {
+interface Label {
+  readonly text: string
+  /** Which side of its line it stands on. */
+  readonly anchor: 'start' | 'end'
+}
+
+function mark(x: string, base: number, colour: string, { text, anchor }: Label): string {
+  const at = Number(x) + (anchor === 'end' ? -4 : 4)
   return [
     `<line x1="${x}" x2="${x}" y1="${PLOT.top}" y2="${base}" stroke="${colour}" stroke-dasharray="4 3"/>`,
-    `<text x="${x}" y="${base + 26}" text-anchor="middle" fill="${colour}">${label}</text>`
+    `<text x="${at.toFixed(1)}" y="${PLOT.top + 12}" text-anchor="${anchor}" fill="${colour}">${text}</text>`
   ].join('')
 }
 
