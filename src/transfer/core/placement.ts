@@ -91,6 +91,8 @@ export class Placement {
   readonly #rarity: Availability
   readonly #lanes = new Map<SessionId, Lane>()
   readonly #onOver: (batch: Batch) => void
+  /** Pieces that nobody else had when we gave them, and who got them; until somebody else has them or gets them. */
+  readonly #unspread = new Map<number, SessionId>()
   readonly #onLapsed: (session: SessionId, now: number) => void
 
   constructor(init: PlacementInit) {
@@ -153,6 +155,7 @@ export class Placement {
     for (const piece of [...lane.placed.keys()]) this.#unplace(lane, piece)
     for (const piece of [...lane.promised.keys()]) this.#forgetPromise(lane, piece)
     if (!lane.isSeeder) for (const piece of have.ones()) this.#rarity.decrement(piece)
+    for (const [piece, holder] of this.#unspread) if (holder === id) this.#unspread.delete(piece)
     this.#lanes.delete(id)
   }
 
@@ -171,6 +174,8 @@ export class Placement {
       this.#rarity.increment(piece)
       this.#forgetPromise(lane, piece)
       this.#unplace(lane, piece)
+      if (batch?.startedAt !== undefined && this.#rarity.count(piece) === 1) this.#unspread.set(piece, id)
+      else this.#spread(piece, id)
     }
     return { placedBytes: before - lane.placedBytes, startedBytes }
   }
@@ -200,6 +205,7 @@ export class Placement {
       lane.promised.set(piece, now)
       lane.off.add(piece)
       this.#rarity.increment(piece)
+      this.#spread(piece, id)
       this.#boundPromises(lane)
     }
   }
@@ -243,6 +249,13 @@ export class Placement {
   }
 
   // the choice
+
+  /** How many pieces the session got from us that have not spread from it (BEP 16). */
+  unspread(session: SessionId): number {
+    let count = 0
+    for (const holder of this.#unspread.values()) if (holder === session) count += 1
+    return count
+  }
 
   wanted(session: SessionId, wants: Wants | undefined): void {
     const lane = this.#lanes.get(session)
@@ -342,6 +355,11 @@ export class Placement {
     lane.off.delete(piece)
     this.#rarity.decrement(piece)
     if (batch.left.size === 0) this.#onOver(batch)
+  }
+
+  /** Somebody has the piece, or gets it. */
+  #spread(piece: number, by: SessionId): void {
+    if (this.#unspread.get(piece) !== by) this.#unspread.delete(piece)
   }
 
   #boundPromises(lane: Lane): void {

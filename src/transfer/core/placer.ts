@@ -22,6 +22,8 @@ import { UplinkWindow } from './uplink-window.ts'
 
 /** Of so many at random the neediest goes first. All of them: everybody helps the same one, and its downlink is full. */
 const CHOICES = 4
+/** As seeder: who did not pass on so many of the pieces that it alone got from us comes after the others. */
+const MAX_UNSPREAD = 3
 /** Beyond the window a piece is placed that is so many times as rare as all that wait. */
 const RARER = 2
 /** Under a limit of our own so much is placed at most, in time. */
@@ -261,8 +263,7 @@ export class Placer {
         : Number.POSITIVE_INFINITY
       if (below <= 0) return
       this.#order(takers)
-      const [owed, owing] =
-        this.#picker.missing.isEmpty || !this.#context.follows('reciprocity') ? [takers, []] : this.#split(takers)
+      const [owed, owing] = !this.#context.follows('reciprocity') ? [takers, []] : this.#split(takers)
       const batch = this.#placement.place(owed, below, now) ?? this.#placement.place(owing, below, now)
       const session = batch === undefined ? undefined : this.#context.sessions.get(batch.session)
       if (batch === undefined || session === undefined) return
@@ -321,10 +322,12 @@ export class Placer {
   #split(takers: readonly Session[]): [Session[], Session[]] {
     const owed: Session[] = []
     const owing: Session[] = []
+    const isSeeder = this.#picker.missing.isEmpty
     const batches = Math.floor((CREDIT * this.#context.sessions.size * this.#unit) / this.#pieces.byteLength)
     for (const session of takers) {
       const debt = session.upBytes + this.#placement.placedWith(session.id) - session.downBytes
-      if (debt <= batches * this.#unit) owed.push(session)
+      const deserves = isSeeder ? this.#placement.unspread(session.id) < MAX_UNSPREAD : debt <= batches * this.#unit
+      if (deserves) owed.push(session)
       else owing.push(session)
     }
     return [owed, owing]

@@ -453,3 +453,17 @@ describe('placement and a naive model', () => {
     expect(placed).toBeGreaterThan(1000)
   })
 })
+
+describe('a piece that we gave and nobody else has', () => {
+  it('has not spread from its taker until another has it or gets it', () => {
+    const { placement, peer, placeAll } = setUp({ held: '11', peers: ['00', '00'] })
+    placeAll([peer(1)])
+    for (const piece of [0, 1]) Object.assign(placement.batchOf(1, piece) ?? {}, { askedAt: 0, startedAt: 0 })
+    placement.gained(peer(1), [0, 1])
+    expect(placement.unspread(1)).toBe(2)
+    placement.promised(peer(2), [0], 0)
+    expect(placement.unspread(1)).toBe(1)
+    placement.gained(peer(2), [1])
+    expect(placement.unspread(1)).toBe(0)
+  })
+})
