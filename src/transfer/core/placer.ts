@@ -4,8 +4,8 @@
  * Outflow (one batch after the other), UplinkWindow (how much).
  *
  * Who is given something: as leecher first those who gave about as much as they got (tit-for-tat, pair by pair), with
- * some credit where pairs meet too rarely to repay; the others get what is left over. As seeder all alike. Among equals
- * chance decides, and of the first few the neediest.
+ * some credit where pairs meet too rarely to repay; the others get what is left over. As seeder first those from whom
+ * what they alone got has spread. Among equals chance decides, and of the first few the neediest.
  */
 import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
