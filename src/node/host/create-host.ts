@@ -17,6 +17,7 @@ import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
 import { RecordStore } from '../../dht/record-store.ts'
+import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { noise } from './handshake-keys.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
@@ -29,6 +30,10 @@ import { SwarmDialer } from './swarm-dialer.ts'
  */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024 - 64 * 1024
 
+/** 1 Gbit/s at 130 ms. What nobody takes is not granted anew, so this is also the most that waits unread. */
+const LEAN_WINDOW_BYTES = 16 * 1024 * 1024
+const STREAM_LIMITS = { maxInboundStreams: 4_096, maxOutboundStreams: 4_096, maxEarlyStreams: 256 }
+
 /** A machine under load takes seconds for a handshake; see also CONNECT_TIMEOUT_MS of the dialer. */
 const DIAL_TIMEOUT_MS = 16_000
 const ADDRESS_DIAL_TIMEOUT_MS = 8_000
@@ -40,6 +45,8 @@ export interface HostOptions {
   /** Multiaddrs; each must be had. Absent: see chooseDefaultListen. Empty: dial only. */
   listen?: string[] | undefined
   log: Logger
+  /** Default ours; `stock` is @chainsafe/libp2p-yamux. On the wire they are the same. */
+  muxer?: 'lean' | 'stock' | undefined
   /** Default 600. */
   maxConnections?: number
   dht?: KadOptions
@@ -86,12 +93,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      yamux({
-        maxInboundStreams: 4_096,
-        maxOutboundStreams: 4_096,
-        maxEarlyStreams: 256,
-        streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES }
-      })
+      (options.muxer ?? process.env['SHOAL_MUXER']) === 'stock'
+        ? yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })
+        : leanYamux({ ...STREAM_LIMITS, maxWindowBytes: LEAN_WINDOW_BYTES })
     ],
     connectionManager: {
       maxConnections: options.maxConnections ?? 600,

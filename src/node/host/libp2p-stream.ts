@@ -3,6 +3,7 @@ import type { Connection, Stream, StreamCloseEvent, StreamMessageEvent } from '@
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../base/errors.ts'
 import type { PeerStream } from '../../transfer/io/seams.ts'
+import { isDirectStream } from '../transport/direct-stream.ts'
 import { plainAddrs } from './addresses.ts'
 
 /** After close(): how long the other side may take to read what is queued and to close its half. */
@@ -48,6 +49,10 @@ export class Libp2pPeerStream implements PeerStream {
     const first = this.#onData === undefined
     this.#onData = handler
     // libp2p keeps what arrives until someone listens, and gives it out in order then.
+    if (isDirectStream(this.#stream)) {
+      this.#stream.onChunk = handler === undefined ? undefined : this.#onChunk
+      return
+    }
     if (first && handler !== undefined) this.#stream.addEventListener('message', this.#onStreamMessage)
     else if (handler === undefined) this.#stream.removeEventListener('message', this.#onStreamMessage)
   }
@@ -69,6 +74,7 @@ export class Libp2pPeerStream implements PeerStream {
    */
   send(chunks: readonly Uint8Array[]): boolean {
     if (this.#ended !== undefined) throw new ShoalError('ERR_UNREACHABLE', 'the stream is closed')
+    if (isDirectStream(this.#stream)) return this.#stream.sendChunks(chunks)
     const [only] = chunks
     return this.#stream.send(chunks.length === 1 && only !== undefined ? only : new Uint8ArrayList(...chunks))
   }
@@ -90,6 +96,10 @@ export class Libp2pPeerStream implements PeerStream {
   abort(err: Error): void {
     this.#stream.abort(err)
     this.#end(err)
+  }
+
+  readonly #onChunk = (chunk: Uint8Array): void => {
+    if (!this.#told) this.#onData?.(chunk)
   }
 
   readonly #onStreamMessage = (event: StreamMessageEvent): void => {
