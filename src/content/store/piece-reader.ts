@@ -29,15 +29,16 @@ export class PieceReader {
   }
 
   /**
-   * One attempt at [offset, offset + length) of the piece space, all of it in held pieces.
+   * One attempt at [offset, offset + length) of the piece space, all of it in held pieces, to the front of `into` where
+   * that is given.
    * @throws SuspectFile where a file differs from its fingerprint; ERR_FILE_CHANGED where a piece is not held (any more)
    */
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     const { pieces } = this.#manifest
     if (!(offset >= 0) || !(length >= 0) || offset + length > pieces.byteLength) {
       throw new ShoalError('ERR_BUG', `a read of ${length} bytes at ${offset} leaves the content`)
     }
-    const out = Buffer.allocUnsafeSlow(length)
+    const out = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length)
     if (length === 0) return out
     const end = offset + length
     const first = pieces.pieceAt(offset) ?? 0

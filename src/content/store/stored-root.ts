@@ -107,8 +107,14 @@ export class StoredRoot extends RootSummary {
    * [offset, offset + length) of the piece space, all of it in held pieces; a fresh buffer, the caller's.
    * @throws ERR_FILE_CHANGED where a file changed and the bytes are lost
    */
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    return await this.#whileFilesStay(({ reader }) => reader.read(offset, length))
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+    let first = into
+    return await this.#whileFilesStay(({ reader }) => {
+      // of an attempt that failed, reads may still be under way: the next gets a buffer of its own
+      const buffer = first
+      first = undefined
+      return reader.read(offset, length, buffer)
+    })
   }
 
   /**

@@ -5,10 +5,11 @@
 export interface DirectStream {
   /**
    * As `send` of a libp2p stream: false means that the caller waits for `drain`; what it gave was taken all the same.
-   * The chunks are not copied and must not change until they are sent.
+   * The chunks are not copied and must not change until `onConsumed` is called, which may be before this returns, and
+   * may be never: then they are left to the collector.
    * @throws once the stream is closed for writing
    */
-  sendChunks(chunks: readonly Uint8Array[]): boolean
+  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
   /**
    * Where it is set, inbound bytes go there in place of `message` events: first what was buffered before, in order.
    * Each chunk is the receiver's.

@@ -93,10 +93,10 @@ export class PeerSession {
     if (this.#unsent.length === 1) queueMicrotask(() => this.#flush())
   }
 
-  /** One data frame. The payload is not copied: do not change it afterwards. */
-  sendData(requestId: number, payload: Uint8Array): void {
+  /** One data frame. The payload is not copied: it must not change until `onConsumed`, which may never be called. */
+  sendData(requestId: number, payload: Uint8Array, onConsumed?: () => void): void {
     this.sentBytes += payload.byteLength
-    this.#send([...this.#takeUnsent(), dataFrameHeader(requestId, payload.byteLength), payload])
+    this.#send([...this.#takeUnsent(), dataFrameHeader(requestId, payload.byteLength), payload], onConsumed)
   }
 
   /** Says why, and closes. */
@@ -127,10 +127,10 @@ export class PeerSession {
     return unsent
   }
 
-  #send(chunks: Uint8Array[]): void {
+  #send(chunks: Uint8Array[], onConsumed?: () => void): void {
     if (this.#closed) return
     try {
-      if (!this.stream.send(chunks)) this.#writable = false
+      if (!this.stream.send(chunks, onConsumed)) this.#writable = false
     } catch (err) {
       this.#end(err instanceof Error ? err : new ShoalError('ERR_UNREACHABLE', String(err)))
     }

@@ -86,14 +86,16 @@ export function leanNoiseStream(stream: MessageStream): MessageStream {
   }
 
   const direct: DirectStream = {
-    sendChunks: chunks => {
+    sendChunks: (chunks, onConsumed) => {
       let byteLength = 0
       for (const chunk of chunks) byteLength += chunk.byteLength
       const mustWait = stream.writableNeedsDrain || stream.sendingData || stream.writeBuffer.byteLength > 0
       if (mustWait || byteLength === 0 || stream.writeStatus !== 'writable') {
         return stream.send(new Uint8ArrayList(...chunks))
       }
-      const takesMore = stream.stream.send(encrypt(chunks, byteLength))
+      const cipher = encrypt(chunks, byteLength)
+      onConsumed?.()
+      const takesMore = stream.stream.send(cipher)
       if (!takesMore) stream.writableNeedsDrain = true
       return takesMore
     },

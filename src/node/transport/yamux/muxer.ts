@@ -29,7 +29,7 @@ import {
 } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { KeepAlive } from './keep-alive.ts'
-import { type FrameSink, YamuxStream } from './stream.ts'
+import { type DataFrame, type FrameSink, YamuxStream } from './stream.ts'
 
 export const PROTOCOL = '/yamux/1.0.0'
 
@@ -149,10 +149,10 @@ export class YamuxMuxer
     return stream
   }
 
-  sendData(stream: number, flags: number, chunks: readonly Uint8Array[], byteLength: number): void {
+  sendData({ stream, flags, chunks, byteLength, onConsumed }: DataFrame): void {
     const header = encodeHeader({ type: TYPE_DATA, flags, stream, length: byteLength })
     if (byteLength <= MAX_GATHERED_DATA_BYTES) this.#gather([header, ...chunks], header.byteLength + byteLength)
-    else this.#write([header, ...chunks])
+    else this.#write([header, ...chunks], onConsumed)
   }
 
   sendControl(type: number, flags: number, stream: number, length: number): void {
@@ -348,14 +348,16 @@ export class YamuxMuxer
     if (this.#gatheredBytes > 0) this.#write([])
   }
 
-  #write(chunks: readonly Uint8Array[]): void {
+  #write(chunks: readonly Uint8Array[], onConsumed?: () => void): void {
     const all = this.#gatheredBytes > 0 ? [...this.#gathered, ...chunks] : chunks
     this.#gathered = []
     this.#gatheredBytes = 0
     if (this.status === 'closed' || this.#connection.status !== 'open') return
     try {
       const takesMore =
-        this.#direct === undefined ? this.#connection.send(new Uint8ArrayList(...all)) : this.#direct.sendChunks(all)
+        this.#direct === undefined
+          ? this.#connection.send(new Uint8ArrayList(...all))
+          : this.#direct.sendChunks(all, onConsumed)
       if (!takesMore) this.#isWritable = false
     } catch (err) {
       // a layer below is closing already, which that above it does not show

@@ -6,13 +6,23 @@ import type { DirectStream } from '../direct-stream.ts'
 import { FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, INITIAL_WINDOW_BYTES, MAX_U32, TYPE_WINDOW } from './frame.ts'
 import { ReceiveWindow } from './receive-window.ts'
 
+export interface DataFrame {
+  readonly stream: number
+  readonly flags: number
+  readonly chunks: readonly Uint8Array[]
+  /** Of all chunks. */
+  readonly byteLength: number
+  /** See DirectStream. */
+  readonly onConsumed?: (() => void) | undefined
+}
+
 /** What a stream needs of its muxer. */
 export interface FrameSink {
   /** Whether the connection takes data now. */
   readonly isWritable: boolean
   /** Of one direction and back; undefined while it was not measured. */
   readonly roundTripMs: number | undefined
-  sendData(stream: number, flags: number, chunks: readonly Uint8Array[], byteLength: number): void
+  sendData(frame: DataFrame): void
   sendControl(type: number, flags: number, stream: number, length: number): void
 }
 
@@ -64,7 +74,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     if (handler !== undefined && this.readBuffer.byteLength > 0) queueMicrotask(() => this.dispatchReadBuffer())
   }
 
-  sendChunks(chunks: readonly Uint8Array[]): boolean {
+  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
     if (this.writeStatus !== 'writable') throw new ShoalError('ERR_UNREACHABLE', `the stream is ${this.writeStatus}`)
     let byteLength = 0
     for (const chunk of chunks) byteLength += chunk.byteLength
@@ -78,7 +88,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     ) {
       return super.send(new Uint8ArrayList(...chunks))
     }
-    this.#sendData(chunks, byteLength)
+    this.#sendData(chunks, byteLength, onConsumed)
     this.writableNeedsDrain = !this.#sink.isWritable
     return !this.writableNeedsDrain
   }
@@ -176,9 +186,9 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     this.#taken(taken - known)
   }
 
-  #sendData(chunks: readonly Uint8Array[], byteLength: number): void {
+  #sendData(chunks: readonly Uint8Array[], byteLength: number, onConsumed?: () => void): void {
     this.#sendWindow -= byteLength
-    this.#sink.sendData(this.number, this.#takeFlags(), chunks, byteLength)
+    this.#sink.sendData({ stream: this.number, flags: this.#takeFlags(), chunks, byteLength, onConsumed })
   }
 
   #sendControl(flags: number, grantedBytes: number): void {
