@@ -18,6 +18,7 @@ import { bareNode, copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mj
  * @property {string} [yardstick] what it is compared with
  * @property {number} [yardstickValue] in the same unit
  * @property {{ atLeast?: number, atMost?: number }} [floor] what the project promises
+ * @property {{ atLeast?: number, atMost?: number }} [ratio] the same, of value over yardstick
  */
 /** @typedef {{ name: string, prepare?: (lab: Lab) => Promise<void>, run: (lab: Lab) => Promise<Row[]> }} Measure */
 
@@ -124,6 +125,41 @@ const pairOf = bytes => ({
 })
 
 /** @type {Measure} */
+const four = {
+  name: 'four',
+  prepare: lab => prepareBig(lab, GIB),
+  run: async lab => {
+    const file = lab.path(bigFile(GIB))
+    /** @param {number} count @returns {Promise<number>} seconds by the getter's clock */
+    const fetchFrom = async count => {
+      const dirs = Array.from({ length: count }, (_, i) => lab.path(`seeder-${i}`))
+      const seeders = dirs.map((dir, i) => lab.shoal(`seeder ${i}`, ['share', file, '--data-dir', dir, ...LISTEN]))
+      const links = await Promise.all(seeders.map(async seeder => String((await seeder.event('shared', lab))['link'])))
+      const peers = links.flatMap(link => ['--peer', new URL(link).searchParams.get('peer') ?? ''])
+      const args = ['get', links[0] ?? '', '-o', lab.path('got'), '--data-dir', lab.path('getter'), ...peers, ...LISTEN]
+      const getter = lab.shoal('getter', args)
+      const { seconds } = await getter.event('done', lab)
+      await getter.success(lab)
+      for (const seeder of seeders) {
+        seeder.kill('SIGTERM')
+        await seeder.success(lab)
+      }
+      for (const used of [...dirs, lab.path('getter'), lab.path('got')])
+        await rm(used, { recursive: true, force: true })
+      return Number(seconds)
+    }
+    const one = await fetchFrom(1)
+    const four = await fetchFrom(4)
+    return [
+      {
+        ...{ what: 'four seeders to one leecher, 1 GiB', unit: 'B/s', value: GIB / four },
+        ...{ yardstick: 'one seeder', yardstickValue: GIB / one, ratio: { atLeast: 0.8 } }
+      }
+    ]
+  }
+}
+
+/** @type {Measure} */
 const idle = {
   name: 'idle',
   run: async lab => {
@@ -180,7 +216,7 @@ const many = {
 }
 
 /** Those of a plain run, in order. */
-export const measures = [hash, pairOf(GIB), idle, many]
+export const measures = [hash, pairOf(GIB), four, idle, many]
 /** Only when named: what takes minutes and says nothing of speed. */
 export const namedMeasures = [limits]
 /** With `--big`: what takes minutes and 8 GiB of disk. */
