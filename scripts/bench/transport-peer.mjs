@@ -20,8 +20,8 @@ import { tls as jsTls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { noise } from '../../dist/node/host/handshake-keys.js'
 import { isDirectStream } from '../../dist/node/transport/direct-stream.js'
+import { noise } from '../../dist/node/transport/noise/noise.js'
 import { leanYamux } from '../../dist/node/transport/yamux/yamux.js'
 
 const [role = '', way = '', size = '', chunk = '', muxer = '', at = ''] = process.argv.slice(2)

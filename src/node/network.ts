@@ -7,6 +7,7 @@ import { MINUTE_MS, SECOND_MS } from '../base/units.ts'
 import { Reprovider, type ReprovideStore } from '../dht/reprovider.ts'
 import type { PeerStream } from '../transfer/io/seams.ts'
 import type { PexPeer } from '../transfer/protocol/messages.ts'
+import type { Encryption } from './encryption.ts'
 import { parseMultiaddr, plainAddrs } from './host/addresses.ts'
 import { createHost, type Host } from './host/create-host.ts'
 import { FirstContact } from './host/first-contact.ts'
@@ -26,6 +27,7 @@ export interface NetworkInit {
   /** Multiaddrs named by the user. */
   readonly peers: readonly string[]
   readonly dht: 'server' | 'client'
+  readonly encryption?: readonly Encryption[] | undefined
   readonly schedule: ReprovideStore
   readonly clock: Clock
   readonly log: Logger
@@ -68,6 +70,7 @@ export class Network {
       listen: init.listen,
       log: init.log,
       dht: { mode: init.dht },
+      encryption: init.encryption,
       denied: init.isBanned,
       version
     })

@@ -143,6 +143,7 @@ export class Node implements ShoalNode {
       listen: this.#options.listen,
       peers: this.#options.peers ?? [],
       dht: this.#options.dht ?? 'server',
+      encryption: this.#options.encryption,
       schedule,
       clock: systemClock,
       log: this.#log,

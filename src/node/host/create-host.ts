@@ -1,5 +1,5 @@
 /**
- * The libp2p node under shoal: TCP, noise, yamux, identify, ping and the DHT. Nothing here dials anyone by itself:
+ * The libp2p node under shoal: TCP, TLS or noise, yamux, identify, ping and the DHT. Nothing here dials anyone by itself:
  * no bootstrap list, no relay, no port probing, no multicast. Import it dynamically; it is most of the start-up time.
  */
 import '../../base/polyfill.ts'
@@ -17,7 +17,9 @@ import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
 import { RecordStore } from '../../dht/record-store.ts'
+import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
 import { noise } from '../transport/noise/noise.ts'
+import { nativeTls } from '../transport/tls/native-tls.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
@@ -40,6 +42,8 @@ const ADDRESS_DIAL_TIMEOUT_MS = 8_000
 /** At stop, what is queued has so long to go out. */
 const CLOSE_TIMEOUT_MS = 300
 
+const ENCRYPTERS = { tls: nativeTls, noise } as const satisfies Record<Encryption, unknown>
+
 export interface HostOptions {
   privateKey: PrivateKey
   /** Multiaddrs; each must be had. Absent: see chooseDefaultListen. Empty: dial only. */
@@ -47,6 +51,8 @@ export interface HostOptions {
   log: Logger
   /** Default ours; `stock` is @chainsafe/libp2p-yamux. On the wire they are the same. */
   muxer?: 'lean' | 'stock' | undefined
+  /** What connections are encrypted with; the order of who dials decides. Default: see DEFAULT_ENCRYPTION. */
+  encryption?: readonly Encryption[] | undefined
   /** Default 600. */
   maxConnections?: number
   dht?: KadOptions
@@ -91,7 +97,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
         outboundSocketInactivityTimeout: 300_000
       })
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => ENCRYPTERS[name]()),
     streamMuxers: [
       (options.muxer ?? process.env['SHOAL_MUXER']) === 'stock'
         ? yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })

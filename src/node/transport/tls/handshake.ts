@@ -55,7 +55,9 @@ function secured(tls: TLSSocket, signal: AbortSignal): Promise<void> {
       if (err === undefined) resolve()
       else reject(err)
     }
-    const onSecure = () => settle()
+    // OpenSSL is still reading when it says so, and what waits for a promise would run inside of that: whoever destroys
+    // the socket there takes the session from under OpenSSL, and the process ends with a segmentation fault.
+    const onSecure = () => setImmediate(settle)
     const onAbort = () => settle(signal.reason)
     const onError = (cause: Error) => {
       const reason = 'reason' in cause && typeof cause.reason === 'string' ? cause.reason : cause.message
