@@ -8,7 +8,6 @@
  *
  * A way is `socket`, `node-tls`, or an encryption of libp2p: `noise`, `tls` (ours), `tls-js` (@libp2p/tls), `none`.
  */
-import '../../dist/base/polyfill.js'
 import { connect, createServer } from 'node:net'
 import { createSecureContext, TLSSocket, connect as tlsConnect } from 'node:tls'
 import { noise as stockNoise } from '@chainsafe/libp2p-noise'
@@ -20,9 +19,14 @@ import { tls as jsTls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { isDirectStream } from '../../dist/node/transport/direct-stream.js'
-import { noise } from '../../dist/node/transport/noise/noise.js'
-import { leanYamux } from '../../dist/node/transport/yamux/yamux.js'
+
+/** A module of the build, which types are checked without. @param {string} path below dist/ */
+const built = path => import(new URL(`../../dist/${path}`, import.meta.url).href)
+await built('base/polyfill.js')
+/** @type {typeof import('../../src/node/transport/direct-stream.ts')} */
+const { isDirectStream } = await built('node/transport/direct-stream.js')
+const { noise } = await built('node/transport/noise/noise.js')
+const { leanYamux } = await built('node/transport/yamux/yamux.js')
 
 const [role = '', way = '', size = '', chunk = '', muxer = '', at = ''] = process.argv.slice(2)
 const CHUNK = Number(chunk)
@@ -101,7 +105,7 @@ async function encrypter(other) {
   if (way === 'noise') return noise()
   if (way === 'noise-stock') return stockNoise()
   if (way === 'tls-js') return jsTls()
-  if (way === 'tls') return (await import('../../dist/node/transport/tls/native-tls.js')).nativeTls()
+  if (way === 'tls') return (await built('node/transport/tls/native-tls.js')).nativeTls()
   // Both keys are known, so nobody need say who he is.
   /** @param {import('@libp2p/interface').MessageStream} connection */
   const pass = async connection => ({ connection, remotePeer: other })

@@ -52,17 +52,17 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
   }
   for (const name of ['up', 'down'] as const) {
     const [option, variable] = [raw[name], io.env[`SHOAL_${name.toUpperCase()}`]]
-    if (option !== undefined) globals.limits[name] = valueOf(`--${name}`, option, parseLimit)
+    if (option !== undefined) globals.limits[name] = parseNamed(`--${name}`, option, parseLimit)
     else if (variable !== undefined && variable !== '') {
-      globals.ownLimits[name] = valueOf(`SHOAL_${name.toUpperCase()}`, variable, parseLimit)
+      globals.ownLimits[name] = parseNamed(`SHOAL_${name.toUpperCase()}`, variable, parseLimit)
     }
   }
   Object.assign(globals.ownLimits, globals.limits)
   const encryption = io.env['SHOAL_ENCRYPTION']
   if (encryption !== undefined && encryption !== '') {
-    globals.encryption = valueOf('SHOAL_ENCRYPTION', encryption, parseEncryption)
+    globals.encryption = parseNamed('SHOAL_ENCRYPTION', encryption, parseEncryption)
   }
-  if (raw.timeout !== undefined) globals.timeoutMs = valueOf('--timeout', raw.timeout, parseSeconds)
+  if (raw.timeout !== undefined) globals.timeoutMs = parseNamed('--timeout', raw.timeout, parseSeconds)
   for (const address of globals.listen) await io.load.checkListenAddr(address)
   for (const address of globals.peers) await io.load.checkMultiaddr(address)
   return globals
@@ -85,7 +85,7 @@ function logLevelOf(text: string | undefined): LogLevel {
   })
 }
 
-function valueOf<Value>(option: string, text: string, parse: (text: string) => Value): Value {
+function parseNamed<Value>(option: string, text: string, parse: (text: string) => Value): Value {
   try {
     return parse(text)
   } catch (err) {

@@ -25,6 +25,9 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     })
     this.#tls = tls
     this.#below = below
+    // libp2p never closes TCP by halves. Left to itself the socket would first wait for writes that a reset connection
+    // never completes.
+    tls.once('end', () => tls.destroy())
     tls.on('drain', () => this.safeDispatchEvent('drain'))
     below.addEventListener('close', event => this.#onBelowClosed(event), { once: true })
     tls.on('data', (chunk: Buffer) => this.#receive(chunk))

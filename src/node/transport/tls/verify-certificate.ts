@@ -40,7 +40,12 @@ export async function verifyCertificate(der: Uint8Array, now: number): Promise<P
     refuse(`it has ${extension === undefined ? 'no' : 'more than one'} libp2p extension`)
   }
   if (extensions.some(other => other !== extension && other.isCritical)) refuse('it has an unknown critical extension')
-  return peerIdFromPublicKey(await verifyHostKey(extension.value, publicKeyInfo))
+  const hostKey = await verifyHostKey(extension.value, publicKeyInfo)
+  try {
+    return peerIdFromPublicKey(hostKey)
+  } catch (cause) {
+    refuse('its host key is of a kind that has no peer ID', cause)
+  }
 }
 
 function parse(der: Uint8Array): X509Certificate {
