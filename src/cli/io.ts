@@ -1,7 +1,7 @@
 /** Everything the command line touches outside itself, so that a test can hand it a world of its own. */
 
-import type { NodeOptions, ShareOptions, ShoalNode } from '../node/api.ts'
-import type { HashedPath } from '../node/hash-path.ts'
+import type { NodeOptions, ShoalNode } from '../node/api.ts'
+import type { HashedPath, HashOptions } from '../node/hash-path.ts'
 import type { Source } from '../node/sources.ts'
 import type { connectNode } from '../rpc/client.ts'
 import type { startServer } from '../rpc/server.ts'
@@ -17,7 +17,7 @@ export interface OutStream {
 /** What is loaded only when a command needs it: `--help`, `hash` and an error must not wait for a network stack. */
 export interface Loaders {
   createNode(options: NodeOptions): Promise<ShoalNode>
-  hashPath(path: string, options: ShareOptions): Promise<HashedPath>
+  hashPath(path: string, options: HashOptions): Promise<HashedPath>
   parseSource(text: string): Promise<Source>
   checkMultiaddr(text: string): Promise<string>
   checkListenAddr(text: string): Promise<string>

@@ -210,7 +210,8 @@ export class Node implements ShoalNode {
 
   async #share(path: string, options: ShareOptions): Promise<Shared> {
     const store = this.#openStore
-    const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, options)
+    const { dataDir } = this.#options
+    const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, { ...options, dataDir })
     const name = absolute.slice(absolute.lastIndexOf('/') + 1)
     if (this.#fetches.isFetching(manifest.root.toString())) {
       throw new ShoalError('ERR_EXISTS', `${manifest.root} is being fetched at this moment`, {

@@ -7,6 +7,7 @@ import type { CID } from 'multiformats/cid'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
 import { type Logger, silentLogger } from '../../base/log.ts'
+import { borrowDiskThreads, type DiskLease } from '../disk/disk-threads.ts'
 import type { FileFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { beginFetch, type FetchInit } from './begin-fetch.ts'
@@ -17,7 +18,7 @@ import { makeFolder } from './make-folder.ts'
 import { recoverRoots } from './recovery.ts'
 import { rootCidKey } from './root-cid.ts'
 import { RootInstaller } from './root-installer.ts'
-import type { RootSet } from './root-set.ts'
+import type { RootSet, RootSetInit } from './root-set.ts'
 import { readRootsList } from './roots-list.ts'
 import type { StoredRoot } from './stored-root.ts'
 
@@ -32,6 +33,13 @@ export interface ShareInit {
   readonly fingerprints: ReadonlyMap<number, FileFingerprint>
 }
 
+export interface StoreOptions {
+  log?: Logger
+  clock?: Clock
+  /** Instead of those that the process shares; released when the store is closed. */
+  lease?: DiskLease
+}
+
 export class ContentStore {
   readonly kv: KeyValue
   readonly #db: Database
@@ -39,13 +47,20 @@ export class ContentStore {
   readonly #roots: RootSet
   readonly #installer: RootInstaller
   readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #lease: DiskLease | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(db: Database, damage: DamageReport, roots: RootSet, installer: RootInstaller) {
+  private constructor(
+    { db, damage }: RootSetInit,
+    roots: RootSet,
+    installer: RootInstaller,
+    lease: DiskLease | undefined
+  ) {
     this.#db = db
     this.#damage = damage
     this.#roots = roots
     this.#installer = installer
+    this.#lease = lease
     this.kv = new StoredKeyValue(db, sentence => damage.add(sentence))
   }
 
@@ -53,7 +68,7 @@ export class ContentStore {
    * @param dir the data folder; made when absent
    * @throws ERR_LOCKED, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE_VERSION, ERR_STORE_UNREADABLE
    */
-  static async open(dir: string, options: { log?: Logger; clock?: Clock } = {}): Promise<ContentStore> {
+  static async open(dir: string, options: StoreOptions = {}): Promise<ContentStore> {
     const log = options.log ?? silentLogger
     const folder = join(dir, 'store')
     await makeFolder(dir, 0o700).catch(err => {
@@ -63,14 +78,16 @@ export class ContentStore {
     const damage = new DamageReport(log)
     const onLoss = (sentence: string) => damage.add(sentence)
     let db = await Database.open(folder, onLoss, log)
+    const lease = options.lease ?? borrowDiskThreads()
     for (let attempt = 1; ; attempt++) {
       try {
-        const init = { db, damage, log }
+        const init = { db, damage, log, threads: lease?.threads }
         const roots = await recoverRoots(init, listed)
-        return new ContentStore(db, damage, roots, new RootInstaller(init, roots, options.clock ?? systemClock))
+        return new ContentStore(init, roots, new RootInstaller(init, roots, options.clock ?? systemClock), lease)
       } catch (err) {
         if (!isCorruption(err) || attempt > 1) {
           await db.close()
+          await lease?.release()
           throw err
         }
         onLoss(`parts of the store in ${folder} were damaged and have been dropped`)
@@ -157,6 +174,7 @@ export class ContentStore {
     await Promise.allSettled(this.#turns.values())
     const failures = await this.#roots.close()
     await this.#db.close()
+    await this.#lease?.release()
     if (failures.length > 0) throw failures[0]
   }
 

@@ -4,6 +4,7 @@ import { link, lstat, mkdir, open, readdir, rename, rmdir, statfs, unlink } from
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { formatBytes } from '../../base/units.ts'
+import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { syncFolder } from './database.ts'
 import { WRITE_FLAGS } from './file-handles.ts'
@@ -21,14 +22,6 @@ export async function statOf(path: string): Promise<BigIntStats | undefined> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw fromSystemError(err, path)
   }
-}
-
-/**
- * Tells a file or folder from any other that had or will have its name: an inode number is used again as soon as its
- * file is deleted, so the time of birth goes with it (0 where the file system keeps none).
- */
-export function identityOf(stats: BigIntStats): string {
-  return `${stats.ino}:${stats.birthtimeNs}`
 }
 
 export function existsError(path: string, more = ''): ShoalError {

@@ -19,6 +19,8 @@ export interface LedgerInit {
   readonly manifest: Manifest
   /** fdatasync of the file of an entry. */
   readonly sync: (entry: number) => Promise<void>
+  /** The same of many small files. Returns what failed, by entry. */
+  readonly syncSmall: (entries: readonly number[]) => Promise<ReadonlyMap<number, unknown>>
   /** Hashes the pieces again and writes them again. Returns those that do not match any more. */
   readonly rewrite: (pieces: readonly number[]) => Promise<number[]>
   /** The root's own record, written along with its bits. */

@@ -1,12 +1,14 @@
 /** Adds roots to a store and takes them out of it, so that a crash at any moment leaves the old or the new. */
+
 import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { MIB } from '../../base/units.ts'
+import { identityOf } from '../fingerprint.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { FetchInit } from './begin-fetch.ts'
 import type { RecordOp } from './database.ts'
-import { identityOf, statOf } from './destination.ts'
+import { statOf } from './destination.ts'
 import { kindPrefix, nodeKey, ROOT_KINDS, type RootRecord, rootKey } from './records.ts'
 import type { RootSet, RootSetInit } from './root-set.ts'
 import type { StoredRoot } from './stored-root.ts'

@@ -1,9 +1,12 @@
 /** What a loaded root consists of, and how it is read from the records. */
+
 import type { CID } from 'multiformats/cid'
 import type { Logger } from '../../base/log.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
+import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Database } from './database.ts'
-import { identityOf, isFolderRoot, statOf, undoMove } from './destination.ts'
+import { isFolderRoot, statOf, undoMove } from './destination.ts'
 import { FileChecker } from './file-checker.ts'
 import type { LiveRecord } from './live-record.ts'
 import { PieceLedger } from './piece-ledger.ts'
@@ -32,6 +35,7 @@ export interface PartsInit {
   /** Passed by reads, writes and checks; closed while files move. */
   readonly gate: TurnGate
   readonly log: Logger
+  readonly threads: DiskThreads | undefined
   /** Hears of held pieces that turned out to be lost. */
   readonly onLost: (pieces: readonly number[]) => void
 }
@@ -48,13 +52,14 @@ export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
     manifest,
     // The user's own files are taken as they are; only what a fetch wrote is synced.
     sync: async entry => (files.isPartial ? await writer.sync(entry) : undefined),
+    syncSmall: async entries => (files.isPartial ? await writer.syncSmall(entries) : new Map()),
     rewrite: pieces => rewritePieces({ manifest, reader, writer }, pieces, init.onLost),
     rootOps: () => record.ops(),
     log
   })
-  const reader: PieceReader = new PieceReader(manifest, files, ledger)
-  const writer: PieceWriter = new PieceWriter(manifest, files, ledger)
-  const checker = new FileChecker(manifest, files, ledger, reader)
+  const reader: PieceReader = new PieceReader(manifest, files, ledger, init.threads)
+  const writer: PieceWriter = new PieceWriter(manifest, files, ledger, init.threads)
+  const checker = new FileChecker({ manifest, files, ledger, reader, threads: init.threads })
   const inspection = new RootInspection({ ...init, files, ledger, checker })
   return { manifest, files, ledger, reader, writer, inspection }
 }

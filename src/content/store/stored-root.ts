@@ -6,6 +6,7 @@ import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Bitfield } from '../bitfield.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
 import type { Skipped } from '../ingest.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { PieceMap } from '../piece-map.ts'
@@ -38,6 +39,7 @@ export interface StoredRootInit {
   readonly cid: CID
   readonly record: RootRecord
   readonly log: Logger
+  readonly threads: DiskThreads | undefined
   /** Says what was lost of this root. */
   readonly onDamage: (sentence: string) => void
 }
@@ -58,6 +60,7 @@ export class StoredRoot extends RootSummary {
     this.#init = {
       db: init.db,
       log: init.log,
+      threads: init.threads,
       cid: init.cid,
       record: this.record,
       gate: this.#gate,
