@@ -11,7 +11,7 @@ import { TypedEvents } from '../base/typed-events.ts'
 import { ingest } from '../content/ingest.ts'
 import { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
-import { SwarmHost } from '../transfer/io/swarm-host.ts'
+import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type {
   AbortOptions,
   FetchOptions,
@@ -104,6 +104,9 @@ export class Node implements ShoalNode {
 
   async #start(signal: AbortSignal): Promise<void> {
     const { dataDir, offline } = this.#options
+    const online = offline === true ? undefined : loadOnline()
+    // whoever waits for it is told; until then the store may fail first
+    online?.catch(() => {})
     await makeDataDir(dataDir)
     throwIfAborted(signal)
     const store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
@@ -123,7 +126,7 @@ export class Node implements ShoalNode {
     })
     await limits.load(held)
     this.#limits = limits
-    if (offline !== true) await this.#goOnline(schedule, limits)
+    if (online !== undefined) await this.#goOnline(await online, schedule, limits)
     throwIfAborted(signal)
     this.#roots = new Roots({
       store,
@@ -136,8 +139,8 @@ export class Node implements ShoalNode {
     if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
   }
 
-  async #goOnline(schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
-    const { Network } = await import('./network.ts')
+  async #goOnline(online: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
+    const { Network, SwarmHost } = online
     const network = await Network.start({
       dataDir: this.#options.dataDir,
       listen: this.#options.listen,
@@ -392,6 +395,17 @@ export class Node implements ShoalNode {
     if (this.#problems.length > MAX_PROBLEMS) this.#problems.shift()
     this.#log.warn(problem.message)
   }
+}
+
+type Online = Awaited<ReturnType<typeof loadOnline>>
+
+/** Most of the time that a start takes, so it begins first, and a node without a network does without. */
+async function loadOnline() {
+  const [{ Network }, { SwarmHost }] = await Promise.all([
+    import('./network.ts'),
+    import('../transfer/io/swarm-host.ts')
+  ])
+  return { Network, SwarmHost }
 }
 
 function notStarted(): ShoalError {
