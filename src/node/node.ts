@@ -36,6 +36,7 @@ import { makeDataDir } from './data-dir.ts'
 import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
 import { checkLimits, LimitBook } from './limit-book.ts'
 import { LimitRecords } from './limit-records.ts'
+import { loadOnline, type Online } from './load-online.ts'
 import type { Network } from './network.ts'
 import { describePeers } from './peers-report.ts'
 import { raceAbort } from './race-abort.ts'
@@ -105,8 +106,6 @@ export class Node implements ShoalNode {
   async #start(signal: AbortSignal): Promise<void> {
     const { dataDir, offline } = this.#options
     const online = offline === true ? undefined : loadOnline()
-    // whoever waits for it is told; until then the store may fail first
-    online?.catch(() => {})
     await makeDataDir(dataDir)
     throwIfAborted(signal)
     const store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
@@ -139,8 +138,7 @@ export class Node implements ShoalNode {
     if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
   }
 
-  async #goOnline(online: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
-    const { Network, SwarmHost } = online
+  async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
     const network = await Network.start({
       dataDir: this.#options.dataDir,
       listen: this.#options.listen,
@@ -395,17 +393,6 @@ export class Node implements ShoalNode {
     if (this.#problems.length > MAX_PROBLEMS) this.#problems.shift()
     this.#log.warn(problem.message)
   }
-}
-
-type Online = Awaited<ReturnType<typeof loadOnline>>
-
-/** Most of the time that a start takes, so it begins first, and a node without a network does without. */
-async function loadOnline() {
-  const [{ Network }, { SwarmHost }] = await Promise.all([
-    import('./network.ts'),
-    import('../transfer/io/swarm-host.ts')
-  ])
-  return { Network, SwarmHost }
 }
 
 function notStarted(): ShoalError {
