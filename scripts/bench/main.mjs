@@ -1,7 +1,7 @@
 /**
  * Measures the built program on this machine, beside yardsticks measured in the same run.
  *
- *     npm run bench -- [--repeat N] [--only hash,pair,four,idle,many,big,limits,peers-pair,…] [--big] [--json FILE]
+ *     npm run bench -- [--repeat N] [--only hash,pair,four,startup,many,big,limits,peers-pair,…] [--big] [--json FILE]
  *
  * Prints a table of medians. Nothing else should be running. Takes some 3 GiB below the temporary folder, with `--big`
  * some 9 GiB more. `limits` runs only when it is named, and takes four minutes a run. Those named `peers-…` compare with

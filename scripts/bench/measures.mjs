@@ -3,11 +3,11 @@
  * run; the same row of all runs becomes one line of the table, with the median.
  */
 import { rm } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { compareTrees } from '../lab/compare.mjs'
 import { warm, writeBigFile, writeManyFiles } from './inputs.mjs'
 import { limits } from './limits.mjs'
-import { bareNode, copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mjs'
+import { startup } from './startup.mjs'
+import { copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mjs'
 
 /** @typedef {import('../lab/lab.mjs').Lab} Lab */
 /**
@@ -25,7 +25,6 @@ import { bareNode, copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mj
 const MIB = 1 << 20
 const GIB = 1 << 30
 const LISTEN = ['--listen', '/ip4/127.0.0.1/tcp/0']
-const IDLE_MS = 10_000
 const SMALL_FILES = 10_000
 /** DET(1 GiB, "v1-2025-seed") of IPIP-499, with the CID that other implementations give it. */
 const SEED = 'v1-2025-seed'
@@ -160,39 +159,6 @@ const four = {
 }
 
 /** @type {Measure} */
-const idle = {
-  name: 'idle',
-  run: async lab => {
-    const bare = await bareNode(lab)
-    const daemon = lab.shoal('daemon', ['daemon', '--data-dir', lab.path('idle'), ...LISTEN])
-    const { atMs } = await daemon.event('ready', lab)
-    await sleep(IDLE_MS, undefined, { signal: lab.signal })
-    const memory = daemon.memory()
-    daemon.kill('SIGTERM')
-    await daemon.success(lab)
-    await rm(lab.path('idle'), { recursive: true, force: true })
-    return [
-      {
-        what: 'daemon, start to ready',
-        unit: 'ms',
-        value: Number(atMs),
-        yardstick: 'bare node',
-        yardstickValue: bare.readyMs,
-        floor: { atMost: 1200 }
-      },
-      {
-        what: `idle daemon's memory after ${IDLE_MS / 1000} s`,
-        unit: 'B',
-        value: memory?.nowBytes ?? Number.NaN,
-        yardstick: 'bare node',
-        yardstickValue: bare.residentBytes,
-        floor: { atMost: 125 * MIB }
-      }
-    ]
-  }
-}
-
-/** @type {Measure} */
 const many = {
   name: 'many',
   prepare: async lab => writeManyFiles(lab.path('many'), SMALL_FILES, 4096),
@@ -216,7 +182,7 @@ const many = {
 }
 
 /** Those of a plain run, in order. */
-export const measures = [hash, pairOf(GIB), four, idle, many]
+export const measures = [hash, pairOf(GIB), four, startup, many]
 /** Only when named: what takes minutes and says nothing of speed. */
 export const namedMeasures = [limits]
 /** With `--big`: what takes minutes and 8 GiB of disk. */

@@ -19,8 +19,8 @@ export interface Loaders {
   createNode(options: NodeOptions): Promise<ShoalNode>
   hashPath(path: string, options: HashOptions): Promise<HashedPath>
   parseSource(text: string): Promise<Source>
-  checkMultiaddr(text: string): Promise<string>
-  checkListenAddr(text: string): Promise<string>
+  checkMultiaddr(text: string): Promise<unknown>
+  checkListenAddr(text: string): Promise<unknown>
   connectNode: typeof connectNode
   startServer: typeof startServer
 }
@@ -39,8 +39,8 @@ export const realLoaders: Loaders = {
   createNode: async options => (await import('../node/create-node.ts')).createNode(options),
   hashPath: async (path, options) => (await import('../node/hash-path.ts')).hashPath(path, options),
   parseSource: async text => (await import('../node/sources.ts')).parseSource(text),
-  checkMultiaddr: async text => (await import('../node/sources.ts')).checkMultiaddr(text),
-  checkListenAddr: async text => (await import('../node/sources.ts')).checkListenAddr(text),
+  checkMultiaddr: async text => (await import('../node/host/addresses.ts')).parseMultiaddr(text),
+  checkListenAddr: async text => (await import('../node/host/addresses.ts')).parseListenAddr(text),
   connectNode: async (dataDir, options) => (await import('../rpc/client.ts')).connectNode(dataDir, options),
   startServer: async (node, options) => (await import('../rpc/server.ts')).startServer(node, options)
 }

@@ -11,7 +11,7 @@ import { TypedEvents } from '../base/typed-events.ts'
 import { ingest } from '../content/ingest.ts'
 import { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
-import { SwarmHost } from '../transfer/io/swarm-host.ts'
+import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type {
   AbortOptions,
   FetchOptions,
@@ -36,6 +36,7 @@ import { makeDataDir } from './data-dir.ts'
 import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
 import { checkLimits, LimitBook } from './limit-book.ts'
 import { LimitRecords } from './limit-records.ts'
+import { loadOnline, type Online } from './load-online.ts'
 import type { Network } from './network.ts'
 import { describePeers } from './peers-report.ts'
 import { raceAbort } from './race-abort.ts'
@@ -104,6 +105,7 @@ export class Node implements ShoalNode {
 
   async #start(signal: AbortSignal): Promise<void> {
     const { dataDir, offline } = this.#options
+    const online = offline === true ? undefined : loadOnline()
     await makeDataDir(dataDir)
     throwIfAborted(signal)
     const store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
@@ -123,7 +125,7 @@ export class Node implements ShoalNode {
     })
     await limits.load(held)
     this.#limits = limits
-    if (offline !== true) await this.#goOnline(schedule, limits)
+    if (online !== undefined) await this.#goOnline(await online, schedule, limits)
     throwIfAborted(signal)
     this.#roots = new Roots({
       store,
@@ -136,8 +138,7 @@ export class Node implements ShoalNode {
     if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
   }
 
-  async #goOnline(schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
-    const { Network } = await import('./network.ts')
+  async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
     const network = await Network.start({
       dataDir: this.#options.dataDir,
       listen: this.#options.listen,
