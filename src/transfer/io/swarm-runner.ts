@@ -20,6 +20,8 @@ import type { SwarmHost } from './swarm-host.ts'
 import { type Rates, Traffic } from './traffic.ts'
 
 const DIAL_TIMEOUT_MS = 15 * SECOND_MS
+/** Requests for DAG nodes of one session that are not answered. Whoever fetches a manifest makes one after the other. */
+const MAX_NODE_ANSWERS = 16
 
 export interface SwarmRunnerEvents {
   /** The sink is complete: attach the storage. */
@@ -46,8 +48,8 @@ export class SwarmRunner {
   readonly #downloads: Downloads
   readonly #traffic = new Traffic()
   readonly #inputs: Input[] = []
-  /** The last answer with DAG nodes that a session gets. */
-  readonly #answering = new WeakMap<PeerSession, Promise<void>>()
+  /** Per session: the last answer with DAG nodes that it gets, and how many are not out. */
+  readonly #answering = new WeakMap<PeerSession, { last: Promise<void>; count: number }>()
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<unknown>>()
   #sink: ManifestSink | undefined
@@ -207,7 +209,10 @@ export class SwarmRunner {
     },
     onData: (session, requestId, chunk) => this.#receive(session, requestId, chunk),
     onDrain: session => this.#host.uploader.drained(session),
-    onClosed: session => {
+    onClosed: (session, err) => {
+      if (err instanceof ShoalError && err.code === 'ERR_BUG') {
+        this.#host.init.log.error(`a message of ${session.peerId} was not stood: ${err.message}`, err.cause)
+      }
       if (!this.#sessions.delete(session.id)) return
       this.#traffic.end(session, this.#now())
       this.limits.drop(session.id)
@@ -346,12 +351,19 @@ export class SwarmRunner {
     if (storage === undefined) return
     const { init } = this.#host
     const limiter = this.limits.up
+    const answers = this.#answering.get(session) ?? { last: Promise.resolve(), count: 0 }
+    if (answers.count >= MAX_NODE_ANSWERS) {
+      session.goodbye('limit', 'too many requests for DAG nodes at once')
+      return
+    }
+    this.#answering.set(session, answers)
+    answers.count += 1
     // answers go out in the order of the requests; not waited for at the stop, as they end with their session
-    const before = this.#answering.get(session) ?? Promise.resolve()
-    this.#answering.set(
-      session,
-      before.then(() => sendNodes({ session, storage, first, count, limiter, log: init.log }))
-    )
+    answers.last = answers.last
+      .then(() => sendNodes({ session, storage, first, count, limiter, log: init.log }))
+      .then(() => {
+        answers.count -= 1
+      })
   }
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {
