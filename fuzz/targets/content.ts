@@ -45,7 +45,8 @@ const LIMITS = {
   entries: 1_500,
   spans: 4_000,
   pathBytes: 40_000,
-  unfoldedBytes: 1024 * 1024
+  unfoldedBytes: 1024 * 1024,
+  repeats: 3_000
 }
 const MAX_VISITS = LIMITS.unfoldedBytes / 512
 
