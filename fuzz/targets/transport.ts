@@ -21,7 +21,7 @@ export const muxerFrames: Target = {
     Uint8Array.from([0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 9, 9, 9, 9, 0, 0, 4, 1, 0]),
     Uint8Array.from([1, 4, 1, 2, 0, 0, 0, 7, 1, 2, 2, 0, 1, 0, 0, 0, 3, 1, 2, 3]),
     Uint8Array.from(Array.from({ length: 200 }, (_, i) => (i * 11) % 256)),
-    Uint8Array.from([0, ...Array.from({ length: 20 }, (_, i) => [1, 0, 1, i * 2 + 1, 0, 0]).flat(), 3, 0, 0, 0, 0])
+    Uint8Array.from([1, ...Array.from({ length: 20 }, (_, i) => [3, 1, 1, i * 2 + 1, 0]).flat()])
   ],
   run: async input => {
     const reader = new InputReader(input)
@@ -49,7 +49,10 @@ export const muxerFrames: Target = {
           far.send(bytes)
         }
         if (step % 5 === 4) await turn()
-        claim(muxer.streams.length <= 2 * MAX_STREAMS, `${muxer.streams.length} streams`)
+        for (const direction of ['inbound', 'outbound']) {
+          const count = muxer.streams.filter(stream => stream.direction === direction).length
+          claim(count <= MAX_STREAMS, `${count} ${direction} streams`)
+        }
       }
       await turn()
       claim(given <= sent, `${given} bytes out of ${sent}`)
@@ -75,7 +78,7 @@ function next(reader: InputReader, muxer: YamuxMuxer, take: (stream: Stream) => 
     }
     default: {
       const type = reader.below(5)
-      const [flags, stream] = [reader.byte() % 16, reader.below(14)]
+      const [flags, stream] = [reader.byte() % 16, reader.below(40)]
       if (type > 0)
         return encodeHeader({
           type,
