@@ -11,17 +11,15 @@ import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
 import { Downloads, type Request } from './downloads.ts'
 import { dialReason, goodbyeReason } from './end-reasons.ts'
 import { FetchFacts } from './fetch-facts.ts'
+import { NodeAnswers } from './node-answers.ts'
 import type { PeerSession, SessionHandlers } from './peer-session.ts'
 import { takePieces } from './piece-intake.ts'
 import { RootLimits } from './root-limits.ts'
 import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
-import { sendNodes } from './send-nodes.ts'
 import type { SwarmHost } from './swarm-host.ts'
 import { type Rates, Traffic } from './traffic.ts'
 
 const DIAL_TIMEOUT_MS = 15 * SECOND_MS
-/** Requests for DAG nodes of one session that are not answered. Whoever fetches a manifest makes one after the other. */
-const MAX_NODE_ANSWERS = 16
 
 export interface SwarmRunnerEvents {
   /** The sink is complete: attach the storage. */
@@ -48,8 +46,7 @@ export class SwarmRunner {
   readonly #downloads: Downloads
   readonly #traffic = new Traffic()
   readonly #inputs: Input[] = []
-  /** Per session: the last answer with DAG nodes that it gets, and how many are not out. */
-  readonly #answering = new WeakMap<PeerSession, { last: Promise<void>; count: number }>()
+  readonly #nodeAnswers = new NodeAnswers()
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<unknown>>()
   #sink: ManifestSink | undefined
@@ -349,21 +346,8 @@ export class SwarmRunner {
   #sendNodes(session: PeerSession, first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
-    const { init } = this.#host
-    const limiter = this.limits.up
-    const answers = this.#answering.get(session) ?? { last: Promise.resolve(), count: 0 }
-    if (answers.count >= MAX_NODE_ANSWERS) {
-      session.goodbye('limit', 'too many requests for DAG nodes at once')
-      return
-    }
-    this.#answering.set(session, answers)
-    answers.count += 1
-    // answers go out in the order of the requests; not waited for at the stop, as they end with their session
-    answers.last = answers.last
-      .then(() => sendNodes({ session, storage, first, count, limiter, log: init.log }))
-      .then(() => {
-        answers.count -= 1
-      })
+    const { log } = this.#host.init
+    this.#nodeAnswers.give({ session, storage, first, count, limiter: this.limits.up, log })
   }
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {
