@@ -12,6 +12,7 @@ import {
   type SingleKadDHT
 } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
+import { ShoalError } from '../base/errors.ts'
 import { dropKnownPeers } from './known-peers.ts'
 import { trustConnected } from './sure-contacts.ts'
 
@@ -44,6 +45,8 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     pingOldContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
     maxInboundStreams: 128,
     maxOutboundStreams: 128,
+    // Values are not ours: by default anyone may store public keys here, of any size, and nothing ever drops them.
+    validators: { pk: refuseValue },
     // kad-dht's own pass is kept for what it cleans up; threshold 0 keeps it from announcing anything, since the
     // reprovider renews our records long before they expire.
     reprovide: { validity: RECORD_VALIDITY_MS, threshold: 0 }
@@ -53,6 +56,10 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     const dht = dropKnownPeers(kadDHT(init)(components))
     return trustConnected(dht, peer => connectionManager.getConnections(peer).length > 0)
   }
+}
+
+async function refuseValue(): Promise<void> {
+  throw new ShoalError('ERR_PROTOCOL', 'this DHT holds provider records, no values')
 }
 
 /** What we use of the routing table beyond its published type. */

@@ -106,7 +106,7 @@ export class Node implements ShoalNode {
   async #start(signal: AbortSignal): Promise<void> {
     const { dataDir, offline } = this.#options
     const online = offline === true ? undefined : loadOnline()
-    await makeDataDir(dataDir)
+    for (const closed of await makeDataDir(dataDir)) this.#problem(new ShoalError('ERR_NO_PERMISSION', closed))
     throwIfAborted(signal)
     const store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
     this.#store = store

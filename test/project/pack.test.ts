@@ -26,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the package', () => {
   const ALLOWED =
-    /^(package\.json|README\.md|CHANGELOG\.md|LICENSE(-APACHE|-MIT)?|docs\/[a-z-]+\.md|dist\/cli\/LICENSES\.txt|dist\/.+\.(js|d\.ts))$/
+    /^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE(-APACHE|-MIT)?|docs\/[a-z-]+\.md|dist\/cli\/LICENSES\.txt|dist\/.+\.(js|d\.ts))$/
 
   it('contains what an installer needs', () => {
     const paths = packed.files.map(({ path }) => path)

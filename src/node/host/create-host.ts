@@ -23,6 +23,7 @@ import { nativeTls } from '../transport/tls/native-tls.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
+import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
@@ -145,6 +146,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   })
   silenceAddressUpdates(libp2p)
   new PeerMemory({ store: libp2p.peerStore, self })
+  boundPeers(libp2p.peerStore)
   try {
     await libp2p.start()
   } catch (err) {

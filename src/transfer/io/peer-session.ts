@@ -3,11 +3,18 @@
  * a time and only while the stream takes more, so that little lies ahead of the next control message.
  */
 import { ShoalError } from '../../base/errors.ts'
+import { MIB } from '../../base/units.ts'
 import type { SessionId } from '../core/swarm-io.ts'
 import { decodeMessage } from '../protocol/codec.ts'
 import { dataFrameHeader, encodeControlFrame, FrameDecoder } from '../protocol/frame.ts'
 import type { GoodbyeCode, Message } from '../protocol/messages.ts'
 import type { PeerStream } from './seams.ts'
+
+/**
+ * Control messages that wait while the stream takes nothing: the bitfield of the largest root, and as much again. A peer
+ * that asks on and reads nothing would have them pile up without end.
+ */
+export const MAX_UNSENT_BYTES = 2 * MIB
 
 export interface SessionHandlers {
   onMessage(session: PeerSession, message: Message): void
@@ -30,6 +37,8 @@ export class PeerSession {
   #closed = false
   #writers: Array<() => void> = []
   #unsent: Uint8Array[] = []
+  /** Control messages since the stream stopped taking data. */
+  #waitingBytes = 0
 
   constructor(id: SessionId, stream: PeerStream, handlers: SessionHandlers) {
     this.id = id
@@ -49,6 +58,7 @@ export class PeerSession {
     })
     stream.onDrain = () => {
       this.#writable = true
+      this.#waitingBytes = 0
       this.#wakeWriters()
       if (!this.#closed) this.handlers.onDrain(this)
     }
@@ -60,9 +70,7 @@ export class PeerSession {
       try {
         decoder.push(chunk)
       } catch (err) {
-        // a stranger's bytes: a declared error ends the session with its reason, anything else is our bug and ends it too
-        const limit = err instanceof ShoalError && err.code === 'ERR_LIMIT'
-        this.goodbye(limit ? 'limit' : 'protocol', err instanceof Error ? err.message : String(err))
+        this.#fail(err)
       }
     }
   }
@@ -89,7 +97,13 @@ export class PeerSession {
   /** Messages of one turn of the event loop leave together: each send is a frame of the muxer, a cipher and a write. */
   sendMessage(message: Message): void {
     if (this.#closed) return
-    this.#unsent.push(encodeControlFrame(message))
+    const frame = encodeControlFrame(message)
+    if (!this.#writable) this.#waitingBytes += frame.byteLength
+    if (this.#waitingBytes > MAX_UNSENT_BYTES) {
+      this.abort(new ShoalError('ERR_LIMIT', 'the peer reads nothing of what it is answered'))
+      return
+    }
+    this.#unsent.push(frame)
     if (this.#unsent.length === 1) queueMicrotask(() => this.#flush())
   }
 
@@ -101,10 +115,14 @@ export class PeerSession {
 
   /** Says why, and closes. */
   goodbye(code: GoodbyeCode, message: string): void {
+    this.#leave(code, message, new ShoalError('ERR_PROTOCOL', `${code}: ${message}`))
+  }
+
+  #leave(code: GoodbyeCode, message: string, err: ShoalError): void {
     if (this.#closed) return
     this.sendMessage({ type: 'goodbye', code, message: message.slice(0, 200) })
     this.#flush()
-    this.#end(new ShoalError('ERR_PROTOCOL', `${code}: ${message}`))
+    this.#end(err)
     this.stream.close().catch(() => {
       this.stream.abort(new ShoalError('ERR_UNREACHABLE', 'the stream did not close'))
     })
@@ -114,6 +132,19 @@ export class PeerSession {
     if (this.#closed) return
     this.#end(err)
     this.stream.abort(err)
+  }
+
+  /**
+   * While bytes of the peer were taken in. A declared error is its fault, and it hears which; anything else is a bug of
+   * ours: the session ends all the same, and what went wrong is told to us, not to the peer.
+   */
+  #fail(err: unknown): void {
+    if (err instanceof ShoalError && (err.code === 'ERR_PROTOCOL' || err.code === 'ERR_LIMIT')) {
+      this.goodbye(err.code === 'ERR_LIMIT' ? 'limit' : 'protocol', err.message)
+      return
+    }
+    const message = err instanceof Error ? err.message : String(err)
+    this.#leave('other', 'an error on this side', new ShoalError('ERR_BUG', message, { cause: err }))
   }
 
   #flush(): void {

@@ -11,11 +11,11 @@ import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
 import { Downloads, type Request } from './downloads.ts'
 import { dialReason, goodbyeReason } from './end-reasons.ts'
 import { FetchFacts } from './fetch-facts.ts'
+import { NodeAnswers } from './node-answers.ts'
 import type { PeerSession, SessionHandlers } from './peer-session.ts'
 import { takePieces } from './piece-intake.ts'
 import { RootLimits } from './root-limits.ts'
 import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
-import { sendNodes } from './send-nodes.ts'
 import type { SwarmHost } from './swarm-host.ts'
 import { type Rates, Traffic } from './traffic.ts'
 
@@ -46,8 +46,7 @@ export class SwarmRunner {
   readonly #downloads: Downloads
   readonly #traffic = new Traffic()
   readonly #inputs: Input[] = []
-  /** The last answer with DAG nodes that a session gets. */
-  readonly #answering = new WeakMap<PeerSession, Promise<void>>()
+  readonly #nodeAnswers = new NodeAnswers()
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<unknown>>()
   #sink: ManifestSink | undefined
@@ -207,7 +206,10 @@ export class SwarmRunner {
     },
     onData: (session, requestId, chunk) => this.#receive(session, requestId, chunk),
     onDrain: session => this.#host.uploader.drained(session),
-    onClosed: session => {
+    onClosed: (session, err) => {
+      if (err instanceof ShoalError && err.code === 'ERR_BUG') {
+        this.#host.init.log.error(`a message of ${session.peerId} was not stood: ${err.message}`, err.cause)
+      }
       if (!this.#sessions.delete(session.id)) return
       this.#traffic.end(session, this.#now())
       this.limits.drop(session.id)
@@ -344,14 +346,8 @@ export class SwarmRunner {
   #sendNodes(session: PeerSession, first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
-    const { init } = this.#host
-    const limiter = this.limits.up
-    // answers go out in the order of the requests; not waited for at the stop, as they end with their session
-    const before = this.#answering.get(session) ?? Promise.resolve()
-    this.#answering.set(
-      session,
-      before.then(() => sendNodes({ session, storage, first, count, limiter, log: init.log }))
-    )
+    const { log } = this.#host.init
+    this.#nodeAnswers.give({ session, storage, first, count, limiter: this.limits.up, log })
   }
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {
