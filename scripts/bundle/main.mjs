@@ -18,7 +18,7 @@ const program = join(dist, 'cli')
 const made = join(dist, 'bundle')
 
 const bundle = await rolldown({
-  input: { main: join(dist, 'cli/main.js'), 'hash-worker': join(dist, 'content/hash-worker.js') },
+  input: { main: join(dist, 'cli/main.js'), 'disk-worker': join(dist, 'content/disk/disk-worker.js') },
   platform: 'node',
   plugins: [leaveNative(), packPrefixes()],
   onLog: (level, { message }) => {

@@ -31,6 +31,8 @@ export interface NodeOptions {
    * `noise`.
    */
   encryption?: readonly Encryption[]
+  /** Which implementation of yamux; on the wire they are the same. Default `lean`; `stock` is @chainsafe/libp2p-yamux. */
+  muxer?: 'lean' | 'stock'
   /** No network at all: list, remove and verify work, share stores without announcing. */
   offline?: boolean
   log?: Logger

@@ -1,5 +1,6 @@
 /** The way in for programs that embed shoal. */
 import { resolve } from 'node:path'
+import { ShoalError } from '../base/errors.ts'
 import type { NodeOptions, ShoalNode } from './api.ts'
 import { checkEncryption } from './encryption.ts'
 import { checkLimits } from './limit-book.ts'
@@ -7,7 +8,7 @@ import { Node } from './node.ts'
 
 /**
  * Makes a node; nothing is opened or dialled until `start()`.
- * @throws ERR_BAD_MULTIADDR, ERR_BAD_NUMBER, ERR_USAGE (encryption)
+ * @throws ERR_BAD_MULTIADDR, ERR_BAD_NUMBER, ERR_USAGE (encryption, muxer)
  */
 export async function createNode(options: NodeOptions): Promise<ShoalNode> {
   const { peers = [], listen = [] } = options
@@ -19,5 +20,10 @@ export async function createNode(options: NodeOptions): Promise<ShoalNode> {
   }
   checkLimits(options)
   if (options.encryption !== undefined) checkEncryption(options.encryption)
+  if (options.muxer !== undefined && options.muxer !== 'lean' && options.muxer !== 'stock') {
+    throw new ShoalError('ERR_USAGE', `not a muxer: ${JSON.stringify(options.muxer)}`, {
+      hint: "name 'lean' or 'stock'"
+    })
+  }
   return new Node({ ...options, dataDir: resolve(options.dataDir) })
 }

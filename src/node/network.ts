@@ -28,6 +28,7 @@ export interface NetworkInit {
   readonly peers: readonly string[]
   readonly dht: 'server' | 'client'
   readonly encryption?: readonly Encryption[] | undefined
+  readonly muxer?: 'lean' | 'stock' | undefined
   readonly schedule: ReprovideStore
   readonly clock: Clock
   readonly log: Logger
@@ -71,6 +72,7 @@ export class Network {
       log: init.log,
       dht: { mode: init.dht },
       encryption: init.encryption,
+      muxer: init.muxer,
       denied: init.isBanned,
       version
     })

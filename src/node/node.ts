@@ -145,6 +145,7 @@ export class Node implements ShoalNode {
       peers: this.#options.peers ?? [],
       dht: this.#options.dht ?? 'server',
       encryption: this.#options.encryption,
+      muxer: this.#options.muxer,
       schedule,
       clock: systemClock,
       log: this.#log,

@@ -100,7 +100,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     ],
     connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => ENCRYPTERS[name]()),
     streamMuxers: [
-      (options.muxer ?? process.env['SHOAL_MUXER']) === 'stock'
+      options.muxer === 'stock'
         ? yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })
         : leanYamux({ ...STREAM_LIMITS, maxWindowBytes: LEAN_WINDOW_BYTES })
     ],

@@ -5,6 +5,12 @@ import type { Duplex } from 'node:stream'
 import { connect, type SecureContext, TLSSocket } from 'node:tls'
 import { ShoalError } from '../../../base/errors.ts'
 
+/**
+ * What the socket takes before its writer waits: two data frames of the swarm. With Node's 16 KiB each frame is waited
+ * for by itself, through every layer; with more, a control message waits longer behind data.
+ */
+const HIGH_WATER_BYTES = 256 * 1024 + 1024
+
 export interface TlsInit {
   isServer: boolean
   secureContext: SecureContext
@@ -15,7 +21,7 @@ export interface TlsInit {
 /** Must be called in the turn in which the socket was handed over: it reads from the next one on. */
 export function startTls(below: Socket | Duplex, { isServer, secureContext, protocols }: TlsInit): TLSSocket {
   // Whom to believe is decided by the libp2p extension, not by an authority.
-  const shared = { secureContext, rejectUnauthorized: false }
+  const shared = { secureContext, rejectUnauthorized: false, highWaterMark: HIGH_WATER_BYTES }
   if (!isServer) return connect({ ...shared, socket: below, ALPNProtocols: [...protocols] })
   const socket = below as Socket
   return new TLSSocket(socket, {

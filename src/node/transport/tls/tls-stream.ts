@@ -51,11 +51,11 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     return this.sendChunks(data instanceof Uint8Array ? [data] : [...data])
   }
 
-  sendChunks(chunks: readonly Uint8Array[]): boolean {
+  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
     if (this.writeStatus !== 'writable' || !this.#tls.writable) {
       throw new StreamStateError(`Cannot write to a stream that is ${this.writeStatus}`)
     }
-    const takesMore = this.#write(chunks)
+    const takesMore = this.#write(chunks, onConsumed)
     if (!takesMore) this.writableNeedsDrain = true
     return takesMore
   }
@@ -109,10 +109,13 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
    * Several chunks as one writev: OpenSSL gathers them into as few records as they fill, and ends one wherever a write
    * ends. Measured against one write each and against one buffer made here, it costs the sender the least.
    */
-  #write(chunks: readonly Uint8Array[]): boolean {
+  #write(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
     if (chunks.length > 1) this.#tls.cork()
     let takesMore = true
-    for (const chunk of chunks) takesMore = this.#tls.write(chunk)
+    const last = chunks.length - 1
+    for (const [i, chunk] of chunks.entries()) {
+      takesMore = i === last && onConsumed !== undefined ? this.#tls.write(chunk, onConsumed) : this.#tls.write(chunk)
+    }
     if (chunks.length > 1) this.#tls.uncork()
     return takesMore
   }
