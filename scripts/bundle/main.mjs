@@ -5,7 +5,7 @@
  *
  * Names and lines are kept: a stack trace says where in which chunk, and the function's name finds it in src/.
  */
-import { chmod, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
@@ -17,8 +17,11 @@ const dist = fileURLToPath(new URL('../../dist', import.meta.url))
 const program = join(dist, 'cli')
 const made = join(dist, 'bundle')
 
+/** Threads are started by the name of a file beside their chunk. */
+const workers = (await readdir(dist, { recursive: true })).filter(path => path.endsWith('-worker.js'))
+
 const bundle = await rolldown({
-  input: { main: join(dist, 'cli/main.js'), 'disk-worker': join(dist, 'content/disk/disk-worker.js') },
+  input: [join(program, 'main.js'), ...workers.map(path => join(dist, path))],
   platform: 'node',
   plugins: [leaveNative(), packPrefixes()],
   onLog: (level, { message }) => {
@@ -38,7 +41,8 @@ const chunks = output.filter(part => part.type === 'chunk')
 const names = new Set(chunks.map(({ fileName }) => fileName))
 for (const { fileName, code } of chunks) {
   for (const [, worker = ''] of code.matchAll(/new URL\(["'`]\.\/([^"'`]+)["'`], *import\.meta\.url\)/g)) {
-    if (!names.has(worker)) throw new Error(`${fileName} starts ${worker}: make it an entry in scripts/bundle/main.mjs`)
+    if (!names.has(worker))
+      throw new Error(`${fileName} starts ${worker}, which is no entry of the bundle: call it …-worker.ts`)
   }
 }
 const modules = chunks.flatMap(({ moduleIds }) => moduleIds)

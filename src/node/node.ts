@@ -139,13 +139,9 @@ export class Node implements ShoalNode {
   }
 
   async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
+    const { dataDir, listen, peers = [], dht = 'server', encryption, muxer } = this.#options
     const network = await Network.start({
-      dataDir: this.#options.dataDir,
-      listen: this.#options.listen,
-      peers: this.#options.peers ?? [],
-      dht: this.#options.dht ?? 'server',
-      encryption: this.#options.encryption,
-      muxer: this.#options.muxer,
+      ...{ dataDir, listen, peers, dht, encryption, muxer },
       schedule,
       clock: systemClock,
       log: this.#log,
