@@ -10,7 +10,7 @@ import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
 import { OTHERS, requireOwner, requireUnshared, showMode } from './owner-only.ts'
 
 /** What a node keeps in its data folder. */
-const OURS = /^(\.?key(-[0-9a-f]+)?|store|cache|peers\.json(\.[0-9a-f]+)?|control\.sock)$/
+const OURS = /^(\.?key(-[0-9a-f]+)?|store|cache|hashed|peers\.json(\.[0-9a-f]+)?|control\.sock)$/
 
 /**
  * @returns what was open to others and is closed now, a sentence each

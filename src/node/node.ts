@@ -38,6 +38,7 @@ import { checkLimits, LimitBook } from './limit-book.ts'
 import { LimitRecords } from './limit-records.ts'
 import { loadOnline, type Online } from './load-online.ts'
 import type { Network } from './network.ts'
+import { notStarted } from './not-started.ts'
 import { describePeers } from './peers-report.ts'
 import { raceAbort } from './race-abort.ts'
 import { Roots } from './roots.ts'
@@ -392,8 +393,4 @@ export class Node implements ShoalNode {
     if (this.#problems.length > MAX_PROBLEMS) this.#problems.shift()
     this.#log.warn(problem.message)
   }
-}
-
-function notStarted(): ShoalError {
-  return new ShoalError('ERR_NOT_RUNNING', 'the node is not started', { hint: 'await node.start() first' })
 }

@@ -1,8 +1,9 @@
-import { chmod, chown, lchown, mkdir, mkdtemp, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, lchown, mkdir, mkdtemp, readdir, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { makeDataDir } from '../../src/node/data-dir.ts'
+import { hashPath } from '../../src/node/hash-path.ts'
 import { requireOwner, requireUnshared } from '../../src/node/owner-only.ts'
 import { eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
 
@@ -48,6 +49,7 @@ describe('one that holds nothing but what is a node’s', () => {
     await file('control.sock', 0o600)
     await mkdir(join(dir, 'store'), 0o700)
     await mkdir(join(dir, 'cache'), 0o700)
+    await mkdir(join(dir, 'hashed'), 0o700)
     const said = await makeDataDir(dir)
     expect(said).toEqual([
       `the data folder ${dir} was open to others (mode ${mode.toString(8).padStart(4, '0')}): closed`
@@ -148,6 +150,22 @@ describe('a node', () => {
     const node = await lab.start('open', { offline: true })
     expect((await node.status()).problems).toEqual([expect.stringMatching(/was open to others \(mode 0775\): closed/)])
     expect(await modeOf(data)).toBe(0o700)
+  })
+
+  it('knows all that it puts there itself: its folder can be closed after any use', async () => {
+    const { path } = lab.file('content', 3_000_000)
+    const sharer = await lab.start('sharer')
+    const { cid } = await sharer.share(path)
+    const reader = await lab.start('reader', { peers: sharer.addrs })
+    for await (const _ of reader.read(cid)) break
+    await hashPath(path, { dataDir: join(lab.dir, 'reader') })
+    await Promise.all([sharer.stop(), reader.stop()])
+    for (const name of ['sharer', 'reader']) {
+      const data = join(lab.dir, name)
+      expect((await readdir(data)).length).toBeGreaterThan(2)
+      await chmod(data, 0o755)
+      expect(await makeDataDir(data)).toEqual([expect.stringMatching(/was open to others/)])
+    }
   })
 
   it('does not start where others write', async () => {
