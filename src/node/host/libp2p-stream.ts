@@ -25,6 +25,8 @@ export class Libp2pPeerStream implements PeerStream {
   /** Set once the stream ended, until it was told to `onClose`. */
   #ended: { err: Error | undefined } | undefined
   #told = false
+  /** The last `send` said so. */
+  #needsDrain = false
   #closeTimer: NodeJS.Timeout | undefined
 
   constructor(stream: Stream, connection: Connection) {
@@ -34,6 +36,8 @@ export class Libp2pPeerStream implements PeerStream {
     this.outbound = stream.direction === 'outbound'
     sparseWindowUpdates(stream)
     stream.addEventListener('drain', this.#onStreamDrain)
+    // in the middle of its sending it would take more for sent
+    stream.addEventListener('idle', () => queueMicrotask(this.#onStreamDrain))
     stream.addEventListener('close', this.#onStreamClose)
     stream.addEventListener('end', this.#onStreamEnd)
     // It may have ended before anyone listened.
@@ -74,6 +78,12 @@ export class Libp2pPeerStream implements PeerStream {
    */
   send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
     if (this.#ended !== undefined) throw new ShoalError('ERR_UNREACHABLE', 'the stream is closed')
+    const takesMore = this.#send(chunks, onConsumed)
+    if (!takesMore) this.#needsDrain = true
+    return takesMore
+  }
+
+  #send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
     if (isDirectStream(this.#stream)) return this.#stream.sendChunks(chunks, onConsumed)
     const [only] = chunks
     return this.#stream.send(chunks.length === 1 && only !== undefined ? only : new Uint8ArrayList(...chunks))
@@ -114,8 +124,15 @@ export class Libp2pPeerStream implements PeerStream {
     }
   }
 
+  /**
+   * libp2p says `drain` when the other side grants any byte, while all else still waits: whoever went by that alone would
+   * queue a frame for each byte that a slow reader takes.
+   */
   readonly #onStreamDrain = (): void => {
-    if (this.#ended === undefined) this.onDrain?.()
+    if (!this.#needsDrain || this.#ended !== undefined) return
+    if (this.#stream.writeBufferLength > 0 || this.#stream.writableNeedsDrain) return
+    this.#needsDrain = false
+    this.onDrain?.()
   }
 
   readonly #onStreamClose = (event: StreamCloseEvent): void => {

@@ -3,8 +3,9 @@
  * a time and only while the stream takes more, so that little lies ahead of the next control message.
  */
 import { ShoalError } from '../../base/errors.ts'
-import { MIB } from '../../base/units.ts'
+import { MIB, MINUTE_MS } from '../../base/units.ts'
 import type { SessionId } from '../core/swarm-io.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 import { decodeMessage } from '../protocol/codec.ts'
 import { dataFrameHeader, encodeControlFrame, FrameDecoder } from '../protocol/frame.ts'
 import type { GoodbyeCode, Message } from '../protocol/messages.ts'
@@ -26,6 +27,19 @@ export interface SessionHandlers {
   onClosed(session: PeerSession, err: Error | undefined): void
 }
 
+/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s a frame takes half of it. */
+export const WRITE_TIMEOUT_MS = MINUTE_MS
+/** Bytes that are no payload (control messages, headers, frames of unknown type): at once, and in a second. */
+export const CONTROL_BURST_BYTES = 16 * MIB
+export const CONTROL_BYTES_PER_SEC = MIB
+
+export interface PeerSessionInit {
+  /** Monotonic, ms. */
+  readonly now: () => number
+  /** The peer broke a rule, and the session ends for it. */
+  readonly onOffence: (code: GoodbyeCode, message: string) => void
+}
+
 export class PeerSession {
   readonly id: SessionId
   readonly stream: PeerStream
@@ -39,9 +53,16 @@ export class PeerSession {
   #unsent: Uint8Array[] = []
   /** Control messages since the stream stopped taking data. */
   #waitingBytes = 0
+  /** Since when the stream takes nothing. */
+  #blockedAt: number | undefined
+  readonly #init: PeerSessionInit | undefined
+  readonly #control: TokenBucket
+  #payloadOfChunk = 0
 
-  constructor(id: SessionId, stream: PeerStream, handlers: SessionHandlers) {
+  constructor(id: SessionId, stream: PeerStream, handlers: SessionHandlers, init?: PeerSessionInit) {
     this.id = id
+    this.#init = init
+    this.#control = new TokenBucket(this.#now, CONTROL_BYTES_PER_SEC, CONTROL_BURST_BYTES)
     this.stream = stream
     this.handlers = handlers
     const decoder = new FrameDecoder({
@@ -53,12 +74,14 @@ export class PeerSession {
       onData: (requestId, chunk) => {
         if (this.#closed) return
         this.receivedBytes += chunk.byteLength
+        this.#payloadOfChunk += chunk.byteLength
         this.handlers.onData(this, requestId, chunk)
       }
     })
     stream.onDrain = () => {
       this.#writable = true
       this.#waitingBytes = 0
+      this.#blockedAt = undefined
       this.#wakeWriters()
       if (!this.#closed) this.handlers.onDrain(this)
     }
@@ -67,8 +90,11 @@ export class PeerSession {
     }
     stream.onData = chunk => {
       if (this.#closed) return
+      this.#payloadOfChunk = 0
       try {
         decoder.push(chunk)
+        const controlBytes = chunk.byteLength - this.#payloadOfChunk
+        if (!this.#control.take(this.#now, controlBytes)) this.goodbye('limit', 'too much that is no payload')
       } catch (err) {
         this.#fail(err)
       }
@@ -86,6 +112,23 @@ export class PeerSession {
   /** Whether the stream takes data now. */
   get isWritable(): boolean {
     return this.#writable && !this.#closed
+  }
+
+  /** How long the stream has taken nothing, ms. */
+  blockedForMs(now: number): number {
+    return this.#blockedAt === undefined ? 0 : now - this.#blockedAt
+  }
+
+  /** Ends the session where the peer does not read. Returns whether it did. */
+  endedAsStuck(now: number): boolean {
+    if (this.blockedForMs(now) < WRITE_TIMEOUT_MS) return false
+    this.goodbye('idle', 'this peer does not read what it is sent')
+    return true
+  }
+
+  /** What the peer sent was asked for: it does not count as control messages. */
+  askedFor(blocks: readonly Uint8Array[]): void {
+    for (const { byteLength } of blocks) this.#control.giveBack(this.#now, byteLength)
   }
 
   /** Resolves when the stream takes data again, or the session is over. */
@@ -120,6 +163,7 @@ export class PeerSession {
 
   #leave(code: GoodbyeCode, message: string, err: ShoalError): void {
     if (this.#closed) return
+    if (code === 'limit' || code === 'protocol') this.#init?.onOffence(code, message)
     this.sendMessage({ type: 'goodbye', code, message: message.slice(0, 200) })
     this.#flush()
     this.#end(err)
@@ -161,10 +205,17 @@ export class PeerSession {
   #send(chunks: Uint8Array[], onConsumed?: () => void): void {
     if (this.#closed) return
     try {
-      if (!this.stream.send(chunks, onConsumed)) this.#writable = false
+      if (!this.stream.send(chunks, onConsumed)) {
+        this.#writable = false
+        this.#blockedAt ??= this.#now
+      }
     } catch (err) {
       this.#end(err instanceof Error ? err : new ShoalError('ERR_UNREACHABLE', String(err)))
     }
+  }
+
+  get #now(): number {
+    return this.#init?.now() ?? 0
   }
 
   #end(err: Error | undefined): void {

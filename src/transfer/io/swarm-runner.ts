@@ -164,6 +164,7 @@ export class SwarmRunner {
     if (this.#sessions.size === 0 && this.#search === undefined) return
     const moved: Array<{ session: number; down: number; up: number }> = []
     for (const session of this.sessions) {
+      if (session.endedAsStuck(this.#now())) continue
       const { up, down } = this.#traffic.count(session, this.#now())
       if (up > 0 || down > 0) moved.push({ session: session.id, down, up })
     }
@@ -301,7 +302,7 @@ export class SwarmRunner {
         // another storage was attached meanwhile: the core has begun anew
         if (storage !== this.#storage) return
         if (result.type === 'false') this.facts.falsePieces += 1
-        if (result.type === 'verified') {
+        else if (result.type === 'verified') {
           this.facts.fetchedBytes += storage.pieces.wireSize(result.piece)
           for (const peerId of result.from) this.facts.givers.add(peerId)
         }
@@ -367,12 +368,12 @@ export class SwarmRunner {
       return
     }
     this.facts.givers.add(session.peerId)
+    session.askedFor(blocks)
     this.events.emit('progressed', undefined)
     this.#post({ type: 'nodesAccepted', session: session.id, known: sink.known, complete: sink.complete })
-    if (sink.complete) {
-      this.#sink = undefined
-      this.events.emit('manifest:completed', undefined)
-    }
+    if (!sink.complete) return
+    this.#sink = undefined
+    this.events.emit('manifest:completed', undefined)
   }
 
   async #dial(peer: PexPeer): Promise<void> {

@@ -3,7 +3,7 @@
  * The pure UploadQueue decides which request is next; this reads it from storage ahead of the wire and feeds the streams
  * as they drain, frame by frame, under the upload limits of their root and the node.
  */
-import { KIB, MIB } from '../../base/units.ts'
+import { KIB, MIB, SECOND_MS } from '../../base/units.ts'
 import { UploadQueue } from '../core/upload-queue.ts'
 import { BufferPool } from './buffer-pool.ts'
 import type { PeerSession } from './peer-session.ts'
@@ -22,6 +22,8 @@ const MAX_READS_OF_LIMITED_ROOT = 8
 export const MAX_READS_PER_SESSION = 2
 /** The same for the whole node: what bounds the memory of uploads. */
 export const MAX_READS = 24
+/** What was read for a session that takes nothing for so long is dropped, and read again when it takes more. */
+export const SET_ASIDE_MS = 5 * SECOND_MS
 /** Requests that follow each other are read together, up to so many bytes. */
 export const MAX_READ_BYTES = MIB
 /** Buffers that are kept for the next reads. A fresh megabyte for each costs a seeder a quarter of its time in garbage. */
@@ -84,6 +86,8 @@ export class Uploader {
   readonly #limiters = new Map<number, RootLimiter>()
   /** Sessions that wait for their limiter. */
   readonly #waiting = new Set<number>()
+  /** Sessions that take nothing, and hold no buffer meanwhile. */
+  readonly #setAside = new Set<number>()
 
   enqueue(job: UploadJob): void {
     const key = keyOf(job.session.id, job.id)
@@ -126,12 +130,42 @@ export class Uploader {
     this.#limiters.get(session.id)?.drop(session.id)
     this.#limiters.delete(session.id)
     this.#waiting.delete(session.id)
+    this.#setAside.delete(session.id)
     this.#pump()
   }
 
   /** The session's stream takes data again. */
   drained(session: PeerSession): void {
+    if (this.#setAside.delete(session.id)) this.#pump()
     this.#flush(session)
+  }
+
+  /** Those who ask and do not read must not hold what others could be served with. */
+  tick(now: number): void {
+    let isAny = false
+    for (const lane of [...this.#lanes.values()]) {
+      const session = lane[0]?.job.session
+      if (session === undefined || session.blockedForMs(now) < SET_ASIDE_MS || this.#waiting.has(session.id)) continue
+      if (lane.some(({ buffer }) => buffer === undefined)) continue
+      this.#putAside(session, lane)
+      isAny = true
+    }
+    if (isAny) this.#pump()
+  }
+
+  /** What is left of each goes back to the queue. */
+  #putAside(session: PeerSession, lane: Active[]): void {
+    this.#lanes.delete(session.id)
+    this.#setAside.add(session.id)
+    for (const active of lane) {
+      const { job, sent } = active
+      this.#end(active)
+      if (active.cancelled || sent >= job.length) job.onEnded(sent)
+      else {
+        const rest = { ...job, offset: job.offset + sent, length: job.length - sent }
+        this.enqueue({ ...rest, onEnded: more => job.onEnded(sent + more) })
+      }
+    }
   }
 
   #pump(): void {
@@ -157,6 +191,7 @@ export class Uploader {
   }
 
   #mayRead(session: number): boolean {
+    if (this.#setAside.has(session)) return false
     const reads = this.#reads.get(session) ?? 0
     const limiter = this.#limiters.get(session)
     if (limiter?.own === undefined) return this.#allReads < MAX_READS && reads < MAX_READS_PER_SESSION

@@ -11,6 +11,7 @@ import {
 } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../../base/errors.ts'
+import { TokenBucket } from '../../../transfer/core/token-bucket.ts'
 import { type DirectStream, isDirectStream } from '../direct-stream.ts'
 import {
   encodeHeader,
@@ -42,6 +43,13 @@ const MAX_GATHERED_DATA_BYTES = 4 * 1024
  * answer (pings, streams that are refused) and never reads what we answer is dropped there.
  */
 export const MAX_QUEUED_CONTROL_FRAMES = 16_384
+
+/** Streams that the other side may open at once, as many as there are roots, and later in a second: most are reset soon. */
+export const STREAM_BURST = 4096
+export const STREAMS_PER_SEC = 256
+/** Pings that are answered; usual is one in 30 s. */
+export const PING_BURST = 256
+export const PINGS_PER_SEC = 16
 
 export interface YamuxInit {
   /** Default 1000 each. */
@@ -85,6 +93,8 @@ export class YamuxMuxer
   #finAfterPayload = false
   #isWritable = true
   #queuedControlFrames = 0
+  readonly #opens = new TokenBucket(performance.now(), STREAMS_PER_SEC, STREAM_BURST)
+  readonly #pings = new TokenBucket(performance.now(), PINGS_PER_SEC, PING_BURST)
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #flush: NodeJS.Immediate | undefined
@@ -265,6 +275,7 @@ export class YamuxMuxer
       throw new ShoalError('ERR_PROTOCOL', `yamux: the peer opened stream ${number}, which is ours to open`)
     }
     if (this.#byNumber.has(number)) return
+    if (!this.#opens.take(performance.now(), 1)) throw new ShoalError('ERR_LIMIT', 'yamux: streams opened too often')
     if (this.#sentGoAway || this.#inbound >= this.#maxInbound) {
       this.sendControl(TYPE_WINDOW, FLAG_RST, number, 0)
       return
@@ -305,8 +316,10 @@ export class YamuxMuxer
   }
 
   #onPing({ flags, length }: FrameHeader): void {
-    if (flags === FLAG_SYN) this.sendControl(TYPE_PING, FLAG_ACK, 0, length)
-    else if (flags !== FLAG_ACK) throw new ShoalError('ERR_PROTOCOL', `yamux: a ping with flags ${flags}`)
+    if (flags === FLAG_SYN) {
+      if (!this.#pings.take(performance.now(), 1)) throw new ShoalError('ERR_LIMIT', 'yamux: too many pings')
+      this.sendControl(TYPE_PING, FLAG_ACK, 0, length)
+    } else if (flags !== FLAG_ACK) throw new ShoalError('ERR_PROTOCOL', `yamux: a ping with flags ${flags}`)
     else if (!this.#keepAlive.answered(length)) throw new ShoalError('ERR_PROTOCOL', 'yamux: nobody pinged')
   }
 
