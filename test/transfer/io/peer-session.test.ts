@@ -176,7 +176,8 @@ describe('a swarm', () => {
       await microtasks()
     }
     expect(stream.unreadBytes).toBeLessThanOrEqual(MAX_UNSENT_BYTES + flood.byteLength)
-    expect(stream.ended !== undefined).toBe(stream.unreadBytes > MAX_UNSENT_BYTES / 2)
+    // by the bytes that wait, or by what its messages may cost
+    expect(stream.ended).toBeDefined()
   })
 
   it('answers any number of them that come one at a time', async () => {
