@@ -11,14 +11,15 @@ async function load(path) {
 
 /**
  * What makes a bare host: DHT and dialler, no store.
+ * @param {Partial<import('../../src/node/host/create-host.ts').HostOptions>} [options]
  * @returns {Promise<import('./dht-network.mjs').HostMaker>}
  */
-export async function builtHosts() {
+export async function builtHosts(options = {}) {
   /** @type {typeof import('../../src/node/host/create-host.ts')} */
   const { createHost } = await load('node/host/create-host')
   /** @type {typeof import('../../src/base/log.ts')} */
   const { silentLogger } = await load('base/log')
-  return async privateKey => await createHost({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'], log: silentLogger })
+  return async privateKey => await createHost({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'], log: silentLogger, ...options })
 }
 
 /** @returns {Promise<typeof import('../../src/index.ts')>} */

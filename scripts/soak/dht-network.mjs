@@ -2,7 +2,7 @@
  * A DHT of many real hosts in this process, over loopback, whose nodes come and go. Some stay and announce content;
  * the others are replaced one by one. Of those that go, every other one says nothing: its sockets stay open and mute.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { CID } from 'multiformats/cid'
 import { create as digestOf } from 'multiformats/hashes/digest'
@@ -280,6 +280,3 @@ function memoryStore() {
     }
   }
 }
-
-/** @returns {number} */
-export const randomSeed = () => randomBytes(4).readUInt32LE()

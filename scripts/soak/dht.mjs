@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { formatTable } from '../lab/format.mjs'
 import { builtHosts, builtRandom, builtReprovider } from './built.mjs'
-import { DhtNetwork, randomSeed } from './dht-network.mjs'
-import { fraction, percentile, verdicts } from './figures.mjs'
+import { DhtNetwork } from './dht-network.mjs'
+import { fraction, percentile, randomSeed, verdicts } from './figures.mjs'
 
 const { values } = parseArgs({
   options: {

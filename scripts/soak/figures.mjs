@@ -1,4 +1,5 @@
 /** Figures of a soak beside their bounds. */
+import { randomBytes } from 'node:crypto'
 
 /**
  * @typedef {object} Figure
@@ -38,6 +39,19 @@ export function growthPerHour(series) {
   }
   return below === 0 ? Number.NaN : (above / below) * 3_600_000
 }
+
+/**
+ * @param {ReadonlyArray<readonly [atMs: number, value: number]>} series
+ * @returns {number} how much that line rises over the second half
+ */
+export function growthOverSecondHalf(series) {
+  const from = series[Math.floor(series.length / 2)]?.[0] ?? Number.NaN
+  const to = series.at(-1)?.[0] ?? Number.NaN
+  return (growthPerHour(series) * (to - from)) / 3_600_000
+}
+
+/** @returns {number} a seed, drawn */
+export const randomSeed = () => randomBytes(4).readUInt32LE()
 
 /**
  * @param {readonly Figure[]} figures
