@@ -19,7 +19,8 @@ export async function builtHosts(options = {}) {
   const { createHost } = await load('node/host/create-host')
   /** @type {typeof import('../../src/base/log.ts')} */
   const { silentLogger } = await load('base/log')
-  return async privateKey => await createHost({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'], log: silentLogger, ...options })
+  return async privateKey =>
+    await createHost({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'], log: silentLogger, ...options })
 }
 
 /** @returns {Promise<typeof import('../../src/index.ts')>} */

@@ -88,7 +88,8 @@ export class BusyNetwork {
       const source = n === 0 ? shared.link : shared.cid
       await this.#node(index).fetch(source, { to, timeoutMs: FETCH_TIMEOUT_MS }).done
       shared.paths.set(index, to)
-      if (sha256(await readFile(to)) !== shared.digest) throw new Error(`node ${index} got wrong bytes of ${shared.cid}`)
+      if (sha256(await readFile(to)) !== shared.digest)
+        throw new Error(`node ${index} got wrong bytes of ${shared.cid}`)
       this.fetched += 1
     }
   }

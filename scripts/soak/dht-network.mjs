@@ -77,7 +77,9 @@ export class DhtNetwork {
    */
   async join({ stays = false } = {}) {
     const name = `node ${++this.#born}`
-    const seed = createHash('sha256').update(`${name}/${this.#random.below(2 ** 32)}`).digest()
+    const seed = createHash('sha256')
+      .update(`${name}/${this.#random.below(2 ** 32)}`)
+      .digest()
     const contact = this.members.length === 0 ? undefined : this.#draw(this.members)
     return await this.ledger.run(name, async () => {
       const host = await this.#make(await generateKeyPairFromSeed('Ed25519', seed))

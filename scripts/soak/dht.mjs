@@ -12,6 +12,7 @@ import { formatTable } from '../lab/format.mjs'
 import { builtHosts, builtRandom, builtReprovider } from './built.mjs'
 import { DhtNetwork } from './dht-network.mjs'
 import { fraction, percentile, randomSeed, verdicts } from './figures.mjs'
+import { LoopDelay } from './vitals.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -90,6 +91,9 @@ try {
 
   before = network.traffic()
   since = performance.now()
+  const loop = new LoopDelay()
+  loop.start()
+  const cpu = process.cpuUsage()
   const announcedBefore = network.announcements
   const end = since + minutes * MINUTE_MS
   const gapMs = MINUTE_MS / (replaced * nodes)
@@ -111,6 +115,8 @@ try {
   await Promise.all([...looking])
   const busy = perMinute(before, performance.now() - since)
   const announcements = network.announcements - announcedBefore
+  const { user, system } = process.cpuUsage(cpu)
+  const cpuShare = (user + system) / 1000 / (performance.now() - since)
   const firstMs = tries.map(one => one.firstMs)
   const longestMs = tries.map(one => one.longestMs)
   const dead = tables.map(one => one.dead / Math.max(1, one.entries))
@@ -126,7 +132,9 @@ try {
     { name: 'idle: bytes a node and minute', unit: 'B', value: idle.bytes, atMost: 128 * 1024 },
     { name: 'churn: messages a node and minute', value: busy.messages },
     { name: 'churn: bytes a node and minute', unit: 'B', value: busy.bytes },
-    { name: 'announcements of a record and minute', value: announcements / stayers / minutes }
+    { name: 'announcements of a record and minute', value: announcements / stayers / minutes },
+    { name: 'of the measurement itself: event loop delay, p99', unit: 'ms', value: loop.percentile(99) },
+    { name: 'of the measurement itself: share of one processor', value: cpuShare }
   ])
   console.log(`${tries.length} newcomers looked`)
   for (const line of formatTable(['what', 'figure', 'bound', ''], figures.rows)) console.log(line)

@@ -135,12 +135,25 @@ try {
   console.log()
   const result = verdicts([
     ...grown.map(({ figure }) => figure),
-    { name: 'event loop delay, p99 of the median round', unit: 'ms', value: percentile(delays, 50), atMost: LOOP_P99_MS },
+    {
+      name: 'event loop delay, p99 of the median round',
+      unit: 'ms',
+      value: percentile(delays, 50),
+      atMost: LOOP_P99_MS
+    },
     { name: 'event loop delay, p99 of the worst round', unit: 'ms', value: percentile(delays, 100) }
   ])
   for (const line of formatTable(['over the second half', 'figure', 'bound', ''], result.rows)) console.log(line)
   if (values.json !== undefined) {
-    const report = { seed, nodes, minutes, rounds: samples.length, fetched: network.fetched, figures: result.figures, samples }
+    const report = {
+      seed,
+      nodes,
+      minutes,
+      rounds: samples.length,
+      fetched: network.fetched,
+      figures: result.figures,
+      samples
+    }
     writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
   }
   if (!result.isWithin || stopping) process.exitCode = 1

@@ -10,7 +10,7 @@ import { queryObjects } from 'node:v8'
  * @typedef {object} Vitals
  * @property {number} rssBytes
  * @property {number} heapBytes
- * @property {number} handles sockets, servers, timers that keep the process alive, and whatever else does
+ * @property {number} handles sockets, servers and whatever else keeps the process alive, but timers
  * @property {number} timers armed or not yet collected
  * @property {number} listeners of event targets
  * @property {number} signals AbortSignals
@@ -50,7 +50,7 @@ export function readVitals() {
   return {
     rssBytes: rss,
     heapBytes: heapUsed,
-    handles: resources.length,
+    handles: resources.filter(name => name !== 'Timeout' && name !== 'Immediate').length,
     timers,
     listeners: countOf(Listener),
     signals: countOf(AbortSignal),

@@ -6,6 +6,8 @@ import type { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
 import { type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
+import { RecordHolders } from './record-holders.ts'
+import { contactsOf } from './sure-contacts.ts'
 import { TableKeeper } from './table-keeper.ts'
 
 /** A lookup on a node that knows nobody yet waits so long for a first peer, so that `get --peer` needs no luck. */
@@ -53,6 +55,7 @@ export class ContentRouting {
   readonly #peerStore: PeerStore
   readonly #peerRouting: PeerRouting
   readonly #keeper: TableKeeper
+  readonly #holders: RecordHolders
   readonly #stopped = new AbortController()
 
   constructor(init: ContentRoutingInit) {
@@ -62,6 +65,11 @@ export class ContentRouting {
     this.#peerStore = init.peerStore
     this.#peerRouting = init.peerRouting
     this.#keeper = new TableKeeper(init)
+    const { doubted } = contactsOf(init.dht)
+    this.#holders = new RecordHolders({
+      answers: peer => init.isConnected(peer) && !doubted.has(peer.toString()),
+      tableSize: () => this.#table.size
+    })
   }
 
   start(): void {
@@ -132,10 +140,11 @@ export class ContentRouting {
     await this.ready(options)
     const caller = combineSignals(this.#stopped.signal, options.signal)
     const signal = combineSignals(caller, AbortSignal.timeout(PROVIDE_TIMEOUT_MS))
-    const nodes = new Set<string>()
+    const nodes = new Map<string, PeerId>()
     try {
       for await (const event of this.#dht.provide(cid, { signal })) {
-        if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') nodes.add(event.from.toString())
+        if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER')
+          nodes.set(event.from.toString(), event.from)
         if (event.name === 'QUERY_ERROR' && !signal.aborted) this.#keeper.failed(event.from, event.error)
       }
     } catch (err) {
@@ -143,7 +152,13 @@ export class ContentRouting {
       // Some nodes may hold it even though the walk was cut short; what they took is what counts.
       if (!signal.aborted && nodes.size === 0) throw err
     }
+    if (nodes.size > 0) this.#holders.set(cid.toString(), [...nodes.values()])
     return { nodes: nodes.size }
+  }
+
+  /** Too few of the nodes that took this node's record are left: see record-holders.ts. */
+  isThin(cid: CID): boolean {
+    return this.#holders.isThin(cid.toString())
   }
 
   /**
@@ -151,6 +166,7 @@ export class ContentRouting {
    * is told by the swarm protocol that the content is not here.
    */
   async withdraw(cid: CID): Promise<void> {
+    this.#holders.forget(cid.toString())
     await this.#dht.cancelReprovide(cid)
   }
 
