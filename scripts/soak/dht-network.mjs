@@ -3,6 +3,7 @@
  * the others are replaced one by one. Of those that go, every other one says nothing: its sockets stay open and mute.
  */
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { CID } from 'multiformats/cid'
 import { create as digestOf } from 'multiformats/hashes/digest'
@@ -38,8 +39,13 @@ const RAW = 0x55
 const SHA2_256 = 0x12
 /** A silent one is destroyed after so long, as the memory that it takes is this process's. */
 const SILENT_MS = 60_000
-/** A fetch asks again; after so many lookups a try has failed. */
-const MAX_LOOKUPS = 4
+/**
+ * Who knows fewer is not in the network yet: its one contact may have fallen silent the moment it came, and then it can
+ * lead nobody in. A newcomer is told of one that is.
+ */
+const SETTLED_PEERS = 3
+/** Pauses after lookups that found nothing, those of a fetch (src/node/provider-search.ts); then a try has failed. */
+const PAUSES_MS = [1_000, 2_000, 3_000, 5_000]
 
 export class DhtNetwork {
   /** Alive and answering. @type {Member[]} */
@@ -72,7 +78,7 @@ export class DhtNetwork {
   }
 
   /**
-   * A newcomer, told of one live member drawn at random.
+   * A newcomer, told of one member of the network drawn at random.
    * @param {{ stays?: boolean }} [options]
    */
   async join({ stays = false } = {}) {
@@ -80,7 +86,9 @@ export class DhtNetwork {
     const seed = createHash('sha256')
       .update(`${name}/${this.#random.below(2 ** 32)}`)
       .digest()
-    const contact = this.members.length === 0 ? undefined : this.#draw(this.members)
+    const settled = this.members.filter(({ host }) => tableOf(host).length >= SETTLED_PEERS)
+    const from = settled.length > 0 ? settled : this.members
+    const contact = from.length === 0 ? undefined : this.#draw(from)
     return await this.ledger.run(name, async () => {
       const host = await this.#make(await generateKeyPairFromSeed('Ed25519', seed))
       /** @type {Member} */
@@ -178,7 +186,8 @@ export class DhtNetwork {
     /** @type {Try} */
     const result = { first: false, found: false, lookups: 0, firstMs: 0, longestMs: 0, failed: 0, asked: 0 }
     await this.ledger.run(newcomer.name, async () => {
-      while (!result.found && result.lookups < MAX_LOOKUPS) {
+      while (!result.found && result.lookups <= PAUSES_MS.length) {
+        if (result.lookups > 0) await sleep(PAUSES_MS[result.lookups - 1])
         result.lookups += 1
         const began = performance.now()
         const lookup = newcomer.host.routing.findProviders(content)

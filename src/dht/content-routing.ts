@@ -1,5 +1,6 @@
 /** Announces and finds who holds content. Records name the root's multihash; see docs/finding.md. */
-import type { Libp2pEvents, PeerId, PeerRouting, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type { Libp2pEvents, PeerId, PeerInfo, PeerRouting, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type { QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
@@ -7,6 +8,7 @@ import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
 import { type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
 import { RecordHolders } from './record-holders.ts'
+import { type AskNodes, askNodes, nearest } from './remaining-nodes.ts'
 import { contactsOf } from './sure-contacts.ts'
 import { TableKeeper } from './table-keeper.ts'
 
@@ -38,6 +40,14 @@ export interface ProviderLookup extends AsyncIterable<FoundProvider> {
   readonly stats: Readonly<LookupStats>
 }
 
+/** What a lookup has come to. */
+interface Walk {
+  readonly asked: ReadonlySet<string>
+  readonly heardOf: Map<string, PeerId>
+  readonly isFound: () => boolean
+  readonly signal: AbortSignal
+}
+
 export interface ContentRoutingInit {
   dht: KadDHT
   self: PeerId
@@ -56,6 +66,7 @@ export class ContentRouting {
   readonly #peerRouting: PeerRouting
   readonly #keeper: TableKeeper
   readonly #holders: RecordHolders
+  readonly #ask: AskNodes
   readonly #stopped = new AbortController()
 
   constructor(init: ContentRoutingInit) {
@@ -65,6 +76,7 @@ export class ContentRouting {
     this.#peerStore = init.peerStore
     this.#peerRouting = init.peerRouting
     this.#keeper = new TableKeeper(init)
+    this.#ask = askNodes(init.dht)
     const { doubted } = contactsOf(init.dht)
     this.#holders = new RecordHolders({
       answers: peer => init.isConnected(peer) && !doubted.has(peer.toString()),
@@ -189,27 +201,27 @@ export class ContentRouting {
     } catch {
       return
     }
+    const heardOf = new Map<string, PeerId>()
     try {
-      for await (const event of this.#dht.findProviders(cid, { signal })) {
+      for await (const event of this.#walk(cid, { asked, heardOf, isFound: () => found.size > 1, signal })) {
         switch (event.name) {
           case 'DIAL_PEER':
             asked.add(event.peer.toString())
             break
           case 'PEER_RESPONSE':
+            for (const { id } of event.closer) heardOf.set(id.toString(), id)
             if (!event.from.equals(this.#self)) answered.add(event.from.toString())
             break
           case 'QUERY_ERROR':
             if (!signal.aborted) this.#keeper.failed(event.from, event.error)
             break
-          case 'PROVIDER':
-            for (const provider of event.providers) {
-              const id = provider.id.toString()
-              if (found.has(id)) continue
-              found.add(id)
-              stats.providers++
-              yield { id, addrs: await this.#addrsOf(provider.id, provider.multiaddrs, signal) }
-            }
-            break
+        }
+        for (const provider of providersIn(event)) {
+          const id = provider.id.toString()
+          if (found.has(id)) continue
+          found.add(id)
+          stats.providers++
+          yield { id, addrs: await this.#addrsOf(provider.id, provider.multiaddrs, signal) }
         }
         stats.asked = asked.size
         stats.answered = answered.size
@@ -221,6 +233,15 @@ export class ContentRouting {
       stats.answered = answered.size
       stats.failed = asked.size - answered.size
     }
+  }
+
+  /** kad-dht's walk; when that names nobody, those whom it left out. See remaining-nodes.ts. */
+  async *#walk(cid: CID, { asked, heardOf, isFound, signal }: Walk): AsyncGenerator<QueryEvent> {
+    yield* this.#dht.findProviders(cid, { signal })
+    if (isFound() || signal.aborted) return
+    heardOf.delete(this.#self.toString())
+    const rest = nearest(cid, heardOf.values()).filter(peer => !asked.has(peer.toString()))
+    yield* this.#ask(cid, rest, signal)
   }
 
   async #addrsOf(id: PeerId, fromRecord: Multiaddr[], signal: AbortSignal): Promise<string[]> {
@@ -236,6 +257,11 @@ export class ContentRouting {
   async findPeer(id: string, options: { signal?: AbortSignal } = {}): Promise<string[]> {
     return await this.#addrsOf(peerIdFromString(id), [], combineSignals(this.#stopped.signal, options.signal))
   }
+}
+
+/** Named by kad-dht's own walk, or in the answer to our question. */
+function providersIn(event: QueryEvent): readonly PeerInfo[] {
+  return event.name === 'PROVIDER' || event.name === 'PEER_RESPONSE' ? event.providers : []
 }
 
 function plain(addrs: readonly Multiaddr[]): string[] {
