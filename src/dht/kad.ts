@@ -20,6 +20,9 @@ export type { KadDHT } from '@libp2p/kad-dht'
 
 export const KAD_PROTOCOL = '/shoal/kad/1.0.0'
 
+/** Peers in a bucket, and nodes that hold a record; kad-dht's default. */
+export const K = 20
+
 /** How long another node keeps a provider record. */
 export const RECORD_VALIDITY_MS = 48 * 3_600_000
 
@@ -54,6 +57,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
   return components => {
     const { connectionManager } = components
     const dht = dropKnownPeers(kadDHT(init)(components))
+    boundFirstQuery(dht)
     return trustConnected(dht, peer => connectionManager.getConnections(peer).length > 0)
   }
 }
@@ -62,12 +66,30 @@ async function refuseValue(): Promise<void> {
   throw new ShoalError('ERR_PROTOCOL', 'this DHT holds provider records, no values')
 }
 
+/**
+ * Every query waits for the first one, by which a node looks for its neighbours. That has no time limit of its own, and
+ * where some of those named are silent it lasts for tens of seconds, in which nothing is found.
+ */
+const FIRST_QUERY_MS = 2_000
+
+function boundFirstQuery(dht: KadDHT): void {
+  const { queryManager } = dht as unknown as { queryManager: { initialQuerySelfHasRun?: { resolve(): void } } }
+  const table = routingTable(dht)
+  const onAdd = () => {
+    table.removeEventListener('peer:add', onAdd)
+    setTimeout(() => queryManager.initialQuerySelfHasRun?.resolve(), FIRST_QUERY_MS).unref()
+  }
+  table.addEventListener('peer:add', onAdd)
+}
+
 /** What we use of the routing table beyond its published type. */
 export interface RoutingTableView {
   readonly size: number
   addEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
   removeEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
   find(peer: PeerId): Promise<PeerId | undefined>
+  /** Once it is sure that it is there; see sure-contacts.ts. */
+  add(peer: PeerId): Promise<void>
   remove(peer: PeerId): Promise<void>
 }
 

@@ -6,7 +6,9 @@
  */
 import type { Libp2pEvents, Peer, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
 import { combineSignals } from '../base/abort-signals.ts'
+import { DoubtfulPeers } from './doubtful-peers.ts'
 import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
+import { contactsOf } from './sure-contacts.ts'
 
 /**
  * The first look after the table grew; each further one within QUIET_MS waits longer, up to MAX_GAP_MS. A look asks up to
@@ -41,8 +43,7 @@ export class TableKeeper {
   readonly #isConnected: (peer: PeerId) => boolean
   readonly #protocol: string
   readonly #stopped = new AbortController()
-  /** Connected peers that failed to answer a query. */
-  readonly #doubted = new Set<string>()
+  readonly #doubtful: DoubtfulPeers
   #timer: NodeJS.Timeout | undefined
   #gapMs = FIRST_GAP_MS
   #lastGrowthMs = 0
@@ -57,6 +58,11 @@ export class TableKeeper {
     this.#peerStore = init.peerStore
     this.#events = init.events
     this.#isConnected = init.isConnected
+    this.#doubtful = new DoubtfulPeers({
+      table: this.#table,
+      contacts: contactsOf(init.dht),
+      isConnected: init.isConnected
+    })
     this.#protocol = init.protocol ?? KAD_PROTOCOL
   }
 
@@ -70,23 +76,22 @@ export class TableKeeper {
     this.#table.removeEventListener('peer:add', this.#onAdd)
     this.#events.removeEventListener('peer:update', this.#onUpdate)
     this.#events.removeEventListener('peer:disconnect', this.#onDisconnect)
-    this.#doubted.clear()
     clearTimeout(this.#timer)
     this.#stopped.abort()
-    await this.#walking
+    await Promise.all([this.#walking, this.#doubtful.stop()])
   }
 
   /**
-   * A query to this peer failed. One that is still connected was only slow, and would not come back by itself, since
-   * it has no reason to connect again; but if its connection ends now, that was why it did not answer.
+   * A query to this peer failed. One that is still connected may only have been slow: it is pinged; but if its
+   * connection ends now, that was why it did not answer.
    */
   failed(peer: PeerId, err: Error): void {
     if (err.name === 'UnsupportedProtocolError' || !this.#isConnected(peer)) this.#drop(peer)
-    else this.#doubted.add(peer.toString())
+    else this.#doubtful.doubt(peer)
   }
 
   readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
-    if (this.#doubted.delete(event.detail.toString())) this.#drop(event.detail)
+    if (this.#doubtful.disconnected(event.detail)) this.#drop(event.detail)
   }
 
   #drop(peer: PeerId): void {
