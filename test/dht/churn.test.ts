@@ -16,7 +16,8 @@ let network: DhtNetwork
 beforeEach(() => {
   console.log(`seed ${SEED}`)
   network = new DhtNetwork({
-    makeHost: privateKey => createHost({ privateKey, listen: [LOOPBACK], log: silentLogger }),
+    // noise: sockets that are silenced here are read and written by the runtime itself under TLS
+    makeHost: privateKey => createHost({ privateKey, listen: [LOOPBACK], log: silentLogger, encryption: ['noise'] }),
     Reprovider,
     random: seededRandom(SEED)
   })
