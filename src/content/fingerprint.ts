@@ -15,7 +15,9 @@ export interface FileFingerprint {
 }
 
 /** @param stats of `handle.stat({ bigint: true })` */
-export function fingerprintOf(stats: BigIntStats): FileFingerprint {
+export function fingerprintOf(
+  stats: Pick<BigIntStats, 'size' | 'mtimeNs' | 'ctimeNs' | 'ino' | 'dev'>
+): FileFingerprint {
   return {
     size: Number(stats.size),
     mtimeNs: stats.mtimeNs,

@@ -12,12 +12,14 @@ import type { Manifest } from '../manifest.ts'
 import { beginFetch, type FetchInit } from './begin-fetch.ts'
 import { DamageReport } from './damage-report.ts'
 import { Database, isCorruption } from './database.ts'
+import type { Disk } from './disk.ts'
 import { type KeyValue, StoredKeyValue } from './key-value.ts'
 import { makeFolder } from './make-folder.ts'
+import { nodeDisk } from './node-disk.ts'
 import { recoverRoots } from './recovery.ts'
 import { rootCidKey } from './root-cid.ts'
 import { RootInstaller } from './root-installer.ts'
-import type { RootSet } from './root-set.ts'
+import type { RootSet, RootSetInit } from './root-set.ts'
 import { readRootsList } from './roots-list.ts'
 import type { StoredRoot } from './stored-root.ts'
 
@@ -32,8 +34,17 @@ export interface ShareInit {
   readonly fingerprints: ReadonlyMap<number, FileFingerprint>
 }
 
+export interface StoreOptions {
+  readonly log?: Logger
+  readonly clock?: Clock
+  /** For tests: another disk than this machine's, and another place for the records. */
+  readonly disk?: Disk
+  readonly openDatabase?: typeof Database.open
+}
+
 export class ContentStore {
   readonly kv: KeyValue
+  readonly #disk: Disk
   readonly #db: Database
   readonly #damage: DamageReport
   readonly #roots: RootSet
@@ -41,11 +52,13 @@ export class ContentStore {
   readonly #turns = new Map<string, Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  private constructor(db: Database, damage: DamageReport, roots: RootSet, installer: RootInstaller) {
+  private constructor(init: RootSetInit, roots: RootSet, clock: Clock) {
+    const { disk, db, damage } = init
+    this.#disk = disk
     this.#db = db
     this.#damage = damage
     this.#roots = roots
-    this.#installer = installer
+    this.#installer = new RootInstaller(init, roots, clock)
     this.kv = new StoredKeyValue(db, sentence => damage.add(sentence))
   }
 
@@ -53,21 +66,23 @@ export class ContentStore {
    * @param dir the data folder; made when absent
    * @throws ERR_LOCKED, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE_VERSION, ERR_STORE_UNREADABLE
    */
-  static async open(dir: string, options: { log?: Logger; clock?: Clock } = {}): Promise<ContentStore> {
+  static async open(dir: string, options: StoreOptions = {}): Promise<ContentStore> {
     const log = options.log ?? silentLogger
     const folder = join(dir, 'store')
-    await makeFolder(dir, 0o700).catch(err => {
+    const disk = options.disk ?? nodeDisk
+    const openDatabase = options.openDatabase ?? Database.open
+    await makeFolder(disk, dir, 0o700).catch(err => {
       throw fromSystemError(err, dir)
     })
     const listed = await readRootsList(folder)
     const damage = new DamageReport(log)
     const onLoss = (sentence: string) => damage.add(sentence)
-    let db = await Database.open(folder, onLoss, log)
+    let db = await openDatabase(folder, onLoss, log)
     for (let attempt = 1; ; attempt++) {
       try {
-        const init = { db, damage, log }
+        const init = { disk, db, damage, log }
         const roots = await recoverRoots(init, listed)
-        return new ContentStore(db, damage, roots, new RootInstaller(init, roots, options.clock ?? systemClock))
+        return new ContentStore(init, roots, options.clock ?? systemClock)
       } catch (err) {
         if (!isCorruption(err) || attempt > 1) {
           await db.close()
@@ -124,6 +139,7 @@ export class ContentStore {
     return await this.#inTurn(root, () =>
       beginFetch(
         {
+          disk: this.#disk,
           current: () => this.#roots.get(root),
           install: (record, content, fill) => this.#installer.install(record, content, fill)
         },

@@ -1,23 +1,48 @@
 /** LevelDB behind sealed records: opening, the lock, repair, and errors that a user can read. */
-import { open as openFile, readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
+import { pointed } from '../../base/fault-point.ts'
 import type { Logger } from '../../base/log.ts'
 import { makeFolder } from './make-folder.ts'
+import { nodeDisk } from './node-disk.ts'
 import { seal, unseal } from './records.ts'
 
 export type RecordOp =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: string }
 
-type Level = ClassicLevel<string, Uint8Array>
+export interface KeyRange {
+  readonly gte: string
+  readonly lt: string
+}
+
+/** What is used of LevelDB. Batches are kept in order: of those not synced a crash loses the last ones. */
+export interface Level {
+  get(key: string): Promise<Uint8Array | undefined>
+  getMany(keys: string[]): Promise<Array<Uint8Array | undefined>>
+  iterator(range: KeyRange & { readonly highWaterMarkBytes: number }): {
+    nextv(count: number): Promise<Array<[string, Uint8Array]>>
+    close(): Promise<void>
+  }
+  keys(range: KeyRange & { readonly limit?: number }): {
+    next(): Promise<string | undefined>
+    nextv(count: number): Promise<string[]>
+    close(): Promise<void>
+  }
+  batch(ops: RecordOp[], options: { readonly sync: boolean }): Promise<void>
+  clear(range: KeyRange): Promise<void>
+  approximateSize(from: string, to: string): Promise<number>
+  close(): Promise<void>
+}
 
 export class Database {
   readonly folder: string
   readonly #level: Level
 
-  private constructor(folder: string, level: Level) {
+  /** @param level open; `Database.open` opens the one in a folder */
+  constructor(folder: string, level: Level) {
     this.folder = folder
     this.#level = level
   }
@@ -30,7 +55,7 @@ export class Database {
   static async open(folder: string, onLoss: (sentence: string) => void, log: Logger): Promise<Database> {
     let names: string[]
     try {
-      await makeFolder(folder, 0o700)
+      await makeFolder(nodeDisk, folder, 0o700)
       names = await readdir(folder)
     } catch (err) {
       throw fromSystemError(err, folder)
@@ -137,9 +162,9 @@ export class Database {
 }
 
 async function openLevel(folder: string, createIfMissing: boolean): Promise<Level> {
-  const level: Level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  const level = new ClassicLevel<string, Uint8Array>(folder, { keyEncoding: 'utf8', valueEncoding: 'view' })
   await level.open({ createIfMissing })
-  return level
+  return pointed(level, 'level', ['batch', 'clear', 'close'])
 }
 
 async function repairAndOpen(folder: string): Promise<Level> {
@@ -235,19 +260,4 @@ async function droppedByLog(folder: string): Promise<string[]> {
     .map(line => /(\d+\.log): dropping (\d+) bytes; (.*)$/.exec(line))
     .filter(match => match !== null)
     .map(match => `${match[2]} bytes of the store's last records were damaged and dropped (${match[1]}: ${match[3]})`)
-}
-
-/** Makes a rename or a new file in `folder` durable. Not every file system can: failing is no error. */
-export async function syncFolder(folder: string): Promise<void> {
-  try {
-    if (!(await stat(folder)).isDirectory()) return
-    const handle = await openFile(folder, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  } catch {
-    // best effort
-  }
 }

@@ -1,21 +1,18 @@
 /** Where a fetch goes: checked and claimed before the first byte, moved into place after the last. */
-import type { BigIntStats } from 'node:fs'
-import { link, lstat, mkdir, open, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { formatBytes } from '../../base/units.ts'
 import type { Manifest } from '../manifest.ts'
-import { syncFolder } from './database.ts'
-import { WRITE_FLAGS } from './file-handles.ts'
+import type { Disk, FileStats } from './disk.ts'
 import { eachLimited } from './limit.ts'
 import { makeFolder } from './make-folder.ts'
 
 const AT_ONCE = 16
 
 /** `lstat`; undefined where there is nothing. */
-export async function statOf(path: string): Promise<BigIntStats | undefined> {
+export async function statOf(disk: Disk, path: string): Promise<FileStats | undefined> {
   try {
-    return await lstat(path, { bigint: true })
+    return await disk.lstat(path)
   } catch (err) {
     const code = systemCode(err)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -27,7 +24,7 @@ export async function statOf(path: string): Promise<BigIntStats | undefined> {
  * Tells a file or folder from any other that had or will have its name: an inode number is used again as soon as its
  * file is deleted, so the time of birth goes with it (0 where the file system keeps none).
  */
-export function identityOf(stats: BigIntStats): string {
+export function identityOf(stats: FileStats): string {
   return `${stats.ino}:${stats.birthtimeNs}`
 }
 
@@ -38,13 +35,18 @@ export function existsError(path: string, more = ''): ShoalError {
   })
 }
 
+/** Makes a rename or a new file in `folder` durable. Not every file system can: failing is no error. */
+export async function syncFolder(disk: Disk, folder: string): Promise<void> {
+  await disk.syncFolder(folder).catch(() => {})
+}
+
 export const isFolderRoot = (manifest: Manifest) => manifest.entries[0]?.kind === 'directory'
 
 /** Makes the folder that the destination lies in. @throws ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_EXISTS, … */
-export async function makeParent(path: string): Promise<void> {
+export async function makeParent(disk: Disk, path: string): Promise<void> {
   const parent = dirname(path)
   try {
-    await makeFolder(parent)
+    await makeFolder(disk, parent)
   } catch (err) {
     const code = systemCode(err)
     if (code === 'EEXIST' || code === 'ENOTDIR') {
@@ -58,12 +60,9 @@ export async function makeParent(path: string): Promise<void> {
 }
 
 /** @throws ERR_NO_SPACE where the file system says that `bytes` more cannot fit */
-export async function checkSpace(path: string, bytes: number): Promise<void> {
-  const stats = await statfs(dirname(path)).catch(() => undefined)
-  // Some file systems state no size at all.
-  if (stats === undefined || stats.blocks === 0) return
-  const free = stats.bavail * stats.bsize
-  if (free >= bytes) return
+export async function checkSpace(disk: Disk, path: string, bytes: number): Promise<void> {
+  const free = await disk.freeBytes(dirname(path)).catch(() => undefined)
+  if (free === undefined || free >= bytes) return
   throw new ShoalError('ERR_NO_SPACE', `${path} needs ${formatBytes(bytes)}, and ${formatBytes(free)} are free`, {
     hint: 'free some space, or choose another place with -o',
     details: { path, bytes, free }
@@ -74,9 +73,13 @@ export async function checkSpace(path: string, bytes: number): Promise<void> {
  * Makes the temporary file or folder, or takes over one that a lost data folder left behind.
  * @throws ERR_EXISTS where something else has its name
  */
-export async function claimTemp(temp: string, manifest: Manifest): Promise<{ id: string; adopted: boolean }> {
+export async function claimTemp(
+  disk: Disk,
+  temp: string,
+  manifest: Manifest
+): Promise<{ id: string; adopted: boolean }> {
   const folder = isFolderRoot(manifest)
-  const old = await statOf(temp)
+  const old = await statOf(disk, temp)
   if (old !== undefined) {
     const isOurs = (folder ? old.isDirectory() : old.isFile()) && Number(old.uid) === process.geteuid?.()
     if (!isOurs) {
@@ -89,33 +92,40 @@ export async function claimTemp(temp: string, manifest: Manifest): Promise<{ id:
   }
   try {
     if (folder) {
-      await mkdir(temp)
+      await disk.mkdir(temp)
       // Made, but not for us to write in (a default ACL, an odd umask): better now than after the first piece.
       const probe = join(temp, '.shoal-probe')
-      await (await open(probe, WRITE_FLAGS, 0o600)).close()
-      await unlink(probe)
+      await (await disk.open(probe, 'write')).close()
+      await disk.unlink(probe)
     } else {
-      const handle = await open(temp, WRITE_FLAGS, 0o666)
+      const file = await disk.open(temp, 'write')
       const entry = manifest.entries[0]
       try {
-        await handle.truncate(entry?.kind === 'file' ? entry.size : 0)
+        await file.truncate(entry?.kind === 'file' ? entry.size : 0)
       } finally {
-        await handle.close()
+        await file.close()
       }
     }
-    return { id: identityOf(await lstat(temp, { bigint: true })), adopted: false }
+    return { id: identityOf(await disk.lstat(temp)), adopted: false }
   } catch (err) {
     throw fromSystemError(err, temp)
   }
 }
 
+export interface Move {
+  readonly temp: string
+  readonly path: string
+  readonly manifest: Manifest
+}
+
 /** Moves a complete fetch into place. @throws ERR_EXISTS; then nothing was moved */
-export async function moveIntoPlace(temp: string, path: string, manifest: Manifest, force: boolean): Promise<void> {
+export async function moveIntoPlace(disk: Disk, move: Move & { readonly force: boolean }): Promise<void> {
+  const { path, manifest, force } = move
   try {
-    if (!isFolderRoot(manifest)) await moveFile(temp, path, force)
-    else if (force && (await statOf(path)) !== undefined) await mergeFolder(temp, path, manifest)
-    else await moveFolder(temp, path)
-    await syncFolder(dirname(path))
+    if (!isFolderRoot(manifest)) await moveFile(disk, move)
+    else if (force && (await statOf(disk, path)) !== undefined) await mergeFolder(disk, move)
+    else await moveFolder(disk, move)
+    await syncFolder(disk, dirname(path))
   } catch (err) {
     throw fromSystemError(err, path)
   }
@@ -123,46 +133,46 @@ export async function moveIntoPlace(temp: string, path: string, manifest: Manife
 
 const kept = (temp: string) => `; the complete content is kept in ${temp}`
 
-async function moveFile(temp: string, path: string, force: boolean): Promise<void> {
+async function moveFile(disk: Disk, { temp, path, force }: Move & { readonly force: boolean }): Promise<void> {
   if (force) {
-    if ((await statOf(path))?.isDirectory() === true) {
+    if ((await statOf(disk, path))?.isDirectory() === true) {
       throw existsError(path, ` and is a folder, where a file should go${kept(temp)}`)
     }
-    return await rename(temp, path)
+    return await disk.rename(temp, path)
   }
   try {
     // Unlike rename, link never replaces.
-    await link(temp, path)
+    await disk.link(temp, path)
   } catch {
-    const there = await statOf(path)
-    if (there !== undefined && there.ino !== (await statOf(temp))?.ino) throw existsError(path, kept(temp))
-    if (there === undefined) return await rename(temp, path)
+    const there = await statOf(disk, path)
+    if (there !== undefined && there.ino !== (await statOf(disk, temp))?.ino) throw existsError(path, kept(temp))
+    if (there === undefined) return await disk.rename(temp, path)
   }
-  await unlink(temp)
+  await disk.unlink(temp)
 }
 
-async function moveFolder(temp: string, path: string): Promise<void> {
+async function moveFolder(disk: Disk, { temp, path }: Move): Promise<void> {
   try {
     // rename replaces an empty folder, and mkdir makes sure that it is ours.
-    await mkdir(path)
+    await disk.mkdir(path)
   } catch (err) {
     if (systemCode(err) === 'EEXIST') throw existsError(path, kept(temp))
     throw err
   }
   try {
-    await rename(temp, path)
+    await disk.rename(temp, path)
   } catch (err) {
-    await rmdir(path).catch(() => {})
+    await disk.rmdir(path).catch(() => {})
     throw err
   }
 }
 
 /** Files of the content replace files of the same name; nothing else is touched. */
-async function mergeFolder(temp: string, path: string, manifest: Manifest): Promise<void> {
+async function mergeFolder(disk: Disk, { temp, path, manifest }: Move): Promise<void> {
   const { entries } = manifest
   await eachLimited(entries, AT_ONCE, async entry => {
     const at = join(path, entry.path)
-    const there = await statOf(at)
+    const there = await statOf(disk, at)
     if (there === undefined) return
     const fits = entry.kind === 'directory' ? there.isDirectory() : there.isFile() || there.isSymbolicLink()
     if (!fits) {
@@ -171,15 +181,15 @@ async function mergeFolder(temp: string, path: string, manifest: Manifest): Prom
     }
   })
   for (const entry of entries) {
-    if (entry.kind === 'directory' && (await statOf(join(path, entry.path))) === undefined) {
-      await mkdir(join(path, entry.path))
+    if (entry.kind === 'directory' && (await statOf(disk, join(path, entry.path))) === undefined) {
+      await disk.mkdir(join(path, entry.path))
     }
   }
   for (const kind of ['file', 'symlink'] as const) {
     await eachLimited(entries, AT_ONCE, async entry => {
       if (entry.kind !== kind) return
       try {
-        await rename(join(temp, entry.path), join(path, entry.path))
+        await disk.rename(join(temp, entry.path), join(path, entry.path))
       } catch (err) {
         // A link that was not made has nothing to move.
         if (kind === 'file' || systemCode(err) !== 'ENOENT') throw err
@@ -187,7 +197,7 @@ async function mergeFolder(temp: string, path: string, manifest: Manifest): Prom
     })
   }
   for (const entry of entries.toReversed()) {
-    if (entry.kind === 'directory') await rmdir(join(temp, entry.path)).catch(() => {})
+    if (entry.kind === 'directory') await disk.rmdir(join(temp, entry.path)).catch(() => {})
   }
 }
 
@@ -195,22 +205,25 @@ async function mergeFolder(temp: string, path: string, manifest: Manifest): Prom
  * After a crash while a fetch was moved into place: brings everything back under the temporary name.
  * @param id identity of the temporary file or folder
  */
-export async function undoMove(temp: string, id: string, path: string, manifest: Manifest): Promise<void> {
+export async function undoMove(
+  disk: Disk,
+  { temp, id, path, manifest }: Move & { readonly id: string }
+): Promise<void> {
   try {
-    const there = await statOf(path)
+    const there = await statOf(disk, path)
     if (there === undefined) return
-    if ((await statOf(temp)) === undefined) {
-      if (identityOf(there) === id) await rename(path, temp)
+    if ((await statOf(disk, temp)) === undefined) {
+      if (identityOf(there) === id) await disk.rename(path, temp)
       return
     }
     if (!isFolderRoot(manifest)) return
-    if ((await readdir(path)).length === 0) return await rmdir(path)
+    if ((await disk.readdir(path)).length === 0) return await disk.rmdir(path)
     for (const entry of manifest.entries) {
       const [from, to] = [join(path, entry.path), join(temp, entry.path)]
-      if (entry.kind === 'directory') await mkdir(to, { recursive: true })
-      if (entry.kind !== 'file' || (await statOf(to)) !== undefined) continue
-      const stats = await statOf(from)
-      if (stats?.isFile() === true && Number(stats.size) === entry.size) await rename(from, to)
+      if (entry.kind === 'directory') await disk.mkdirs(to)
+      if (entry.kind !== 'file' || (await statOf(disk, to)) !== undefined) continue
+      const stats = await statOf(disk, from)
+      if (stats?.isFile() === true && Number(stats.size) === entry.size) await disk.rename(from, to)
     }
   } catch (err) {
     throw fromSystemError(err, path)

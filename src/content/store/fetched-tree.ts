@@ -1,10 +1,10 @@
 /** What a fetched tree has besides pieces: folders, empty files, bytes inside DAG nodes, symbolic links. */
-import { mkdir, readlink, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fromSystemError, systemCode } from '../../base/errors.ts'
 import type { Skipped } from '../ingest.ts'
 import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
+import type { Disk } from './disk.ts'
 import { eachLimited } from './limit.ts'
 import { linkProblem, linksOf } from './link-target.ts'
 import type { PieceWriter } from './piece-writer.ts'
@@ -22,7 +22,7 @@ export async function makeTree(
   for (const [index, entry] of manifest.entries.entries()) {
     if (entry.kind !== 'directory') continue
     const path = files.path(index)
-    await mkdir(path, { recursive: true }).catch(err => {
+    await files.disk.mkdirs(path).catch(err => {
       throw fromSystemError(err, path)
     })
   }
@@ -41,17 +41,17 @@ export async function makeTree(
 }
 
 /** Last of all, so that no file was ever written through one. Returns those that were not made. */
-export async function makeLinks(manifest: Manifest, base: string): Promise<Skipped[]> {
+export async function makeLinks(disk: Disk, manifest: Manifest, base: string): Promise<Skipped[]> {
   const links = linksOf(manifest.entries)
   const skipped = skippedLinks(manifest)
   for (const [path, target] of links) {
     if (linkProblem(path, target, links) !== undefined) continue
     const at = join(base, path)
     try {
-      await mkdir(dirname(at), { recursive: true })
-      await symlink(target, at)
+      await disk.mkdirs(dirname(at))
+      await disk.symlink(target, at)
     } catch (err) {
-      if (systemCode(err) === 'EEXIST' && (await readlink(at).catch(() => undefined)) === target) continue
+      if (systemCode(err) === 'EEXIST' && (await disk.readlink(at).catch(() => undefined)) === target) continue
       skipped.push({ path: printable(path), reason: `the symbolic link could not be made (${systemCode(err) ?? err})` })
     }
   }

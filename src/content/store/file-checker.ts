@@ -1,16 +1,16 @@
 /** Hashes files again that may have changed, and says which pieces are lost. Changes nothing but fingerprints. */
 import { createHash } from 'node:crypto'
-import type { BigIntStats } from 'node:fs'
-import { type FileHandle, lstat } from 'node:fs/promises'
 import { throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { identityOf } from './destination.ts'
+import type { DiskFile, FileStats } from './disk.ts'
+import { readFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
 import type { PieceLedger } from './piece-ledger.ts'
 import type { PieceReader } from './piece-reader.ts'
-import { type RootFiles, readFully, SuspectFile, statOpen } from './root-files.ts'
+import { type RootFiles, SuspectFile } from './root-files.ts'
 
 const STATS_AT_ONCE = 32
 const BATCH_BYTES = 4 * MIB
@@ -54,7 +54,7 @@ export class FileChecker {
     await eachLimited(this.#files.filesWithPieces(), STATS_AT_ONCE, async entry => {
       throwIfAborted(signal)
       if (this.#files.isPartial && !this.#holdsAny(entry)) return
-      const stats = await lstat(this.#files.path(entry), { bigint: true }).catch(() => undefined)
+      const stats = await this.#files.disk.lstat(this.#files.path(entry)).catch(() => undefined)
       if (stats === undefined || this.#files.difference(entry, stats) !== undefined) found.push(entry)
     })
     return found.sort((a, b) => a - b)
@@ -65,7 +65,7 @@ export class FileChecker {
     const found: Array<{ entry: number; reason: string }> = []
     await eachLimited(this.#files.emptyFiles(), STATS_AT_ONCE, async entry => {
       throwIfAborted(signal)
-      const stats = await lstat(this.#files.path(entry), { bigint: true }).catch(() => undefined)
+      const stats = await this.#files.disk.lstat(this.#files.path(entry)).catch(() => undefined)
       if (stats === undefined) found.push({ entry, reason: 'was deleted' })
       else if (!stats.isFile()) found.push({ entry, reason: 'is no file any more' })
       else if (stats.size > 0n) found.push({ entry, reason: 'is not empty any more' })
@@ -88,10 +88,10 @@ export class FileChecker {
     for (let attempt = 1; ; attempt++) {
       try {
         const { before, after, failed } = await this.#files.withHandle(entry, async handle => {
-          const before = statOpen(handle)
+          const before = handle.stat()
           if (!before.isFile()) throw new SuspectFile(entry, 'is no file any more')
           const failed = await this.#hashSpans(entry, handle, options)
-          return { before, after: statOpen(handle), failed }
+          return { before, after: handle.stat(), failed }
         })
         bad = failed
         reason = failed.length === 0 ? undefined : this.#reason(entry, after, options.known)
@@ -132,7 +132,7 @@ export class FileChecker {
   /** Spans that do not match. Reads ahead by one batch while it hashes. */
   async #hashSpans(
     entry: number,
-    handle: FileHandle,
+    handle: DiskFile,
     options: { signal?: AbortSignal | undefined; onHashed?: (bytes: number) => void }
   ): Promise<BadSpan[]> {
     const bad: BadSpan[] = []
@@ -174,7 +174,7 @@ export class FileChecker {
   }
 
   async #load(
-    handle: FileHandle,
+    handle: DiskFile,
     batch: ReadonlyArray<{ piece: number; fileOffset: number; length: number }>
   ): Promise<LoadedSpan[]> {
     const dagPb = batch.filter(({ piece }) => this.#manifest.pieces.isDagPb(piece)).map(({ piece }) => piece)
@@ -197,7 +197,7 @@ export class FileChecker {
     return hash.digest().equals(this.#manifest.pieces.digest(piece))
   }
 
-  #reason(entry: number, now: BigIntStats, known: string | undefined): string {
+  #reason(entry: number, now: FileStats, known: string | undefined): string {
     const size = Number(now.size)
     if (size < this.#files.size(entry)) return 'is shorter than before'
     return known === undefined || known === 'is not known' ? 'was changed' : known

@@ -56,11 +56,12 @@ export async function seedFrom(from: StoredRoot, to: StoredRoot, signal?: AbortS
  */
 export async function copyTo(from: StoredRoot, path: string, force: boolean, signal?: AbortSignal): Promise<boolean> {
   const { manifest } = from
+  const { disk } = from.parts.files
   const temp = tempPath(path, from.cid)
-  await makeParent(path)
-  await checkSpace(path, manifest.totalBytes)
-  await claimTemp(temp, manifest)
-  const files = new RootFiles(manifest, temp, true)
+  await makeParent(disk, path)
+  await checkSpace(disk, path, manifest.totalBytes)
+  await claimTemp(disk, temp, manifest)
+  const files = new RootFiles({ disk, manifest, base: temp, isPartial: true })
   const writer = new PieceWriter(manifest, files, NOT_RECORDED)
   try {
     let copied = 0
@@ -71,12 +72,12 @@ export async function copyTo(from: StoredRoot, path: string, force: boolean, sig
     if (copied < manifest.pieces.count) return false
     if (!isRawRoot(manifest)) await makeTree(manifest, files, writer, index => from.readNode(index))
     await writer.syncAll(files.filesWithPieces())
-    if (isFolderRoot(manifest)) await makeLinks(manifest, temp)
+    if (isFolderRoot(manifest)) await makeLinks(disk, manifest, temp)
   } catch (err) {
     throw err instanceof SuspectFile ? changedError(err, temp) : err
   } finally {
     await writer.close()
   }
-  await moveIntoPlace(temp, path, manifest, force)
+  await moveIntoPlace(disk, { temp, path, manifest, force })
   return true
 }

@@ -1,14 +1,15 @@
 /** Writes verified pieces to every place where they belong, in sparse files of the temporary tree. */
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { leafData } from '../dag-node.ts'
 import type { Manifest } from '../manifest.ts'
 import { identityOf } from './destination.ts'
-import { FileHandles, WRITE_FLAGS } from './file-handles.ts'
+import type { Disk, DiskFile } from './disk.ts'
+import { FileHandles } from './file-handles.ts'
+import { writeFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
 import type { Envelope } from './records.ts'
-import { type RootFiles, SuspectFile, statOpen } from './root-files.ts'
+import { type RootFiles, SuspectFile } from './root-files.ts'
 
 const MAX_WRITE_HANDLES = 64
 const MAX_FILES_AT_ONCE = 16
@@ -34,7 +35,7 @@ export class PieceWriter {
   readonly #manifest: Manifest
   readonly #files: RootFiles
   readonly #ledger: WriteLog
-  readonly #handles = new FileHandles(MAX_WRITE_HANDLES, openInTree)
+  readonly #handles: FileHandles
   /** By `identityOf`, of every file that was opened: two entries in one file are two names that the disk takes for one. */
   readonly #entryOf = new Map<string, number>()
   readonly #prepared = new Set<number>()
@@ -43,6 +44,7 @@ export class PieceWriter {
     this.#manifest = manifest
     this.#files = files
     this.#ledger = ledger
+    this.#handles = new FileHandles(MAX_WRITE_HANDLES, path => openInTree(files.disk, path))
   }
 
   /**
@@ -96,7 +98,7 @@ export class PieceWriter {
     try {
       await this.#handles.use(path, async handle => {
         // Another file under this name would be synced without complaint.
-        if (this.#files.isReplaced(entry, statOpen(handle))) throw new SuspectFile(entry, 'was replaced')
+        if (this.#files.isReplaced(entry, handle.stat())) throw new SuspectFile(entry, 'was replaced')
         await handle.datasync()
       })
     } catch (err) {
@@ -115,8 +117,8 @@ export class PieceWriter {
   /** @throws SuspectFile where another file has its name */
   async #writeFile(entry: number, writes: readonly FileWrite[]): Promise<void> {
     const path = this.#files.path(entry)
-    const write = async (handle: FileHandle) => {
-      if (this.#files.isReplaced(entry, statOpen(handle))) {
+    const write = async (handle: DiskFile) => {
+      if (this.#files.isReplaced(entry, handle.stat())) {
         this.#prepared.delete(entry)
         throw new SuspectFile(entry, 'was replaced')
       }
@@ -134,8 +136,8 @@ export class PieceWriter {
     }
   }
 
-  async #prepare(entry: number, handle: FileHandle, path: string, writes: readonly FileWrite[]): Promise<void> {
-    const stats = statOpen(handle)
+  async #prepare(entry: number, handle: DiskFile, path: string, writes: readonly FileWrite[]): Promise<void> {
+    const stats = handle.stat()
     if (!stats.isFile()) {
       throw new ShoalError('ERR_EXISTS', `${path} is in the way of a file that is being fetched`, {
         hint: 'move it away and run the same command again'
@@ -164,13 +166,13 @@ function asWriteError(err: unknown, path: string): Error {
   return err instanceof SuspectFile ? err : fromSystemError(err, path)
 }
 
-async function openInTree(path: string): Promise<FileHandle> {
+async function openInTree(disk: Disk, path: string): Promise<DiskFile> {
   try {
-    return await open(path, WRITE_FLAGS, 0o666)
+    return await disk.open(path, 'write')
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'ENOENT') throw err
-    await mkdir(dirname(path), { recursive: true })
-    return await open(path, WRITE_FLAGS, 0o666)
+    if (systemCode(err) !== 'ENOENT') throw err
+    await disk.mkdirs(dirname(path))
+    return await disk.open(path, 'write')
   }
 }
 
@@ -189,26 +191,6 @@ function addWrite(
     last.buffers.push(...parts)
     last.length += length
   } else writes.push({ position, length, buffers: [...parts] })
-}
-
-async function writeFully(
-  handle: FileHandle,
-  buffers: readonly Uint8Array[],
-  position: number,
-  length: number
-): Promise<void> {
-  let at = position
-  let rest = buffers.slice()
-  while (at < position + length) {
-    const { bytesWritten } = await handle.writev(rest, at)
-    at += bytesWritten
-    let skip = bytesWritten
-    rest = rest.flatMap(buffer => {
-      const dropped = Math.min(skip, buffer.byteLength)
-      skip -= dropped
-      return dropped === buffer.byteLength ? [] : [buffer.subarray(dropped)]
-    })
-  }
 }
 
 /** The envelopes outlive the blocks that they are views of. */

@@ -1,5 +1,4 @@
 /** The end of a fetch: the rest of its tree is made, and everything moves into place (docs/store.md, "Completing"). */
-import { lstat } from 'node:fs/promises'
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
 import { fingerprintOf } from '../fingerprint.ts'
 import type { Skipped } from '../ingest.ts'
@@ -40,15 +39,15 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
         hint: 'check the disk, and run the same command again'
       })
     }
-    if (isFolderRoot(manifest)) skipped = await makeLinks(manifest, temp)
+    if (isFolderRoot(manifest)) skipped = await makeLinks(files.disk, manifest, temp)
     else skipped = []
     await record.save({ moving: true })
     await writer.close()
     await files.close()
     try {
-      await moveIntoPlace(temp, path, manifest, force)
+      await moveIntoPlace(files.disk, { temp, path, manifest, force })
     } catch (err) {
-      await undoMove(temp, tempId ?? '', path, manifest).catch(() => {})
+      await undoMove(files.disk, { temp, id: tempId ?? '', path, manifest }).catch(() => {})
       await record.save({ moving: false })
       throw err
     }
@@ -73,7 +72,7 @@ export async function takeFingerprints(files: RootFiles): Promise<void> {
   await eachLimited(files.manifest.entries.entries(), STATS_AT_ONCE, async ([index, entry]) => {
     if (entry.kind !== 'file') return
     const path = files.path(index)
-    const stats = await lstat(path, { bigint: true }).catch(err => {
+    const stats = await files.disk.lstat(path).catch(err => {
       throw fromSystemError(err, path)
     })
     files.prints.set(index, { ...fingerprintOf(stats), altered: false })

@@ -2,8 +2,6 @@
  * The files of one root on disk: where each lies, its fingerprint, and reads that notice a change. Nothing here decides
  * what is held.
  */
-import { type BigIntStats, fstatSync } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError, systemCode } from '../../base/errors.ts'
 import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
@@ -11,7 +9,9 @@ import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
 import type { RecordOp } from './database.ts'
 import { identityOf } from './destination.ts'
+import type { Disk, DiskFile, FileStats } from './disk.ts'
 import { FileHandles } from './file-handles.ts'
+import { readFully } from './full-io.ts'
 import { encodeFingerprints, FILES_PER_RECORD, fileKey, type StoredFingerprint } from './records.ts'
 
 const MAX_READ_HANDLES = 64
@@ -43,7 +43,16 @@ export interface FileRead {
   readonly into: Uint8Array
 }
 
+export interface RootFilesInit {
+  readonly disk: Disk
+  readonly manifest: Manifest
+  /** The file or folder of entry 0. */
+  readonly base: string
+  readonly isPartial: boolean
+}
+
 export class RootFiles {
+  readonly disk: Disk
   readonly manifest: Manifest
   /** By entry. A file without one is read only with its hashes checked. Empty while `isPartial`. */
   readonly prints = new Map<number, StoredFingerprint>()
@@ -51,11 +60,13 @@ export class RootFiles {
   isPartial: boolean
   /** The file or folder of entry 0. */
   base: string
-  readonly #handles = new FileHandles(MAX_READ_HANDLES)
+  readonly #handles: FileHandles
   /** While partial: which file each entry's is, see `identityOf`. Unknown until it was opened first. */
   readonly #identities = new Map<number, string>()
 
-  constructor(manifest: Manifest, base: string, isPartial: boolean) {
+  constructor({ disk, manifest, base, isPartial }: RootFilesInit) {
+    this.disk = disk
+    this.#handles = new FileHandles(MAX_READ_HANDLES, path => disk.open(path, 'read'))
     this.manifest = manifest
     this.base = base
     this.isPartial = isPartial
@@ -82,7 +93,7 @@ export class RootFiles {
   }
 
   /** Whether it is another file than the one that was identified, or deleted. */
-  isReplaced(entry: number, stats: BigIntStats): boolean {
+  isReplaced(entry: number, stats: FileStats): boolean {
     const known = this.#identities.get(entry)
     // Without a name left it is an old file that only a handle keeps.
     return stats.nlink === 0n || (known !== undefined && known !== identityOf(stats))
@@ -96,26 +107,26 @@ export class RootFiles {
   /** Reads with the fingerprint compared before and after. @throws SuspectFile */
   async read(entry: number, reads: readonly FileRead[]): Promise<void> {
     await this.withHandle(entry, async handle => {
-      this.#compare(entry, statOpen(handle))
+      this.#compare(entry, handle.stat())
       for (const { fileOffset, into } of reads) {
         if ((await readFully(handle, into, fileOffset)) < into.byteLength) {
           throw new SuspectFile(entry, 'is shorter than before')
         }
       }
-      this.#compare(entry, statOpen(handle))
+      this.#compare(entry, handle.stat())
     })
   }
 
   /** Whatever is there now; the caller hashes it. Returns fewer bytes where the file ends. @throws SuspectFile */
   async readUnchecked(entry: number, fileOffset: number, into: Uint8Array): Promise<number> {
     return await this.withHandle(entry, async handle => {
-      if (!statOpen(handle).isFile()) throw new SuspectFile(entry, 'is no file any more')
+      if (!handle.stat().isFile()) throw new SuspectFile(entry, 'is no file any more')
       return await readFully(handle, into, fileOffset)
     })
   }
 
   /** @throws SuspectFile for whatever fails */
-  async withHandle<T>(entry: number, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+  async withHandle<T>(entry: number, work: (handle: DiskFile) => Promise<T>): Promise<T> {
     try {
       return await this.#handles.use(this.path(entry), work)
     } catch (err) {
@@ -159,7 +170,7 @@ export class RootFiles {
   }
 
   /** How the file on disk differs from its fingerprint, or undefined where it does not. */
-  difference(entry: number, stats: BigIntStats): string | undefined {
+  difference(entry: number, stats: FileStats): string | undefined {
     if (!stats.isFile()) return stats.isSymbolicLink() ? 'was replaced by a symbolic link' : 'is no file any more'
     const size = Number(stats.size)
     if (this.isPartial) {
@@ -172,25 +183,10 @@ export class RootFiles {
     return size < print.size ? 'is shorter than before' : size > print.size ? 'is longer than before' : 'was changed'
   }
 
-  #compare(entry: number, stats: BigIntStats): void {
+  #compare(entry: number, stats: FileStats): void {
     const difference = this.difference(entry, stats)
     if (difference !== undefined) throw new SuspectFile(entry, difference)
   }
-}
-
-/** Synchronous: 3 µs, as an open file's inode is in memory; the asynchronous way costs 50 µs, twice a read. */
-export function statOpen(handle: FileHandle): BigIntStats {
-  return fstatSync(handle.fd, { bigint: true })
-}
-
-export async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<number> {
-  let done = 0
-  while (done < into.byteLength) {
-    const { bytesRead } = await handle.read(into, done, into.byteLength - done, position + done)
-    if (bytesRead === 0) break
-    done += bytesRead
-  }
-  return done
 }
 
 function asSuspect(entry: number, err: unknown): Error {

@@ -2,7 +2,6 @@
  * Checks of a root's files against their fingerprints and hashes, and what follows from them: fingerprints, withdrawn
  * and regained pieces, the root's state and the sentence that tells the user.
  */
-import { lstat } from 'node:fs/promises'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { printable } from '../safe-path.ts'
@@ -61,7 +60,7 @@ export class RootInspection {
     const { checker, files } = this.#init
     const check = this.#init.gate.pass(async () => {
       // A read that began before the last check may only have seen the old fingerprint.
-      const stats = await lstat(files.path(entry), { bigint: true }).catch(() => undefined)
+      const stats = await files.disk.lstat(files.path(entry)).catch(() => undefined)
       const print = files.prints.get(entry)
       if (!files.isPartial && print?.altered === false && stats !== undefined) {
         if (files.difference(entry, stats) === undefined) return await files.reopen(entry)

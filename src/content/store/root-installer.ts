@@ -1,5 +1,4 @@
 /** Adds roots to a store and takes them out of it, so that a crash at any moment leaves the old or the new. */
-import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { MIB } from '../../base/units.ts'
@@ -106,9 +105,9 @@ export class RootInstaller {
     await this.#clear(root)
     const { temp, tempId } = root
     if (temp === null || temp === keepTemp || !/\.shoal-.{8}\.part$/.test(basename(temp))) return
-    const stats = await statOf(temp).catch(() => undefined)
+    const stats = await statOf(this.#init.disk, temp).catch(() => undefined)
     if (stats === undefined || identityOf(stats) !== tempId) return
-    await rm(temp, { recursive: true, force: true }).catch(err => {
+    await this.#init.disk.remove(temp).catch(err => {
       this.#init.log.warn('%s could not be deleted: %s', temp, err instanceof Error ? err.message : err)
     })
   }

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Database } from './database.ts'
 import { identityOf, isFolderRoot, statOf, undoMove } from './destination.ts'
+import type { Disk } from './disk.ts'
 import { FileChecker } from './file-checker.ts'
 import type { LiveRecord } from './live-record.ts'
 import { PieceLedger } from './piece-ledger.ts'
@@ -26,6 +27,7 @@ export interface RootParts {
 
 /** What the parts need of the root that they belong to. */
 export interface PartsInit {
+  readonly disk: Disk
   readonly db: Database
   readonly cid: CID
   readonly record: LiveRecord
@@ -38,9 +40,9 @@ export interface PartsInit {
 
 /** Nothing held yet, no fingerprint known. */
 export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
-  const { db, record, log } = init
+  const { disk, db, record, log } = init
   const { temp, tempId, path, state } = record.value
-  const files = new RootFiles(manifest, temp ?? path, state === 'partial')
+  const files = new RootFiles({ disk, manifest, base: temp ?? path, isPartial: state === 'partial' })
   if (tempId !== null && !isFolderRoot(manifest)) files.identify(0, tempId)
   const ledger: PieceLedger = new PieceLedger({
     db,
@@ -80,15 +82,15 @@ async function loadFingerprints({ db, cid, record, log }: PartsInit, { manifest,
   }
 }
 
-async function resume({ record, log }: PartsInit, { manifest, ledger }: RootParts): Promise<void> {
+async function resume({ disk, record, log }: PartsInit, { manifest, ledger }: RootParts): Promise<void> {
   const { temp, tempId, path, moving } = record.value
   if (temp === null) return
   if (moving) {
-    await undoMove(temp, tempId ?? '', path, manifest)
+    await undoMove(disk, { temp, id: tempId ?? '', path, manifest })
     ledger.doubtAll()
     await record.save({ moving: false })
   }
-  const stats = await statOf(temp)
+  const stats = await statOf(disk, temp)
   if (stats === undefined || identityOf(stats) !== tempId) {
     log.warn('%s is gone: nothing of it is held', temp)
     await ledger.clear()

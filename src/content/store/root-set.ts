@@ -3,12 +3,14 @@ import type { CID } from 'multiformats/cid'
 import type { Logger } from '../../base/log.ts'
 import type { DamageReport } from './damage-report.ts'
 import type { Database } from './database.ts'
+import type { Disk } from './disk.ts'
 import type { RootRecord } from './records.ts'
 import { rootCidKey } from './root-cid.ts'
 import { type ListedRoot, writeRootsList } from './roots-list.ts'
 import { StoredRoot } from './stored-root.ts'
 
 export interface RootSetInit {
+  readonly disk: Disk
   readonly db: Database
   readonly damage: DamageReport
   readonly log: Logger
@@ -51,8 +53,8 @@ export class RootSet {
 
   /** A root that is not one of the set yet. */
   make(id: number, cid: CID, record: RootRecord): StoredRoot {
-    const { db, damage, log } = this.#init
-    return new StoredRoot({ db, id, cid, record, log, onDamage: sentence => damage.add(sentence) })
+    const { disk, db, damage, log } = this.#init
+    return new StoredRoot({ disk, db, id, cid, record, log, onDamage: sentence => damage.add(sentence) })
   }
 
   takeId(): number {
@@ -75,6 +77,7 @@ export class RootSet {
     this.#listTurn = this.#listTurn
       .then(() =>
         writeRootsList(
+          this.#init.disk,
           this.#init.db.folder,
           this.list().map(({ cid, name, path }) => ({ cid: cid.toString(), name, path }))
         )

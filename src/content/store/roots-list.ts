@@ -2,10 +2,12 @@
  * `roots.json`: CID, name and path of every root, beside LevelDB. Read only to say what was lost when LevelDB lost
  * records, and to know a newer format before anything is touched.
  */
-import { open, readFile, rename } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
-import { syncFolder } from './database.ts'
+import { syncFolder } from './destination.ts'
+import type { Disk } from './disk.ts'
+import { writeFully } from './full-io.ts'
 import { decodeJson, STORE_VERSION } from './records.ts'
 
 export interface ListedRoot {
@@ -47,18 +49,19 @@ function isListed(value: unknown): value is ListedRoot {
 }
 
 /** Atomically: the old list or the new one survives a crash. */
-export async function writeRootsList(folder: string, roots: readonly ListedRoot[]): Promise<void> {
+export async function writeRootsList(disk: Disk, folder: string, roots: readonly ListedRoot[]): Promise<void> {
   const temporary = `${fileOf(folder)}.new`
   try {
-    const handle = await open(temporary, 'w', 0o600)
+    const file = await disk.open(temporary, 'replace')
     try {
-      await handle.writeFile(`${JSON.stringify({ version: STORE_VERSION, roots }, null, 1)}\n`)
-      await handle.datasync()
+      const text = Buffer.from(`${JSON.stringify({ version: STORE_VERSION, roots }, null, 1)}\n`)
+      await writeFully(file, [text], 0, text.byteLength)
+      await file.datasync()
     } finally {
-      await handle.close()
+      await file.close()
     }
-    await rename(temporary, fileOf(folder))
-    await syncFolder(folder)
+    await disk.rename(temporary, fileOf(folder))
+    await syncFolder(disk, folder)
   } catch (err) {
     throw fromSystemError(err, fileOf(folder))
   }

@@ -10,6 +10,7 @@ import type { Skipped } from '../ingest.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { PieceMap } from '../piece-map.ts'
 import type { Database, RecordOp } from './database.ts'
+import type { Disk } from './disk.ts'
 import { readEntry } from './entry-reader.ts'
 import { skippedLinks } from './fetched-tree.ts'
 import { LiveRecord } from './live-record.ts'
@@ -33,6 +34,7 @@ const LAST_RECORDING_MS = 500
 export type { BadPiece } from './root-inspection.ts'
 
 export interface StoredRootInit {
+  readonly disk: Disk
   readonly db: Database
   readonly id: number
   readonly cid: CID
@@ -56,6 +58,7 @@ export class StoredRoot extends RootSummary {
   constructor(init: StoredRootInit) {
     super(init.cid, new LiveRecord(init.db, init.id, init.record))
     this.#init = {
+      disk: init.disk,
       db: init.db,
       log: init.log,
       cid: init.cid,
