@@ -8,6 +8,7 @@ import { copyTo, seedFrom } from './local-copy.ts'
 import type { RootRecord } from './records.ts'
 import type { StoredRoot } from './stored-root.ts'
 import { tempPath } from './temp-name.ts'
+import type { Trash } from './trash.ts'
 
 export interface FetchInit {
   readonly manifest: Manifest
@@ -24,6 +25,7 @@ export interface FetchInit {
 /** What beginning a fetch needs of the store. */
 export interface FetchHost {
   readonly disk: Disk
+  readonly trash: Trash
   current(): StoredRoot | undefined
   /** Records a new root with its DAG nodes; it becomes the current one and the old one is forgotten. */
   install(
@@ -68,7 +70,7 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
       throw existsError(path, `, and ${there.isDirectory() ? 'a folder is never replaced by a file' : 'is no folder'}`)
     }
   }
-  if (old?.state === 'complete' && (await copyTo(old, path, force, signal))) return old
+  if (old?.state === 'complete' && (await copyTo(old, { path, force, signal, trash: host.trash }))) return old
   if (old?.state === 'partial' && old.path === path && (await isTempThere(disk, old))) {
     old.force = force
     return old
@@ -92,6 +94,7 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
     await makeParent(disk, path)
     if ((await statOf(disk, temp)) === undefined) await checkSpace(disk, path, manifest.totalBytes)
     claimed = await claimTemp(disk, temp, manifest)
+    if (!claimed.adopted) await host.trash.note(temp, claimed.id)
   }
   const tempId = claimed === undefined ? null : claimed.id
   const record = { name, path, source: 'get', state: 'partial', temp, tempId } as const
@@ -112,7 +115,7 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
     return root
   } catch (err) {
     // What was copied so far is still where it came from.
-    if (temp !== null && claimed?.adopted === false) await disk.remove(temp).catch(() => {})
+    if (temp !== null && claimed?.adopted === false) await host.trash.discard(temp, claimed.id).catch(() => {})
     throw err
   }
 }

@@ -22,6 +22,7 @@ import { RootInstaller } from './root-installer.ts'
 import type { RootSet, RootSetInit } from './root-set.ts'
 import { readRootsList } from './roots-list.ts'
 import type { StoredRoot } from './stored-root.ts'
+import { Trash } from './trash.ts'
 
 export interface ShareInit {
   readonly manifest: Manifest
@@ -45,6 +46,7 @@ export interface StoreOptions {
 export class ContentStore {
   readonly kv: KeyValue
   readonly #disk: Disk
+  readonly #trash: Trash
   readonly #db: Database
   readonly #damage: DamageReport
   readonly #roots: RootSet
@@ -55,6 +57,7 @@ export class ContentStore {
   private constructor(init: RootSetInit, roots: RootSet, clock: Clock) {
     const { disk, db, damage } = init
     this.#disk = disk
+    this.#trash = new Trash(init)
     this.#db = db
     this.#damage = damage
     this.#roots = roots
@@ -74,7 +77,7 @@ export class ContentStore {
     await makeFolder(disk, dir, 0o700).catch(err => {
       throw fromSystemError(err, dir)
     })
-    const listed = await readRootsList(folder)
+    const listed = await readRootsList(disk, folder)
     const damage = new DamageReport(log)
     const onLoss = (sentence: string) => damage.add(sentence)
     let db = await openDatabase(folder, onLoss, log)
@@ -140,6 +143,7 @@ export class ContentStore {
       beginFetch(
         {
           disk: this.#disk,
+          trash: this.#trash,
           current: () => this.#roots.get(root),
           install: (record, content, fill) => this.#installer.install(record, content, fill)
         },

@@ -5,7 +5,7 @@ import { formatBytes } from '../../base/units.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Disk, FileStats } from './disk.ts'
 import { eachLimited } from './limit.ts'
-import { makeFolder } from './make-folder.ts'
+import { makeFolder, syncFolder } from './make-folder.ts'
 
 const AT_ONCE = 16
 
@@ -33,11 +33,6 @@ export function existsError(path: string, more = ''): ShoalError {
     hint: 'choose another place with -o, or replace it with --force',
     details: { path }
   })
-}
-
-/** Makes a rename or a new file in `folder` durable. Not every file system can: failing is no error. */
-export async function syncFolder(disk: Disk, folder: string): Promise<void> {
-  await disk.syncFolder(folder).catch(() => {})
 }
 
 export const isFolderRoot = (manifest: Manifest) => manifest.entries[0]?.kind === 'directory'
@@ -70,7 +65,7 @@ export async function checkSpace(disk: Disk, path: string, bytes: number): Promi
 }
 
 /**
- * Makes the temporary file or folder, or takes over one that a lost data folder left behind.
+ * Makes the temporary file or folder, its name durable, or takes over one that a lost data folder left behind.
  * @throws ERR_EXISTS where something else has its name
  */
 export async function claimTemp(
@@ -106,6 +101,7 @@ export async function claimTemp(
         await file.close()
       }
     }
+    await syncFolder(disk, dirname(temp))
     return { id: identityOf(await disk.lstat(temp)), adopted: false }
   } catch (err) {
     throw fromSystemError(err, temp)
@@ -199,6 +195,14 @@ async function mergeFolder(disk: Disk, { temp, path, manifest }: Move): Promise<
   for (const entry of entries.toReversed()) {
     if (entry.kind === 'directory') await disk.rmdir(join(temp, entry.path)).catch(() => {})
   }
+  await syncTree(disk, path, manifest)
+}
+
+/** The names in every folder of the content. */
+async function syncTree(disk: Disk, base: string, { entries }: Manifest): Promise<void> {
+  await eachLimited(entries, AT_ONCE, async entry => {
+    if (entry.kind === 'directory') await syncFolder(disk, join(base, entry.path))
+  })
 }
 
 /**
@@ -213,11 +217,15 @@ export async function undoMove(
     const there = await statOf(disk, path)
     if (there === undefined) return
     if ((await statOf(disk, temp)) === undefined) {
-      if (identityOf(there) === id) await disk.rename(path, temp)
-      return
+      if (identityOf(there) !== id) return
+      await disk.rename(path, temp)
+      return await syncFolder(disk, dirname(path))
     }
     if (!isFolderRoot(manifest)) return
-    if ((await disk.readdir(path)).length === 0) return await disk.rmdir(path)
+    if ((await disk.readdir(path)).length === 0) {
+      await disk.rmdir(path)
+      return await syncFolder(disk, dirname(path))
+    }
     for (const entry of manifest.entries) {
       const [from, to] = [join(path, entry.path), join(temp, entry.path)]
       if (entry.kind === 'directory') await disk.mkdirs(to)
@@ -225,6 +233,7 @@ export async function undoMove(
       const stats = await statOf(disk, from)
       if (stats?.isFile() === true && Number(stats.size) === entry.size) await disk.rename(from, to)
     }
+    await syncTree(disk, temp, manifest)
   } catch (err) {
     throw fromSystemError(err, path)
   }

@@ -4,7 +4,6 @@ import { fromSystemError, systemCode } from '../../base/errors.ts'
 import type { Skipped } from '../ingest.ts'
 import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
-import type { Disk } from './disk.ts'
 import { eachLimited } from './limit.ts'
 import { linkProblem, linksOf } from './link-target.ts'
 import type { PieceWriter } from './piece-writer.ts'
@@ -12,7 +11,7 @@ import type { RootFiles } from './root-files.ts'
 
 const AT_ONCE = 16
 
-/** Folders, files without pieces and inline bytes, synced. */
+/** Folders, files without pieces and inline bytes, synced with their names. */
 export async function makeTree(
   manifest: Manifest,
   files: RootFiles,
@@ -25,6 +24,7 @@ export async function makeTree(
     await files.disk.mkdirs(path).catch(err => {
       throw fromSystemError(err, path)
     })
+    files.names.add(path, files.base)
   }
   const made = new Set<number>()
   await eachLimited(manifest.entries.entries(), AT_ONCE, async ([index, entry]) => {
@@ -38,10 +38,11 @@ export async function makeTree(
     made.add(entry)
   }
   await writer.syncAll(made)
+  await files.names.sync()
 }
 
 /** Last of all, so that no file was ever written through one. Returns those that were not made. */
-export async function makeLinks(disk: Disk, manifest: Manifest, base: string): Promise<Skipped[]> {
+export async function makeLinks(manifest: Manifest, { disk, base, names }: RootFiles): Promise<Skipped[]> {
   const links = linksOf(manifest.entries)
   const skipped = skippedLinks(manifest)
   for (const [path, target] of links) {
@@ -50,11 +51,13 @@ export async function makeLinks(disk: Disk, manifest: Manifest, base: string): P
     try {
       await disk.mkdirs(dirname(at))
       await disk.symlink(target, at)
+      names.add(at, base)
     } catch (err) {
       if (systemCode(err) === 'EEXIST' && (await disk.readlink(at).catch(() => undefined)) === target) continue
       skipped.push({ path: printable(path), reason: `the symbolic link could not be made (${systemCode(err) ?? err})` })
     }
   }
+  await names.sync()
   return skipped
 }
 

@@ -19,6 +19,8 @@ export interface LedgerInit {
   readonly manifest: Manifest
   /** fdatasync of the file of an entry. */
   readonly sync: (entry: number) => Promise<void>
+  /** Makes the names of files durable that were made for the pieces. */
+  readonly syncNames: () => Promise<void>
   /** Hashes the pieces again and writes them again. Returns those that do not match any more. */
   readonly rewrite: (pieces: readonly number[]) => Promise<number[]>
   /** The root's own record, written along with its bits. */

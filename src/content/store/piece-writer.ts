@@ -92,6 +92,12 @@ export class PieceWriter {
     await this.#writeFile(entry, [])
   }
 
+  /** The file's full size, whatever it has now. */
+  async restore(entry: number): Promise<void> {
+    this.#prepared.delete(entry)
+    await this.#writeFile(entry, [])
+  }
+
   /** fdatasync of the file. */
   async sync(entry: number): Promise<void> {
     const path = this.#files.path(entry)
@@ -154,6 +160,7 @@ export class PieceWriter {
     }
     this.#entryOf.set(identity, entry)
     this.#files.identify(entry, identity)
+    this.#files.names.add(path, this.#files.base)
     const size = this.#files.size(entry)
     // A write up to the end gives the file its size: one call less for each of many small files.
     const grows = Number(stats.size) < size && writes.some(({ position, length }) => position + length === size)

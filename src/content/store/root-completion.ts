@@ -39,7 +39,7 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
         hint: 'check the disk, and run the same command again'
       })
     }
-    if (isFolderRoot(manifest)) skipped = await makeLinks(files.disk, manifest, temp)
+    if (isFolderRoot(manifest)) skipped = await makeLinks(manifest, files)
     else skipped = []
     await record.save({ moving: true })
     await writer.close()

@@ -12,6 +12,7 @@ import { identityOf } from './destination.ts'
 import type { Disk, DiskFile, FileStats } from './disk.ts'
 import { FileHandles } from './file-handles.ts'
 import { readFully } from './full-io.ts'
+import { NewNames } from './new-names.ts'
 import { encodeFingerprints, FILES_PER_RECORD, fileKey, type StoredFingerprint } from './records.ts'
 
 const MAX_READ_HANDLES = 64
@@ -54,6 +55,8 @@ export interface RootFilesInit {
 export class RootFiles {
   readonly disk: Disk
   readonly manifest: Manifest
+  /** What a fetch made and did not sync yet. */
+  readonly names: NewNames
   /** By entry. A file without one is read only with its hashes checked. Empty while `isPartial`. */
   readonly prints = new Map<number, StoredFingerprint>()
   /** While partial our own writes change the times: only the size and which file it is are compared. */
@@ -66,6 +69,7 @@ export class RootFiles {
 
   constructor({ disk, manifest, base, isPartial }: RootFilesInit) {
     this.disk = disk
+    this.names = new NewNames(disk)
     this.#handles = new FileHandles(MAX_READ_HANDLES, path => disk.open(path, 'read'))
     this.manifest = manifest
     this.base = base

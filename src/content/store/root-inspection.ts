@@ -35,6 +35,8 @@ export interface InspectionInit {
   readonly files: RootFiles
   readonly ledger: PieceLedger
   readonly checker: FileChecker
+  /** Gives a file of a fetch its full size back. */
+  readonly restore: (entry: number) => Promise<void>
   readonly record: LiveRecord
   /** Files are not moved while one is checked. */
   readonly gate: TurnGate
@@ -57,7 +59,7 @@ export class RootInspection {
   async recheck({ entry, reason }: SuspectFile): Promise<void> {
     const running = this.#rechecks.get(entry)
     if (running !== undefined) return await running
-    const { checker, files } = this.#init
+    const { files } = this.#init
     const check = this.#init.gate.pass(async () => {
       // A read that began before the last check may only have seen the old fingerprint.
       const stats = await files.disk.lstat(files.path(entry)).catch(() => undefined)
@@ -65,7 +67,7 @@ export class RootInspection {
       if (!files.isPartial && print?.altered === false && stats !== undefined) {
         if (files.difference(entry, stats) === undefined) return await files.reopen(entry)
       }
-      await this.settle([await checker.check(entry, { known: reason })])
+      await this.settle([await this.#check(entry, { known: reason })])
     })
     this.#rechecks.set(
       entry,
@@ -144,12 +146,12 @@ export class RootInspection {
     options: { signal?: AbortSignal | undefined; onHashed?: (bytes: number) => void },
     onOutcome: (outcome: FileOutcome) => void
   ): Promise<void> {
-    const { checker, gate } = this.#init
+    const { gate } = this.#init
     let outcomes: FileOutcome[] = []
     try {
       await eachLimited(entries, HASHES_AT_ONCE, async entry => {
         throwIfAborted(options.signal)
-        const outcome = await gate.pass(() => checker.check(entry, options))
+        const outcome = await gate.pass(() => this.#check(entry, options))
         onOutcome(outcome)
         outcomes.push(outcome)
         if (outcomes.length < OUTCOMES_AT_ONCE) return
@@ -160,6 +162,14 @@ export class RootInspection {
     } finally {
       if (outcomes.length > 0 || entries.length === 0) await this.settle(outcomes)
     }
+  }
+
+  /** What a fetch has of a file may be right, and the file too short or too long: then no read would trust it. */
+  async #check(entry: number, options: Parameters<FileChecker['check']>[1]): Promise<FileOutcome> {
+    const { checker, files, restore } = this.#init
+    const outcome = await checker.check(entry, options)
+    if (files.isPartial && outcome.reason === undefined) await restore(entry)
+    return outcome
   }
 
   /** Another temporary file than the one recorded was hashed: it is the one from here on. */

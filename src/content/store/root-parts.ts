@@ -50,14 +50,15 @@ export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
     manifest,
     // The user's own files are taken as they are; only what a fetch wrote is synced.
     sync: async entry => (files.isPartial ? await writer.sync(entry) : undefined),
+    syncNames: async () => (files.isPartial ? await files.names.sync() : undefined),
     rewrite: pieces => rewritePieces({ manifest, reader, writer }, pieces, init.onLost),
-    rootOps: () => record.ops(),
+    rootOps: () => record.accompanyingOps(),
     log
   })
   const reader: PieceReader = new PieceReader(manifest, files, ledger)
   const writer: PieceWriter = new PieceWriter(manifest, files, ledger)
   const checker = new FileChecker(manifest, files, ledger, reader)
-  const inspection = new RootInspection({ ...init, files, ledger, checker })
+  const inspection = new RootInspection({ ...init, files, ledger, checker, restore: entry => writer.restore(entry) })
   return { manifest, files, ledger, reader, writer, inspection }
 }
 

@@ -72,14 +72,19 @@ export class RootSet {
     return paths.size === this.#roots.size && this.list().every(root => paths.get(root.cid.toString()) === root.path)
   }
 
-  /** Only a help for bad days, as LevelDB has the records: failing is no error. */
-  async writeList(): Promise<void> {
+  /**
+   * Only a help for bad days, as LevelDB has the records: failing is no error.
+   * @param leaving named no more, although it is there still
+   */
+  async writeList(leaving?: StoredRoot): Promise<void> {
     this.#listTurn = this.#listTurn
       .then(() =>
         writeRootsList(
           this.#init.disk,
           this.#init.db.folder,
-          this.list().map(({ cid, name, path }) => ({ cid: cid.toString(), name, path }))
+          this.list()
+            .filter(root => root !== leaving)
+            .map(({ cid, name, path }) => ({ cid: cid.toString(), name, path }))
         )
       )
       .catch(err => {

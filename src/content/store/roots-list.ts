@@ -2,12 +2,11 @@
  * `roots.json`: CID, name and path of every root, beside LevelDB. Read only to say what was lost when LevelDB lost
  * records, and to know a newer format before anything is touched.
  */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
-import { syncFolder } from './destination.ts'
 import type { Disk } from './disk.ts'
-import { writeFully } from './full-io.ts'
+import { readFully, writeFully } from './full-io.ts'
+import { syncFolder } from './make-folder.ts'
 import { decodeJson, STORE_VERSION } from './records.ts'
 
 export interface ListedRoot {
@@ -27,10 +26,10 @@ export function versionError(folder: string, version: unknown): ShoalError {
 }
 
 /** Empty where there is no such file or it is no list. @throws ERR_STORE_VERSION, ERR_NO_PERMISSION */
-export async function readRootsList(folder: string): Promise<ListedRoot[]> {
+export async function readRootsList(disk: Disk, folder: string): Promise<ListedRoot[]> {
   let bytes: Uint8Array
   try {
-    bytes = await readFile(fileOf(folder))
+    bytes = await readWhole(disk, fileOf(folder))
   } catch (err) {
     if (systemCode(err) === 'ENOENT' || systemCode(err) === 'ENOTDIR') return []
     throw fromSystemError(err, fileOf(folder))
@@ -40,6 +39,16 @@ export async function readRootsList(folder: string): Promise<ListedRoot[]> {
   const { version, roots } = value as { version?: unknown; roots?: unknown }
   if (typeof version === 'number' && version > STORE_VERSION) throw versionError(folder, version)
   return Array.isArray(roots) ? roots.filter(isListed) : []
+}
+
+async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
+  const file = await disk.open(path, 'read')
+  try {
+    const bytes = Buffer.alloc(Number(file.stat().size))
+    return bytes.subarray(0, await readFully(file, bytes, 0))
+  } finally {
+    await file.close()
+  }
 }
 
 function isListed(value: unknown): value is ListedRoot {

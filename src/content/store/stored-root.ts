@@ -209,6 +209,16 @@ export class StoredRoot extends RootSummary {
     await this.record.save(change)
   }
 
+  /** For the store alone: the root's record stays unwritten until `installed`. */
+  beginInstalling(): void {
+    this.record.beginInstalling()
+  }
+
+  /** For the store alone. */
+  installed(): void {
+    this.record.installed()
+  }
+
   /** For the store alone: the op that writes the record as it is now. */
   recordOps(): RecordOp[] {
     return this.record.ops()
