@@ -14,6 +14,7 @@ interface Inode {
   readonly ino: bigint
   readonly birth: bigint
   readonly kind: 'file' | 'folder' | 'link'
+  readonly device: bigint
   links: number
   changed: bigint
   data: Buffer
@@ -34,8 +35,15 @@ interface NameOp {
  */
 export type FileSystemKind = 'posix' | 'journaled'
 
-/** What an operation meets before it takes effect: may throw, or shorten a write to so many bytes. */
-export type Trouble = (op: string, path: string) => Promise<number | undefined> | number | undefined
+/**
+ * What an operation meets before it takes effect: may throw, or shorten a write to so many bytes.
+ * @param bytes those of its file that a read is for
+ */
+export type Trouble = (
+  op: string,
+  path: string,
+  bytes?: { readonly from: number; readonly to: number }
+) => Promise<number | undefined> | number | undefined
 
 export function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code })
@@ -172,6 +180,19 @@ export class SimulatedDisk implements Disk {
     return this.#statsOf(inode)
   }
 
+  /**
+   * For the test itself: takes away the drive that is attached at `path`, where an empty folder of another file system
+   * comes to light. The returned function attaches it again.
+   */
+  async detach(path: string): Promise<() => void> {
+    const drive = this.#folder(path)
+    const parent = this.#folder(dirname(path))
+    parent.names.set(basename(path), { ...this.#make('folder'), device: 2n })
+    return () => {
+      parent.names.set(basename(path), drive)
+    }
+  }
+
   /** For the test itself: the bytes of a file, undefined where there is none. */
   peek(path: string): Buffer | undefined {
     const inode = this.#find(path)
@@ -220,7 +241,7 @@ export class SimulatedDisk implements Disk {
     return {
       stat: () => this.#statsOf(inode),
       read: async (into, offset, length, position) => {
-        await this.trouble('read', path)
+        await this.trouble('read', path, { from: position, to: position + length })
         if (inode.kind === 'folder') throw systemError('EISDIR', path)
         const part = inode.data.subarray(position, position + length)
         into.set(part, offset)
@@ -297,7 +318,7 @@ export class SimulatedDisk implements Disk {
     const now = this.#tick()
     const nothing = Buffer.alloc(0)
     return {
-      ...{ ino: now, birth: now, changed: now, kind, links: 0 },
+      ...{ ino: now, birth: now, changed: now, kind, links: 0, device: 1n },
       ...{ data: nothing, synced: nothing, pending: [], names: new Map<string, Inode>() }
     }
   }
@@ -328,9 +349,9 @@ export class SimulatedDisk implements Disk {
     return inode
   }
 
-  #statsOf({ ino, birth, changed, kind, links, data }: Inode): FileStats {
+  #statsOf({ ino, device, birth, changed, kind, links, data }: Inode): FileStats {
     return {
-      ...{ ino, dev: 1n, birthtimeNs: birth, mtimeNs: changed, ctimeNs: changed },
+      ...{ ino, dev: device, birthtimeNs: birth, mtimeNs: changed, ctimeNs: changed },
       ...{ nlink: BigInt(links), uid: BigInt(process.geteuid?.() ?? 0), size: BigInt(data.byteLength) },
       isFile: () => kind === 'file',
       isDirectory: () => kind === 'folder',

@@ -39,12 +39,23 @@ export interface Level {
 
 export class Database {
   readonly folder: string
-  readonly #level: Level
+  #level: Level
+  readonly #reopen: (() => Promise<Level>) | undefined
+  /** A write failed: LevelDB may have cut its log off amid a record, and would lose what it writes behind that. */
+  #failed = false
+  /** Closed to be opened again, which may have failed so far. */
+  #isShut = false
+  #opening: Promise<void> | undefined
+  #closed = false
 
-  /** @param level open; `Database.open` opens the one in a folder */
-  constructor(folder: string, level: Level) {
+  /**
+   * @param level open; `Database.open` opens the one in a folder
+   * @param reopen opens it again after it was closed
+   */
+  constructor(folder: string, level: Level, reopen?: () => Promise<Level>) {
     this.folder = folder
     this.#level = level
+    this.#reopen = reopen
   }
 
   /**
@@ -69,13 +80,13 @@ export class Database {
       return await repairAndOpen(folder)
     })
     for (const loss of await droppedByLog(folder)) onLoss(loss)
-    return new Database(folder, level)
+    return new Database(folder, level, () => openLevel(folder, false))
   }
 
   /** Closes, repairs, opens again. This object is closed afterwards. */
   async repaired(): Promise<Database> {
-    await this.#level.close()
-    return new Database(this.folder, await repairAndOpen(this.folder))
+    await this.close()
+    return new Database(this.folder, await repairAndOpen(this.folder), () => openLevel(this.folder, false))
   }
 
   /** `undefined`: absent; `damaged`: there, but not what was written. */
@@ -130,17 +141,13 @@ export class Database {
   /** All or nothing; with `sync` it is on the disk when this resolves. */
   async write(ops: readonly RecordOp[], { sync }: { sync: boolean }): Promise<void> {
     if (ops.length === 0) return
-    await this.#run(() =>
-      this.#level.batch(
-        ops.map(op => (op.type === 'put' ? { ...op, value: seal(op.key, op.value) } : op)),
-        { sync }
-      )
-    )
+    const sealed = ops.map(op => (op.type === 'put' ? { ...op, value: seal(op.key, op.value) } : op))
+    await this.#change(() => this.#level.batch(sealed, { sync }))
   }
 
   /** Deletes every record under `prefix`, not synced. */
   async clear(prefix: string): Promise<void> {
-    await this.#run(() => this.#level.clear({ gte: prefix, lt: `${prefix}\uffff` }))
+    await this.#change(() => this.#level.clear({ gte: prefix, lt: `${prefix}\uffff` }))
   }
 
   /** Bytes on disk under `prefix`, roughly. */
@@ -149,11 +156,43 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
+    await this.#opening?.catch(() => {})
     await this.#level.close()
+  }
+
+  /** After a failure LevelDB is opened anew first: it reads its log, and begins another. */
+  async #change(work: () => Promise<void>): Promise<void> {
+    await this.#run(async () => {
+      if (this.#failed) await this.#openAgain()
+      try {
+        await work()
+      } catch (err) {
+        this.#failed = true
+        throw err
+      }
+    })
+  }
+
+  async #openAgain(): Promise<void> {
+    const reopen = this.#reopen
+    if (reopen === undefined || this.#closed) return
+    const open = async () => {
+      this.#isShut = true
+      await this.#level.close()
+      this.#level = await reopen()
+      this.#isShut = false
+      this.#failed = false
+    }
+    this.#opening ??= open().finally(() => {
+      this.#opening = undefined
+    })
+    await this.#opening
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
     try {
+      if (this.#isShut) await this.#openAgain()
       return await work()
     } catch (err) {
       throw recordError(err, this.folder)

@@ -1,7 +1,7 @@
 /** Where a fetch goes: checked and claimed before the first byte, moved into place after the last. */
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
-import { formatBytes } from '../../base/units.ts'
+import { formatBytes, MIB } from '../../base/units.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Disk, FileStats } from './disk.ts'
 import { eachLimited } from './limit.ts'
@@ -64,6 +64,34 @@ export async function checkSpace(disk: Disk, path: string, bytes: number): Promi
   })
 }
 
+/** So much must be free before a fetch that ran out of space goes on: a few pieces. */
+const PROBE_BYTES = 8 * MIB
+
+/**
+ * Whether an unfinished fetch can be written, as far as can be told without writing content.
+ * @param missing bytes that are still to be fetched
+ */
+export async function probeTemp(
+  disk: Disk,
+  manifest: Manifest,
+  { temp, missing }: { temp: string; missing: number }
+): Promise<void> {
+  await checkSpace(disk, temp, Math.min(missing, PROBE_BYTES))
+  try {
+    if (isFolderRoot(manifest)) await probeFolder(disk, temp)
+    else await (await disk.open(temp, 'write')).close()
+  } catch (err) {
+    throw fromSystemError(err, temp)
+  }
+}
+
+/** Made, but perhaps not for us to write in (a default ACL, an odd umask). */
+async function probeFolder(disk: Disk, folder: string): Promise<void> {
+  const probe = join(folder, '.shoal-probe')
+  await (await disk.open(probe, 'write')).close()
+  await disk.unlink(probe)
+}
+
 /**
  * Makes the temporary file or folder, its name durable, or takes over one that a lost data folder left behind.
  * @throws ERR_EXISTS where something else has its name
@@ -88,10 +116,8 @@ export async function claimTemp(
   try {
     if (folder) {
       await disk.mkdir(temp)
-      // Made, but not for us to write in (a default ACL, an odd umask): better now than after the first piece.
-      const probe = join(temp, '.shoal-probe')
-      await (await disk.open(probe, 'write')).close()
-      await disk.unlink(probe)
+      // Better now than after the first piece.
+      await probeFolder(disk, temp)
     } else {
       const file = await disk.open(temp, 'write')
       const entry = manifest.entries[0]

@@ -1,6 +1,6 @@
 /** Hashes files again that may have changed, and says which pieces are lost. Changes nothing but fingerprints. */
 import { createHash } from 'node:crypto'
-import { throwIfAborted } from '../../base/errors.ts'
+import { systemCode, throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
@@ -10,7 +10,7 @@ import { readFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
 import type { PieceLedger } from './piece-ledger.ts'
 import type { PieceReader } from './piece-reader.ts'
-import { type RootFiles, SuspectFile } from './root-files.ts'
+import { type RootFiles, SuspectFile, UNREADABLE } from './root-files.ts'
 
 const STATS_AT_ONCE = 32
 const BATCH_BYTES = 4 * MIB
@@ -21,6 +21,8 @@ const MAX_ATTEMPTS = 3
 export interface BadSpan {
   readonly piece: number
   readonly fileOffset: number
+  /** The disk gave an error there. */
+  readonly unreadable?: boolean
 }
 
 /** What a check of one file found. */
@@ -94,7 +96,7 @@ export class FileChecker {
           return { before, after: handle.stat(), failed }
         })
         bad = failed
-        reason = failed.length === 0 ? undefined : this.#reason(entry, after, options.known)
+        reason = failed.length === 0 ? undefined : this.#reason(entry, after, { known: options.known, failed })
         if (!sameFingerprint(fingerprintOf(before), fingerprintOf(after))) {
           if (attempt < MAX_ATTEMPTS) continue
           bad = this.#allSpans(entry)
@@ -140,8 +142,8 @@ export class FileChecker {
     const settle = async () => {
       const loaded = (await pending) ?? []
       return () => {
-        for (const { piece, fileOffset, parts, whole } of loaded) {
-          if (!whole || !this.#matches(piece, parts)) bad.push({ piece, fileOffset })
+        for (const { piece, fileOffset, parts, whole, unreadable = false } of loaded) {
+          if (!whole || !this.#matches(piece, parts)) bad.push({ piece, fileOffset, unreadable })
         }
       }
     }
@@ -182,7 +184,13 @@ export class FileChecker {
     return await Promise.all(
       batch.map(async ({ piece, fileOffset, length }) => {
         const data = Buffer.allocUnsafeSlow(length)
-        const whole = (await readFully(handle, data, fileOffset)) === length
+        const got = await readFully(handle, data, fileOffset).catch(err => {
+          // A bad sector costs the pieces that lie on it, not the file.
+          if (systemCode(err) !== 'EIO') throw err
+          return undefined
+        })
+        if (got === undefined) return { piece, fileOffset, parts: [], whole: false, unreadable: true }
+        const whole = got === length
         if (!this.#manifest.pieces.isDagPb(piece)) return { piece, fileOffset, parts: [data], whole }
         const envelope = envelopes?.get(piece)
         const parts = envelope === undefined ? [] : [envelope.prefix, data, envelope.suffix]
@@ -197,7 +205,12 @@ export class FileChecker {
     return hash.digest().equals(this.#manifest.pieces.digest(piece))
   }
 
-  #reason(entry: number, now: FileStats, known: string | undefined): string {
+  #reason(
+    entry: number,
+    now: FileStats,
+    { known, failed }: { known: string | undefined; failed: readonly BadSpan[] }
+  ): string {
+    if (failed.some(({ unreadable }) => unreadable === true)) return UNREADABLE
     const size = Number(now.size)
     if (size < this.#files.size(entry)) return 'is shorter than before'
     return known === undefined || known === 'is not known' ? 'was changed' : known
@@ -219,9 +232,7 @@ export class FileChecker {
   }
 }
 
-interface LoadedSpan {
-  readonly piece: number
-  readonly fileOffset: number
+interface LoadedSpan extends BadSpan {
   readonly parts: readonly Uint8Array[]
   readonly whole: boolean
 }

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { systemCode } from '../../base/errors.ts'
+import { fromSystemError, systemCode } from '../../base/errors.ts'
 import type { Disk } from './disk.ts'
 
 /** What file systems answer that cannot sync a folder, or let nobody but its owner open it. */
@@ -23,11 +23,14 @@ export async function makeFolder(disk: Disk, path: string, mode = 0o777): Promis
   }
 }
 
-/** Makes renames and new files in `folder` durable. Not every file system can: then it is no error. */
+/**
+ * Makes renames and new files in `folder` durable. Not every file system can: then it is no error.
+ * @throws ERR_IO, ERR_NO_SPACE
+ */
 export async function syncFolder(disk: Disk, folder: string): Promise<void> {
   try {
     await disk.syncFolder(folder)
   } catch (err) {
-    if (!CANNOT_SYNC.has(systemCode(err) ?? '')) throw err
+    if (!CANNOT_SYNC.has(systemCode(err) ?? '')) throw fromSystemError(err, folder)
   }
 }

@@ -74,9 +74,9 @@ export class PieceLedger {
     for (let piece = 0; piece < this.have.length; piece++) if (!this.have.has(piece)) this.#bits.doubt(piece)
   }
 
-  /** The files are gone: nothing is held, in the records neither. */
-  async clear(): Promise<void> {
-    await this.withdraw([...this.have.ones(), ...this.unrecorded.ones()])
+  /** The files are not there: nothing is held. The records stay as they are. */
+  forget(): void {
+    for (const piece of [...this.have.ones(), ...this.unrecorded.ones()]) this.#bits.withdraw(piece)
   }
 
   /** All pieces at once, files known to be as hashed (a share): the ops that record it. */

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { leafData } from '../dag-node.ts'
 import type { Manifest } from '../manifest.ts'
-import { identityOf } from './destination.ts'
-import type { Disk, DiskFile } from './disk.ts'
+import { identityOf, probeTemp } from './destination.ts'
+import type { DiskFile } from './disk.ts'
 import { FileHandles } from './file-handles.ts'
 import { writeFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
@@ -39,12 +39,14 @@ export class PieceWriter {
   /** By `identityOf`, of every file that was opened: two entries in one file are two names that the disk takes for one. */
   readonly #entryOf = new Map<string, number>()
   readonly #prepared = new Set<number>()
+  /** Of the file system that the fetch lies on, once a file was opened. */
+  #device: bigint | undefined
 
   constructor(manifest: Manifest, files: RootFiles, ledger: WriteLog) {
     this.#manifest = manifest
     this.#files = files
     this.#ledger = ledger
-    this.#handles = new FileHandles(MAX_WRITE_HANDLES, path => openInTree(files.disk, path))
+    this.#handles = new FileHandles(MAX_WRITE_HANDLES, path => this.#open(path))
   }
 
   /**
@@ -116,8 +118,45 @@ export class PieceWriter {
     await eachLimited(entries, MAX_FILES_AT_ONCE, entry => this.sync(entry))
   }
 
+  /**
+   * Whether the fetch can be written, as far as can be told without writing any of it.
+   * @param missing bytes that are still to be fetched
+   * @throws ERR_NO_SPACE, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_IO
+   */
+  async probe(missing: number): Promise<void> {
+    const { disk, base } = this.#files
+    await this.checkDrive()
+    await probeTemp(disk, this.#manifest, { temp: base, missing })
+  }
+
   async close(): Promise<void> {
     await this.#handles.closeAll()
+  }
+
+  async #open(path: string): Promise<DiskFile> {
+    const { disk, base } = this.#files
+    // Where the drive was is a folder of another file system now, and a single file would be made there.
+    if (path === base) await this.checkDrive()
+    try {
+      return await disk.open(path, 'write')
+    } catch (err) {
+      if (systemCode(err) !== 'ENOENT') throw err
+      await this.checkDrive()
+      await disk.mkdirs(dirname(path))
+      return await disk.open(path, 'write')
+    }
+  }
+
+  /** @throws ERR_IO where the fetch lay on a drive that is not there now */
+  async checkDrive(): Promise<void> {
+    if (this.#device === undefined) return
+    const { disk, base } = this.#files
+    const parent = await disk.lstat(dirname(base)).catch(() => undefined)
+    if (parent?.dev === this.#device) return
+    throw new ShoalError('ERR_IO', `the drive that ${base} was on is gone`, {
+      hint: 'attach it again and run the same command again',
+      details: { path: base }
+    })
   }
 
   /** @throws SuspectFile where another file has its name */
@@ -159,6 +198,7 @@ export class PieceWriter {
       )
     }
     this.#entryOf.set(identity, entry)
+    this.#device ??= stats.dev
     this.#files.identify(entry, identity)
     this.#files.names.add(path, this.#files.base)
     const size = this.#files.size(entry)
@@ -171,16 +211,6 @@ export class PieceWriter {
 
 function asWriteError(err: unknown, path: string): Error {
   return err instanceof SuspectFile ? err : fromSystemError(err, path)
-}
-
-async function openInTree(disk: Disk, path: string): Promise<DiskFile> {
-  try {
-    return await disk.open(path, 'write')
-  } catch (err) {
-    if (systemCode(err) !== 'ENOENT') throw err
-    await disk.mkdirs(dirname(path))
-    return await disk.open(path, 'write')
-  }
 }
 
 /** Neighbours in the same file become one write. */

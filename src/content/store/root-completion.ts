@@ -32,6 +32,7 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   const { temp, tempId, path } = record.value
   let skipped = skippedLinks(manifest)
   if (temp !== null) {
+    await writer.checkDrive()
     await makeTree(manifest, files, writer, init.readNode)
     await ledger.flush()
     if (!ledger.isRecorded) {

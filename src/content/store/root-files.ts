@@ -31,6 +31,9 @@ export class SuspectFile extends Error {
   }
 }
 
+/** The disk gives an error for some of it. */
+export const UNREADABLE = 'cannot be read (input/output error)'
+
 /** What a reader is told whose file changed under it. */
 export function changedError({ reason }: SuspectFile, path: string): ShoalError {
   return new ShoalError('ERR_FILE_CHANGED', `${printable(path)} ${reason}`, {
@@ -206,7 +209,7 @@ function asSuspect(entry: number, err: unknown): Error {
     case 'ELOOP':
       return new SuspectFile(entry, 'was replaced by a symbolic link', err)
     case 'EIO':
-      return new SuspectFile(entry, 'cannot be read (input/output error)', err)
+      return new SuspectFile(entry, UNREADABLE, err)
     case 'EMFILE':
     case 'ENFILE':
     case undefined:

@@ -56,15 +56,15 @@ export class RootInspection {
   }
 
   /** One check per file at a time; a read that waits for it profits from its outcome. */
-  async recheck({ entry, reason }: SuspectFile): Promise<void> {
+  async recheck({ entry, reason, cause }: SuspectFile): Promise<void> {
     const running = this.#rechecks.get(entry)
     if (running !== undefined) return await running
     const { files } = this.#init
     const check = this.#init.gate.pass(async () => {
-      // A read that began before the last check may only have seen the old fingerprint.
+      // A read that began before the last check may only have seen the old fingerprint; not so one that failed.
       const stats = await files.disk.lstat(files.path(entry)).catch(() => undefined)
       const print = files.prints.get(entry)
-      if (!files.isPartial && print?.altered === false && stats !== undefined) {
+      if (!files.isPartial && print?.altered === false && stats !== undefined && cause === undefined) {
         if (files.difference(entry, stats) === undefined) return await files.reopen(entry)
       }
       await this.settle([await this.#check(entry, { known: reason })])

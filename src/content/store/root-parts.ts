@@ -93,7 +93,8 @@ async function resume({ disk, record, log }: PartsInit, { manifest, ledger }: Ro
   }
   const stats = await statOf(disk, temp)
   if (stats === undefined || identityOf(stats) !== tempId) {
+    // Not recorded: a drive that is attached again brings it back.
     log.warn('%s is gone: nothing of it is held', temp)
-    await ledger.clear()
+    ledger.forget()
   }
 }

@@ -160,6 +160,16 @@ export class StoredRoot extends RootSummary {
     })
   }
 
+  /**
+   * Whether a fetch may go on after the disk failed. Writes no piece, so that it resolves is no proof.
+   * @throws ERR_NO_SPACE, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_IO while it is known that it cannot
+   */
+  async probeDisk(): Promise<void> {
+    const { ledger, writer } = this.parts
+    if (this.temp !== null) await writer.probe(this.totalBytes - this.heldBytes)
+    await ledger.flush()
+  }
+
   /** Records everything that was written before the call. */
   async flush(): Promise<void> {
     await this.#parts?.ledger.flush()
