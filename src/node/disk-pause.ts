@@ -55,8 +55,9 @@ export class DiskPause {
   failed(problem: ShoalError): void {
     if (this.#ended) return
     if (this.#problem === undefined) this.#since = this.#init.clock.now()
-    const isNews = this.#problem?.message !== problem.message
-    this.#problem = problem
+    // The first of its kind is told: a later look at the same disk only says it in other words.
+    const isNews = this.#problem?.code !== problem.code
+    if (isNews) this.#problem = problem
     // Others that were under way when the first failed say the same.
     if (!this.#isWaiting) this.#waitOrGiveUp()
     if (isNews && !this.#ended) this.#init.onChanged()

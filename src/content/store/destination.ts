@@ -78,16 +78,22 @@ export async function probeTemp(
 ): Promise<void> {
   await checkSpace(disk, temp, Math.min(missing, PROBE_BYTES))
   try {
-    if (isFolderRoot(manifest)) await probeFolder(disk, temp)
+    if (isFolderRoot(manifest)) await probeFolder(disk, probeIn(temp, manifest))
     else await (await disk.open(temp, 'write')).close()
   } catch (err) {
     throw fromSystemError(err, temp)
   }
 }
 
+/** No file of the content. A kill may leave it: `moveIntoPlace` looks for it. */
+function probeIn(folder: string, { entries }: Manifest): string {
+  let name = '.shoal-probe'
+  while (entries.some(({ path }) => path === name)) name += '-'
+  return join(folder, name)
+}
+
 /** Made, but perhaps not for us to write in (a default ACL, an odd umask). */
-async function probeFolder(disk: Disk, folder: string): Promise<void> {
-  const probe = join(folder, '.shoal-probe')
+async function probeFolder(disk: Disk, probe: string): Promise<void> {
   await (await disk.open(probe, 'write')).close()
   await disk.unlink(probe)
 }
@@ -117,7 +123,7 @@ export async function claimTemp(
     if (folder) {
       await disk.mkdir(temp)
       // Better now than after the first piece.
-      await probeFolder(disk, temp)
+      await probeFolder(disk, probeIn(temp, manifest))
     } else {
       const file = await disk.open(temp, 'write')
       const entry = manifest.entries[0]
@@ -142,8 +148,9 @@ export interface Move {
 
 /** Moves a complete fetch into place. @throws ERR_EXISTS; then nothing was moved */
 export async function moveIntoPlace(disk: Disk, move: Move & { readonly force: boolean }): Promise<void> {
-  const { path, manifest, force } = move
+  const { temp, path, manifest, force } = move
   try {
+    if (isFolderRoot(manifest)) await disk.remove(probeIn(temp, manifest))
     if (!isFolderRoot(manifest)) await moveFile(disk, move)
     else if (force && (await statOf(disk, path)) !== undefined) await mergeFolder(disk, move)
     else await moveFolder(disk, move)
