@@ -11,7 +11,7 @@ import type { RootFiles } from './root-files.ts'
 
 const AT_ONCE = 16
 
-/** Folders, files without pieces and inline bytes, synced with their names. */
+/** Folders, files without pieces and inline bytes, synced; their names are by `makeLinks`. */
 export async function makeTree(
   manifest: Manifest,
   files: RootFiles,
@@ -38,10 +38,12 @@ export async function makeTree(
     made.add(entry)
   }
   await writer.syncAll(made)
-  await files.names.sync()
 }
 
-/** Last of all, so that no file was ever written through one. Returns those that were not made. */
+/**
+ * Last of all, so that no file was ever written through one. Makes the names in the whole tree durable.
+ * @returns those that were not made
+ */
 export async function makeLinks(manifest: Manifest, { disk, base, names }: RootFiles): Promise<Skipped[]> {
   const links = linksOf(manifest.entries)
   const skipped = skippedLinks(manifest)

@@ -208,6 +208,7 @@ test('a bad sector costs its own pieces and no others, and is named', async () =
     const block = await root.read(root.pieces.offset(piece), root.pieces.wireSize(piece))
     expect(isPiece(content, piece, block)).toBe(true)
   }
+  expect((await root.verify()).bad.map(({ piece }) => piece)).toEqual(lost)
 })
 
 describe('the data folder', () => {

@@ -162,12 +162,14 @@ async function fixedHistory(machine: Machine, { contents, promised }: HistoryIni
     await fetchTo(store, { i, content, truth })
     await remove(store, content, truth)
   }
-  for (const [i, content] of contents.entries()) {
-    const subject = { i, content, truth: promised[i] as Promised }
-    await fetchTo(store, { ...subject, to: `/home/out/more/new/${i}` })
-    await store.get(content.manifest.root)?.write(0, 1, [content.piece(0)])
-    await shareOwn(store, machine.disk, subject)
+  const subjects = contents.map((content, i): Subject => ({ i, content, truth: promised[i] as Promised }))
+  for (const { content, ...subject } of subjects) {
+    await fetchTo(store, { ...subject, content, to: `/home/out/more/new/${subject.i}` })
+    const root = store.get(content.manifest.root)
+    await root?.write(0, 1, [content.piece(0)])
+    if (root !== undefined) await flush(root, subject.truth)
   }
+  for (const subject of subjects) await shareOwn(store, machine.disk, subject)
   await store.close()
 }
 
