@@ -66,6 +66,12 @@ export class Incoming {
     }
   }
 
+  /** Where it is expected. */
+  requestOf(session: number, id: number): { session: number; id: number; offset: number; length: number } | undefined {
+    const arriving = this.#arriving.get(`${session}:${id}`)
+    return arriving === undefined ? undefined : { session, id, offset: arriving.offset, length: arriving.length }
+  }
+
   /** Returns whether the request is whole now. */
   receive(session: number, data: Data): boolean {
     this.receivedBytes += data.bytes

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ablate } from './ablation.ts'
 import { plotCurves } from './curves-svg.ts'
+import { hostileTable } from './hostile-table.ts'
 import type { RunResult } from './metrics.ts'
 import { runScenario } from './run.ts'
 import { parseCore, parseUploader, readScenario, type Scenario } from './scenario.ts'
@@ -22,6 +23,7 @@ const USAGE = `usage: npm run simulate -- [SCENARIO…] [options]
   --core KEY=VALUE a setting of the core in place of its default (see src/transfer/core/config.ts); may be repeated
   --uploader KEY=N the same for the uploader: slots, maxReads, maxReadsPerSession
   --ablate         in place of the tables: each scenario without one rule of the core after the other, as Markdown
+  --hostile        in place of the tables: what one hostile peer of each kind costs eight honest ones, as Markdown
   --list           the scenarios
 `
 
@@ -37,6 +39,7 @@ function main(): number {
       core: { type: 'string', multiple: true, default: [] },
       uploader: { type: 'string', multiple: true, default: [] },
       ablate: { type: 'boolean', default: false },
+      hostile: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
@@ -65,6 +68,10 @@ function main(): number {
     values.seed === undefined
       ? Array.from({ length: count(values.seeds, '--seeds') }, (_, at) => at + 1)
       : [count(values.seed, '--seed')]
+  if (values.hostile) {
+    process.stdout.write(hostileTable(seeds, what => process.stderr.write(`${what}\n`)))
+    return 0
+  }
   if (values.ablate) {
     process.stdout.write(ablate(scenarios, seeds, what => process.stderr.write(`${what}\n`)))
     return 0

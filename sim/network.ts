@@ -15,6 +15,8 @@ export interface Host {
   readonly index: number
   readonly uplink: Uplink
   readonly downlink: Downlink
+  /** It never reads: what is sent to it is lost, and its streams fill up. */
+  readonly isDeaf: boolean
   onMessage(end: ConnectionEnd, message: Message): void
   onData(end: ConnectionEnd, data: Data): void
   /** A frame left: the stream may take more. */
@@ -109,8 +111,12 @@ export class Network {
       bytes,
       isWanted: () => end.isOpen,
       onSent: beganAt => {
-        end.queuedBytes -= bytes
         this.sentBytes += bytes
+        if (other.host.isDeaf) {
+          this.lostBytes += bytes
+          return
+        }
+        end.queuedBytes -= bytes
         this.inFlightBytes += bytes
         this.#events.after(end.delayMs, () => {
           other.host.downlink.receive(bytes, beganAt + end.delayMs, () => {

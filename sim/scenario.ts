@@ -2,10 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { DEFAULT_CONFIG, RULES, type SwarmConfig } from '../src/transfer/core/config.ts'
 import { METRICS, type MetricName } from './metrics.ts'
-import type { Behaviour } from './sim-peer.ts'
+import { BEHAVIOURS, type Behaviour } from './sim-peer.ts'
 import type { UploaderSettings } from './sim-uploader.ts'
-
-const BEHAVIOURS: readonly Behaviour[] = ['honest', 'freeRider', 'badBytes', 'falseHave', 'staller']
 
 export interface Group {
   readonly count: number

@@ -11,6 +11,7 @@ import type { Action, Input } from '../src/transfer/core/swarm-io.ts'
 import type { Message, PexPeer } from '../src/transfer/protocol/messages.ts'
 import { Downlink, Uplink } from './access-link.ts'
 import type { EventQueue } from './event-queue.ts'
+import { type Asked, type Hands, HOSTILE_KINDS, type HostileKind, type Hostility, hostility } from './hostile.ts'
 import { Incoming } from './incoming.ts'
 import type { ConnectionEnd, Data, Host, Network } from './network.ts'
 import { SimUploader, type UploaderSettings } from './sim-uploader.ts'
@@ -22,11 +23,9 @@ const VERIFY_BYTES_PER_MS = 1e6
 /** Of a DAG node, for each of its leaves. */
 const LINK_BYTES = 50
 
-/**
- * `freeRider`: takes and unchokes nobody. Liars: `badBytes` gives false bytes; `falseHave` says it holds everything and
- * rejects each request; `staller` says so too and never answers.
- */
-export type Behaviour = 'honest' | 'freeRider' | 'badBytes' | 'falseHave' | 'staller'
+/** `freeRider`: takes and unchokes nobody. The others are told in hostile.ts. */
+export const BEHAVIOURS = ['honest', 'freeRider', ...HOSTILE_KINDS] as const
+export type Behaviour = (typeof BEHAVIOURS)[number]
 
 export interface SimPeerInit {
   readonly id: string
@@ -70,9 +69,11 @@ export class SimPeer implements Host {
   completedAt: number | undefined
   readonly #world: World
   readonly #uploader: SimUploader
+  readonly #hostility: Hostility | undefined
   readonly #inputs: Input[] = []
   #isHandling = false
   #hasManifest = false
+  readonly #hands: Hands
 
   constructor(world: World, init: SimPeerInit) {
     this.#world = world
@@ -81,8 +82,9 @@ export class SimPeer implements Host {
     this.index = init.index
     this.uplink = new Uplink(world.events, init.up)
     this.downlink = new Downlink(world.events, init.down)
-    const pretends = init.behaviour === 'falseHave' || init.behaviour === 'staller'
-    const holdsAll = init.isSeeder || pretends
+    const kind = HOSTILE_KINDS.find((one: HostileKind) => one === init.behaviour)
+    this.#hostility = kind === undefined ? undefined : hostility(kind)
+    const holdsAll = init.isSeeder || this.#hostility?.pretends === true
     this.have = holdsAll ? Bitfield.full(world.pieces.count) : new Bitfield(world.pieces.count)
     this.swarm = new Swarm({
       root: ROOT,
@@ -98,7 +100,28 @@ export class SimPeer implements Host {
       },
       init.uploader
     )
+    const { ends } = this
+    this.#hands = {
+      get sessions() {
+        return ends.keys()
+      },
+      pieceCount: world.pieces.count,
+      say: (session, message) => this.#say(session, message),
+      give: (session, id, bytes) => {
+        const end = this.ends.get(session)
+        if (end?.isOpen === true) world.network.sendData(end, { id, bytes, isFalse: false })
+      },
+      upload: asked => this.#enqueue(asked),
+      refuse: ({ session, id }) => {
+        this.#say(session, { type: 'reject', id, code: 'notHeld' })
+        this.post({ type: 'uploadEnded', session, id, sentBytes: 0 })
+      }
+    }
     if (holdsAll) this.#load()
+  }
+
+  get isDeaf(): boolean {
+    return this.#hostility?.isDeaf === true
   }
 
   get isHonest(): boolean {
@@ -126,6 +149,7 @@ export class SimPeer implements Host {
       end.downBytes = 0
     }
     this.post({ type: 'tick', moved })
+    if (this.#hasManifest) this.#hostility?.tick(this.#hands)
   }
 
   /** A connection is open. */
@@ -159,8 +183,10 @@ export class SimPeer implements Host {
   }
 
   onData(end: ConnectionEnd, data: Data): void {
+    const request = this.incoming.requestOf(end.session, data.id)
     if (this.incoming.receive(end.session, data)) {
-      this.post({ type: 'requestCompleted', session: end.session, id: data.id })
+      const goesOn = request === undefined || this.#hostility?.got(this.#hands, request) !== false
+      if (goesOn) this.post({ type: 'requestCompleted', session: end.session, id: data.id })
     }
   }
 
@@ -249,17 +275,23 @@ export class SimPeer implements Host {
 
   #send(session: number, message: Message): void {
     const end = this.ends.get(session)
+    if (end !== undefined && this.#hostility?.says(message) !== false) this.#world.network.sendMessage(end, message)
+  }
+
+  /** Whatever its hostility says of it. */
+  #say(session: number, message: Message): void {
+    const end = this.ends.get(session)
     if (end !== undefined) this.#world.network.sendMessage(end, message)
   }
 
-  #upload({ session, id, offset, length }: Extract<Action, { type: 'upload' }>): void {
+  #upload(asked: Extract<Action, { type: 'upload' }>): void {
+    if (this.#hostility === undefined) this.#enqueue(asked)
+    else this.#hostility.asked(this.#hands, asked)
+  }
+
+  #enqueue({ session, id, offset, length }: Asked): void {
     const end = this.ends.get(session)
-    if (end === undefined || this.init.behaviour === 'staller') return
-    if (this.init.behaviour === 'falseHave') {
-      this.#send(session, { type: 'reject', id, code: 'notHeld' })
-      this.post({ type: 'uploadEnded', session, id, sentBytes: 0 })
-      return
-    }
+    if (end === undefined) return
     this.#uploader.enqueue(end, { id, offset, length, piece: this.#world.pieces.pieceAt(offset) ?? 0 })
   }
 

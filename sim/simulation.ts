@@ -18,6 +18,8 @@ export const MBIT = 125
 /** Those who come together come within this. */
 const JOIN_SPREAD_MS = 100
 const DIAL_RTTS = 1.5
+/** Where nobody is: as of src/transfer/io/swarm-runner.ts. */
+const DIAL_TIMEOUT_MS = 15 * SECOND_MS
 const LOOKUP_EVERY_MS = MINUTE_MS
 /** A run ends so many bounds after its beginning, whoever has finished. */
 const PATIENCE = 8
@@ -99,7 +101,7 @@ export class Simulation implements World {
   dial(from: SimPeer, peer: PexPeer): void {
     const to = this.#byId.get(peer.id)
     const delayMs = to === undefined ? this.scenario.delayMs : this.#delayOf(from, to)
-    this.events.after(DIAL_RTTS * 2 * delayMs, () => {
+    this.events.after(to === undefined ? DIAL_TIMEOUT_MS : DIAL_RTTS * 2 * delayMs, () => {
       if (!from.isAlive) return
       const refused = to === undefined || !to.isAlive || to.banned.has(from.id) || from.banned.has(peer.id)
       if (refused || to === from) from.post({ type: 'dialFailed', peerId: peer.id })

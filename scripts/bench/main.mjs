@@ -1,10 +1,11 @@
 /**
  * Measures the built program on this machine, beside yardsticks measured in the same run.
  *
- *     npm run bench -- [--repeat N] [--only hash,pair,idle,many,big,limits] [--big] [--json FILE]
+ *     npm run bench -- [--repeat N] [--only hash,pair,four,startup,many,big,limits,peers-pair,…] [--big] [--json FILE]
  *
  * Prints a table of medians. Nothing else should be running. Takes some 3 GiB below the temporary folder, with `--big`
- * some 9 GiB more. `limits` runs only when it is named, and takes four minutes a run.
+ * some 9 GiB more. `limits` runs only when it is named, and takes four minutes a run. Those named `peers-…` compare with
+ * other tools by the peer benchmark that PEERBENCH names, and need root; without it they are left out.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
@@ -12,6 +13,8 @@ import { parseArgs } from 'node:util'
 import { formatBytes, formatTable, median } from '../lab/format.mjs'
 import { Lab } from '../lab/lab.mjs'
 import { bigMeasures, measures, namedMeasures } from './measures.mjs'
+import { CannotRun } from './peerbench.mjs'
+import { checkPeers, peerMeasures } from './peers.mjs'
 
 /** @typedef {import('./measures.mjs').Row} Row */
 /** @typedef {{ row: Row, values: number[], yardsticks: number[] }} Series */
@@ -28,11 +31,11 @@ const { values: options } = parseArgs({
   }
 })
 const repeat = Number(options.repeat)
-const known = [...measures, ...bigMeasures, ...namedMeasures]
+const known = [...measures, ...bigMeasures, ...namedMeasures, ...peerMeasures]
 const names = options.only?.split(',')
 const chosen =
   names === undefined
-    ? [...measures, ...(options.big ? bigMeasures : [])]
+    ? [...measures, ...(options.big ? bigMeasures : []), ...peers()]
     : known.filter(({ name }) => names.includes(name))
 const unknown = names?.filter(name => !known.some(measure => measure.name === name)) ?? []
 if (!Number.isInteger(repeat) || repeat < 1 || unknown.length > 0) {
@@ -40,6 +43,18 @@ if (!Number.isInteger(repeat) || repeat < 1 || unknown.length > 0) {
     `bench: --repeat takes a whole number above 0, --only some of ${known.map(({ name }) => name).join(',')}`
   )
   process.exit(2)
+}
+
+/** Those beside other tools, where they can run. */
+function peers() {
+  try {
+    console.log(`The peer benchmark: ${checkPeers()}.`)
+    return peerMeasures
+  } catch (err) {
+    if (!(err instanceof CannotRun)) throw err
+    console.log(`Without other tools: ${err.message}.`)
+    return []
+  }
 }
 
 const machine = {
@@ -64,11 +79,17 @@ function summary({ row, values, yardsticks }) {
   const value = median(values)
   const yardstick = yardsticks.length === 0 ? undefined : median(yardsticks)
   const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = row.floor ?? {}
+  const ratio = yardstick === undefined ? undefined : value / yardstick
+  const { atLeast: ratioAtLeast = Number.NEGATIVE_INFINITY, atMost: ratioAtMost = Number.POSITIVE_INFINITY } =
+    row.ratio ?? {}
+  const isRatioMet = ratio === undefined || (ratio >= ratioAtLeast && ratio <= ratioAtMost)
   return {
     ...{ what: row.what, unit: row.unit, value, values, yardstick: row.yardstick, yardstickValue: yardstick },
-    ratio: yardstick === undefined ? undefined : value / yardstick,
+    ratio,
     floor: row.floor,
-    met: row.floor === undefined ? undefined : value >= atLeast && value <= atMost
+    ratioFloor: row.ratio,
+    met:
+      row.floor === undefined && row.ratio === undefined ? undefined : value >= atLeast && value <= atMost && isRatioMet
   }
 }
 
@@ -102,11 +123,13 @@ const ok = await lab.main({
 })
 
 const rows = [...all.values()].map(summary)
-const table = rows.map(({ what, unit, value, yardstick, yardstickValue, ratio, floor, met }) => {
+const table = rows.map(({ what, unit, value, yardstick, yardstickValue, ratio, floor, ratioFloor, met }) => {
   const { atLeast, atMost } = floor ?? {}
   const bound = [
     ...(atLeast === undefined ? [] : [`≥ ${format(atLeast, unit)}`]),
-    ...(atMost === undefined ? [] : [`≤ ${format(atMost, unit)}`])
+    ...(atMost === undefined ? [] : [`≤ ${format(atMost, unit)}`]),
+    ...(ratioFloor?.atLeast === undefined ? [] : [`≥ ${ratioFloor.atLeast} ×`]),
+    ...(ratioFloor?.atMost === undefined ? [] : [`≤ ${ratioFloor.atMost} ×`])
   ].join(', ')
   const compared = yardstick === undefined ? '' : `${format(yardstickValue, unit)} ${yardstick}`
   return [

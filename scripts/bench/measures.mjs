@@ -3,11 +3,11 @@
  * run; the same row of all runs becomes one line of the table, with the median.
  */
 import { rm } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { compareTrees } from '../lab/compare.mjs'
 import { warm, writeBigFile, writeManyFiles } from './inputs.mjs'
 import { limits } from './limits.mjs'
-import { bareNode, copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mjs'
+import { startup } from './startup.mjs'
+import { copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mjs'
 
 /** @typedef {import('../lab/lab.mjs').Lab} Lab */
 /**
@@ -18,13 +18,13 @@ import { bareNode, copyFolder, copyOverTcp, hashWithNode } from './yardsticks.mj
  * @property {string} [yardstick] what it is compared with
  * @property {number} [yardstickValue] in the same unit
  * @property {{ atLeast?: number, atMost?: number }} [floor] what the project promises
+ * @property {{ atLeast?: number, atMost?: number }} [ratio] the same, of value over yardstick
  */
 /** @typedef {{ name: string, prepare?: (lab: Lab) => Promise<void>, run: (lab: Lab) => Promise<Row[]> }} Measure */
 
 const MIB = 1 << 20
 const GIB = 1 << 30
 const LISTEN = ['--listen', '/ip4/127.0.0.1/tcp/0']
-const IDLE_MS = 10_000
 const SMALL_FILES = 10_000
 /** DET(1 GiB, "v1-2025-seed") of IPIP-499, with the CID that other implementations give it. */
 const SEED = 'v1-2025-seed'
@@ -124,33 +124,35 @@ const pairOf = bytes => ({
 })
 
 /** @type {Measure} */
-const idle = {
-  name: 'idle',
+const four = {
+  name: 'four',
+  prepare: lab => prepareBig(lab, GIB),
   run: async lab => {
-    const bare = await bareNode(lab)
-    const daemon = lab.shoal('daemon', ['daemon', '--data-dir', lab.path('idle'), ...LISTEN])
-    const { atMs } = await daemon.event('ready', lab)
-    await sleep(IDLE_MS, undefined, { signal: lab.signal })
-    const memory = daemon.memory()
-    daemon.kill('SIGTERM')
-    await daemon.success(lab)
-    await rm(lab.path('idle'), { recursive: true, force: true })
+    const file = lab.path(bigFile(GIB))
+    /** @param {number} count @returns {Promise<number>} seconds by the getter's clock */
+    const fetchFrom = async count => {
+      const dirs = Array.from({ length: count }, (_, i) => lab.path(`seeder-${i}`))
+      const seeders = dirs.map((dir, i) => lab.shoal(`seeder ${i}`, ['share', file, '--data-dir', dir, ...LISTEN]))
+      const links = await Promise.all(seeders.map(async seeder => String((await seeder.event('shared', lab))['link'])))
+      const peers = links.flatMap(link => ['--peer', new URL(link).searchParams.get('peer') ?? ''])
+      const args = ['get', links[0] ?? '', '-o', lab.path('got'), '--data-dir', lab.path('getter'), ...peers, ...LISTEN]
+      const getter = lab.shoal('getter', args)
+      const { seconds } = await getter.event('done', lab)
+      await getter.success(lab)
+      for (const seeder of seeders) {
+        seeder.kill('SIGTERM')
+        await seeder.success(lab)
+      }
+      for (const used of [...dirs, lab.path('getter'), lab.path('got')])
+        await rm(used, { recursive: true, force: true })
+      return Number(seconds)
+    }
+    const one = await fetchFrom(1)
+    const four = await fetchFrom(4)
     return [
       {
-        what: 'daemon, start to ready',
-        unit: 'ms',
-        value: Number(atMs),
-        yardstick: 'bare node',
-        yardstickValue: bare.readyMs,
-        floor: { atMost: 1200 }
-      },
-      {
-        what: `idle daemon's memory after ${IDLE_MS / 1000} s`,
-        unit: 'B',
-        value: memory?.nowBytes ?? Number.NaN,
-        yardstick: 'bare node',
-        yardstickValue: bare.residentBytes,
-        floor: { atMost: 125 * MIB }
+        ...{ what: 'four seeders to one leecher, 1 GiB', unit: 'B/s', value: GIB / four },
+        ...{ yardstick: 'one seeder', yardstickValue: GIB / one, ratio: { atLeast: 0.8 } }
       }
     ]
   }
@@ -180,7 +182,7 @@ const many = {
 }
 
 /** Those of a plain run, in order. */
-export const measures = [hash, pairOf(GIB), idle, many]
+export const measures = [hash, pairOf(GIB), four, startup, many]
 /** Only when named: what takes minutes and says nothing of speed. */
 export const namedMeasures = [limits]
 /** With `--big`: what takes minutes and 8 GiB of disk. */

@@ -97,14 +97,15 @@ export function toolVersion(folder, name) {
  *
  * @param {string} folder
  * @param {readonly string[]} args
- * @param {{ signal: AbortSignal, onRun: (run: Run) => void, onNote: (line: string) => void }} options
+ * @param {{ signal: AbortSignal, env?: NodeJS.ProcessEnv, onRun: (run: Run) => void, onNote: (line: string) => void }}
+ *   options `env`: set for the programs that it runs, over what is set here
  * @returns {Promise<{ code: number | null, said: string[], left: string[] }>} its exit code, its last lines, and the
  *   namespaces that it did not remove
  */
-export async function runBenchmark(folder, args, { signal, onRun, onNote }) {
+export async function runBenchmark(folder, args, { signal, env = {}, onRun, onNote }) {
   signal.throwIfAborted()
   const child = spawn('python3', [join(folder, 'peerbench.py'), ...args], {
-    env: environment(folder),
+    env: { ...environment(folder), ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
     // In a process group of its own, so that Ctrl-C reaches it once and through us.
     detached: true

@@ -1,6 +1,6 @@
 /**
  * The peer benchmark's driver of shoal, run by `shoal` beside it. Each peer is one process with one node as a user gets
- * it: default settings, a DHT server, noise, durable writes. A peer is told one address, the first of PEER_BOOT; who
+ * it: default settings, a DHT server, TLS, durable writes. A peer is told one address, the first of PEER_BOOT; who
  * has the content it finds out through the DHT.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -49,7 +49,17 @@ async function startPeer(dataDir) {
   const [first = me] = (process.env['PEER_BOOT'] ?? '').split(',').filter(Boolean)
   /** @param {string} at ip:port */
   const multiaddr = at => `/ip4/${at.replace(':', '/tcp/')}`
-  return await startNode({ dataDir, listen: [multiaddr(me)], peers: first === me ? [] : [multiaddr(first)] })
+  const peers = first === me ? [] : [multiaddr(first)]
+  return await startNode({ dataDir, listen: [multiaddr(me)], peers, ...variants() })
+}
+
+/** What SHOAL_ENCRYPTION and PEER_SHOAL_MUXER choose, for comparisons; the defaults without them. @returns {Partial<NodeOptions>} */
+function variants() {
+  const encryption = process.env['SHOAL_ENCRYPTION']
+  return {
+    ...(encryption && { encryption: /** @type {NodeOptions['encryption'] & {}} */ (encryption.split(',')) }),
+    ...(process.env['PEER_SHOAL_MUXER'] === 'stock' && { muxer: 'stock' })
+  }
 }
 
 /** @param {() => boolean | Promise<boolean>} holds */
@@ -69,7 +79,7 @@ async function serve(node, work) {
 
 async function version() {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  const settings = 'TCP, noise, yamux, one address known and the DHT, 1 MiB pieces, durable writes, default settings'
+  const settings = 'TCP, TLS, yamux, one address known and the DHT, 1 MiB pieces, durable writes, default settings'
   console.log(`shoal ${version}, node ${process.version}, ${settings}`)
 }
 

@@ -46,10 +46,9 @@ const lab = new Lab('shoal-soak')
 /** By operation and point. @type {Map<string, { operation: string, point: string, kills: number, lost: number }>} */
 const rows = new Map()
 let kills = 0
-let exitCode = 1
 const until = Date.now() + minutes * 60_000
 
-try {
+async function soak() {
   console.log(`seed ${seed}, ${wanted} kills`)
   for (const name of ['own', 'far']) makeTree(lab.path(name), `${name} ${seed}`)
   cpSync(lab.path('own'), lab.path('original'), { recursive: true, verbatimSymlinks: true })
@@ -145,8 +144,12 @@ try {
     `${kills} kills, seed ${seed}; ${victim.recordedPieces} recorded pieces seen again, ${victim.hashedPieces} others hashed`
   )
   for (const line of victim.lost) console.log(`lost: ${line}`)
-  exitCode = victim.lost.length === 0 && kills > 0 ? 0 : 1
-} finally {
-  await lab.close()
+  if (victim.lost.length > 0) throw new Error(`${victim.lost.length} things were lost`)
+  if (kills === 0) throw new Error('nothing was killed')
 }
-process.exitCode = exitCode
+
+await lab.main({
+  timeoutMs: (minutes + 5) * 60_000,
+  work: soak,
+  onFailure: err => console.error(`soak: ${err instanceof Error ? err.message : err}`)
+})

@@ -22,14 +22,15 @@ const FETCH_RATE = '5M'
 const RUN_TIMEOUT_MS = 60_000
 
 /**
- * Files of every kind: large, small by the dozen, equal, empty, a link.
+ * Files of every kind: large, small by the hundred, equal, empty, a link.
  * @param {string} folder @param {string} seed
  */
 export function makeTree(folder, seed) {
   mkdirSync(join(folder, 'small'), { recursive: true })
   writeFileSync(join(folder, 'large.bin'), noise(5_300_000, seed))
   writeFileSync(join(folder, 'small/equal.bin'), noise(1_500_000, seed))
-  for (let i = 0; i < 40; i++) writeFileSync(join(folder, 'small', `${i}`), noise(1 + 700 * i, `${seed} ${i}`))
+  // So many that disk threads write them.
+  for (let i = 0; i < 150; i++) writeFileSync(join(folder, 'small', `${i}`), noise(1 + 170 * i, `${seed} ${i}`))
   writeFileSync(join(folder, 'empty'), '')
   symlinkSync('large.bin', join(folder, 'link'))
 }

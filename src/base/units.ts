@@ -44,7 +44,7 @@ export function parseLimit(text: string): number | null {
   }
 }
 
-/** Seconds, more than zero, as milliseconds. @throws ERR_BAD_NUMBER */
+/** Seconds, more than zero, as whole milliseconds, at least 1. @throws ERR_BAD_NUMBER */
 export function parseSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN
   if (!(seconds > 0) || seconds > 1e9) {
@@ -52,7 +52,7 @@ export function parseSeconds(text: string): number {
       hint: 'give a number above zero'
     })
   }
-  return Math.round(seconds * SECOND_MS)
+  return Math.max(1, Math.round(seconds * SECOND_MS))
 }
 
 /** `0 B`, `999 B`, `1.05 MB`, `12.3 GB`: three significant figures, powers of ten. */

@@ -5,6 +5,7 @@ import { ShoalError } from '../base/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts'
 import { parseLimit, parseSeconds } from '../base/units.ts'
 import type { LimitChange } from '../node/api.ts'
+import { type Encryption, parseEncryption } from '../node/encryption.ts'
 import type { CliIo } from './io.ts'
 
 /** As commander reads them. */
@@ -32,6 +33,8 @@ export interface Globals {
   limits: LimitChange
   /** The same for a node of this command's own: what the options leave open, SHOAL_UP and SHOAL_DOWN say. */
   ownLimits: LimitChange
+  /** Of a node of this command's own, from SHOAL_ENCRYPTION. */
+  encryption?: Encryption[]
   timeoutMs?: number
 }
 
@@ -49,13 +52,17 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
   }
   for (const name of ['up', 'down'] as const) {
     const [option, variable] = [raw[name], io.env[`SHOAL_${name.toUpperCase()}`]]
-    if (option !== undefined) globals.limits[name] = numberOf(`--${name}`, option, parseLimit)
+    if (option !== undefined) globals.limits[name] = parseNamed(`--${name}`, option, parseLimit)
     else if (variable !== undefined && variable !== '') {
-      globals.ownLimits[name] = numberOf(`SHOAL_${name.toUpperCase()}`, variable, parseLimit)
+      globals.ownLimits[name] = parseNamed(`SHOAL_${name.toUpperCase()}`, variable, parseLimit)
     }
   }
   Object.assign(globals.ownLimits, globals.limits)
-  if (raw.timeout !== undefined) globals.timeoutMs = numberOf('--timeout', raw.timeout, parseSeconds)
+  const encryption = io.env['SHOAL_ENCRYPTION']
+  if (encryption !== undefined && encryption !== '') {
+    globals.encryption = parseNamed('SHOAL_ENCRYPTION', encryption, parseEncryption)
+  }
+  if (raw.timeout !== undefined) globals.timeoutMs = parseNamed('--timeout', raw.timeout, parseSeconds)
   for (const address of globals.listen) await io.load.checkListenAddr(address)
   for (const address of globals.peers) await io.load.checkMultiaddr(address)
   return globals
@@ -78,7 +85,7 @@ function logLevelOf(text: string | undefined): LogLevel {
   })
 }
 
-function numberOf<Value>(option: string, text: string, parse: (text: string) => Value): Value {
+function parseNamed<Value>(option: string, text: string, parse: (text: string) => Value): Value {
   try {
     return parse(text)
   } catch (err) {

@@ -60,8 +60,9 @@ function crash(err: unknown): void {
   if (crashed) return
   crashed = true
   const asked = (flag: string) => argv.includes(flag)
-  new Output(io, { json: asked('--json'), quiet: false }).error(err)
-  if (asked('debug') && err instanceof Error) process.stderr.write(`${err.stack}\n`)
+  const out = new Output(io, { json: asked('--json'), quiet: false })
+  out.error(err)
+  if (asked('debug') && err instanceof Error) out.log(String(err.stack))
   process.exit(FAILED)
 }
 process.on('uncaughtException', crash)

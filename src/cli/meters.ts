@@ -1,9 +1,8 @@
 /** Shows work in progress: a live line on a terminal, a plain line every 5 s in a log, JSON events once a second. */
-import { formatRate } from '../base/units.ts'
 import type { HashProgress, Transfer } from '../node/api.ts'
 import type { Output } from './output.ts'
-import { describeTransfer, formatShare, renderHashing, renderTransfer } from './render/progress.ts'
-import { percent } from './render/text.ts'
+import { RecentRate } from './recent-rate.ts'
+import { describeHashing, describeTransfer, renderHashing, renderTransfer } from './render/progress.ts'
 
 const REDRAW_MS = 200
 const PLAIN_MS = 5_000
@@ -75,20 +74,22 @@ export interface HashMeter {
 
 export function meterHashing(out: Output, label: string): HashMeter {
   const startedAt = performance.now()
+  const recent = new RecentRate(startedAt)
   let lastPlain = startedAt
   let lastDrawn = 0
   const onProgress = ({ bytes, totalBytes }: HashProgress) => {
     const now = performance.now()
-    const elapsedMs = now - startedAt
-    if (elapsedMs < QUIET_START_MS) return
-    const rate = (bytes / elapsedMs) * 1000
+    const rate = recent.rateAt(now, bytes)
+    if (now - startedAt < QUIET_START_MS) return
+    const etaMs = rate > 0 && totalBytes > bytes ? ((totalBytes - bytes) / rate) * 1000 : null
+    const state = { bytes, totalBytes, rate, etaMs, label }
     if (out.isLive) {
       if (now - lastDrawn < REDRAW_MS) return
       lastDrawn = now
-      out.live(renderHashing({ bytes, totalBytes, rate, label }, out.barStyle))
+      out.live(renderHashing(state, out.barStyle))
     } else if (now - lastPlain >= PLAIN_MS) {
       lastPlain = now
-      out.note(`${label}  ${percent(bytes, totalBytes)}  ${formatShare(bytes, totalBytes)}  ${formatRate(rate)}`)
+      out.note(describeHashing(state))
     }
   }
   return { onProgress, stop: () => out.live('') }

@@ -1,8 +1,12 @@
 /**
  * What the user sees. Results and JSON events go to stdout; errors, warnings, notes and the progress line to stderr.
  * One line may be live (rewritten in place); whatever else is printed goes above it.
+ *
+ * Nothing that is printed steers the terminal: names, paths, addresses and messages come from elsewhere, so every line
+ * is escaped here, whoever made it.
  */
 import { ShoalError } from '../base/errors.ts'
+import { toPrintableJson } from '../base/unsafe-text.ts'
 import type { CliIo } from './io.ts'
 import type { BarStyle } from './render/progress.ts'
 import { printable, truncate } from './render/text.ts'
@@ -52,17 +56,17 @@ export class Output {
 
   /** One JSON object on stdout; nothing without `--json`. */
   event(name: string, fields: object): void {
-    if (this.json) this.#out(JSON.stringify({ event: name, ...fields }))
+    if (this.json) this.#out(toPrintableJson({ event: name, ...fields }))
   }
 
   /** A result for a reader; nothing with `--json`. */
   result(text: string): void {
-    if (!this.json) this.#out(text)
+    if (!this.json) this.#out(printable(text))
   }
 
   /** What is good to know while waiting: not with `--quiet`, and not with `--json`, which has events. */
   note(text: string): void {
-    if (this.isChatty) this.#err(text)
+    if (this.isChatty) this.#err(printable(text))
   }
 
   warn(text: string): void {
@@ -76,14 +80,15 @@ export class Output {
     this.event('error', { code, message })
   }
 
-  log(line: string): void {
-    this.#err(line)
+  /** Several lines stay several. */
+  log(text: string): void {
+    this.#err(text.split('\n').map(printable).join('\n'))
   }
 
   /** Sets the line that is rewritten in place; an empty one removes it. Only when `isLive`. */
   live(text: string): void {
     if (!this.isLive || text === this.#live) return
-    this.#live = truncate(text, this.barStyle.columns)
+    this.#live = truncate(printable(text), this.barStyle.columns)
     this.#io.stderr.write(CLEAR_LINE + this.#live)
   }
 

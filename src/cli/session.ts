@@ -142,6 +142,7 @@ function nodeOptions({ globals, log }: CommandContext, { mode, dht }: SessionOpt
   if (globals.peers.length > 0) options.peers = globals.peers
   Object.assign(options, globals.ownLimits)
   if (dht !== undefined) options.dht = dht
+  if (globals.encryption !== undefined) options.encryption = globals.encryption
   return options
 }
 

@@ -1,66 +1,46 @@
 /**
- * Reads chunks of open files and hashes them: small amounts right here, large ones on worker threads, which read into
+ * Reads chunks of open files and hashes them: small amounts right here, large ones on disk threads, which read into
  * buffers of their own so that nothing is copied between threads and this one stays free for the rest of the node.
  */
 import { hash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
-import { ShoalError } from '../base/errors.ts'
 import { BufferPool } from './buffer-pool.ts'
+import { DIGEST_BYTES } from './disk/disk-jobs.ts'
+import { type DiskThreads, HASHING_AT_ONCE } from './disk/disk-threads.ts'
 import { readDisk } from './disk-file.ts'
 import { CHUNK_BYTES } from './file-builder.ts'
 
+/** What is asked for together: few enough bytes to end soon, enough to pay for the asking. */
+export const GROUP_BYTES = 4 * CHUNK_BYTES
+
 export interface ChunkHasher {
+  /** Groups of one file worth asking for at once. */
+  readonly width: number
   /**
-   * SHA-256 of `length` bytes (at most CHUNK_BYTES) at `position`; undefined where the file ends before. The descriptor
-   * must stay open until it settles. Rejects with the system error.
+   * SHA-256 of each chunk of `length` bytes (1 to GROUP_BYTES) at `position`, a multiple of CHUNK_BYTES: 32 bytes each,
+   * the last chunk may be shorter. Undefined where the file ends before. The descriptor must stay open until it
+   * settles. Rejects with the system error.
    */
-  hashChunk(fd: number, position: number, length: number): Promise<Uint8Array | undefined>
-  /** When nothing is under way any more. */
-  close(): Promise<void>
-}
-
-/** From here on starting threads (some 40 ms) pays. */
-const WORTH_THREADS_BYTES = 64 * 1024 * 1024
-const THREADS = 2
-/** Below this, hashing here is quicker than asking a thread. */
-const WORTH_ASKING_BYTES = 128 * 1024
-const BUFFERS = 12
-
-export interface HashRequest {
-  readonly id: number
-  readonly fd: number
-  readonly position: number
-  readonly length: number
-}
-
-export interface HashAnswer {
-  readonly id: number
-  /** Null where the file ended early. */
-  readonly digest: Uint8Array | null
-  /** A system error: between threads an Error loses its code. */
-  readonly error: { readonly code: string | undefined; readonly message: string } | null
-}
-
-/**
- * Uncompiled or bundled, the worker's file is not there: then everything is hashed here.
- * @param totalBytes what there is to hash
- */
-export function createChunkHasher(totalBytes: number): ChunkHasher {
-  const here = new LocalHasher()
-  const worker = fileURLToPath(new URL('./hash-worker.js', import.meta.url))
-  if (totalBytes < WORTH_THREADS_BYTES || !existsSync(worker)) return here
-  return new ThreadedHasher(
-    here,
-    () => new Worker(new URL('./hash-worker.js', import.meta.url), { name: 'shoal-hash' })
-  )
+  hashGroup(fd: number, position: number, length: number): Promise<Uint8Array | undefined>
 }
 
 export class LocalHasher implements ChunkHasher {
-  readonly #pool = new BufferPool(BUFFERS, CHUNK_BYTES)
+  readonly width = 1
+  readonly #pool = new BufferPool(GROUP_BYTES / CHUNK_BYTES, CHUNK_BYTES)
 
-  async hashChunk(fd: number, position: number, length: number): Promise<Uint8Array | undefined> {
+  async hashGroup(fd: number, position: number, length: number): Promise<Uint8Array | undefined> {
+    const digests = new Uint8Array(Math.ceil(length / CHUNK_BYTES) * DIGEST_BYTES)
+    const isWhole = await Promise.all(
+      Array.from({ length: digests.byteLength / DIGEST_BYTES }, async (_, chunk) => {
+        const from = chunk * CHUNK_BYTES
+        const digest = await this.#hashChunk(fd, position + from, Math.min(CHUNK_BYTES, length - from))
+        if (digest !== undefined) digests.set(digest, chunk * DIGEST_BYTES)
+        return digest !== undefined
+      })
+    )
+    return isWhole.every(Boolean) ? digests : undefined
+  }
+
+  async #hashChunk(fd: number, position: number, length: number): Promise<Uint8Array | undefined> {
     const buffer = await this.#pool.take()
     try {
       const got = await readDisk(fd, buffer, length, position)
@@ -69,55 +49,22 @@ export class LocalHasher implements ChunkHasher {
       this.#pool.give(buffer)
     }
   }
-
-  async close(): Promise<void> {}
-}
-
-interface Asked {
-  resolve(digest: Uint8Array | undefined): void
-  reject(err: unknown): void
 }
 
 export class ThreadedHasher implements ChunkHasher {
-  readonly #here: LocalHasher
-  readonly #threads: Worker[]
-  readonly #asked = new Map<number, Asked>()
-  #lastId = 0
+  /** So that no thread waits for this one to ask again. */
+  readonly width = 2 * HASHING_AT_ONCE
+  readonly #threads: DiskThreads
 
-  constructor(here: LocalHasher, startThread: () => Worker) {
-    this.#here = here
-    this.#threads = Array.from({ length: THREADS }, () => {
-      const thread = startThread()
-      thread.on('message', (answer: HashAnswer) => this.#answered(answer))
-      thread.on('error', err => this.#died(err))
-      return thread
-    })
+  constructor(threads: DiskThreads) {
+    this.#threads = threads
   }
 
-  hashChunk(fd: number, position: number, length: number): Promise<Uint8Array | undefined> {
-    if (length < WORTH_ASKING_BYTES) return this.#here.hashChunk(fd, position, length)
-    return new Promise((resolve, reject) => {
-      this.#lastId += 1
-      const id = this.#lastId
-      this.#asked.set(id, { resolve, reject })
-      this.#threads[id % THREADS]?.postMessage({ id, fd, position, length } satisfies HashRequest)
-    })
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#threads.map(thread => thread.terminate()))
-  }
-
-  #answered({ id, digest, error }: HashAnswer): void {
-    const asked = this.#asked.get(id)
-    this.#asked.delete(id)
-    if (error !== null) asked?.reject(Object.assign(new Error(error.message), { code: error.code }))
-    else asked?.resolve(digest ?? undefined)
-  }
-
-  #died(cause: unknown): void {
-    const err = new ShoalError('ERR_IO', 'a hashing thread died', { cause, hint: 'run the same command again' })
-    for (const asked of this.#asked.values()) asked.reject(err)
-    this.#asked.clear()
+  async hashGroup(fd: number, position: number, length: number): Promise<Uint8Array | undefined> {
+    const count = Math.ceil(length / CHUNK_BYTES)
+    const positions = Float64Array.from({ length: count }, (_, i) => position + i * CHUNK_BYTES)
+    const lengths = Uint32Array.from({ length: count }, (_, i) => Math.min(CHUNK_BYTES, length - i * CHUNK_BYTES))
+    const { digests, short } = await this.#threads.run('hashSpans', { fd, positions, lengths })
+    return short.length > 0 ? undefined : digests
   }
 }

@@ -34,3 +34,11 @@ export function fingerprintOf(
 export function sameFingerprint(a: FileFingerprint, b: FileFingerprint): boolean {
   return a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.ino === b.ino
 }
+
+/**
+ * Tells a file or folder from any other that had or will have its name: an inode number is used again as soon as its
+ * file is deleted, so the time of birth goes with it (0 where the file system keeps none).
+ */
+export function identityOf(stats: Pick<BigIntStats, 'ino' | 'birthtimeNs'>): string {
+  return `${stats.ino}:${stats.birthtimeNs}`
+}

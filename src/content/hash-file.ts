@@ -1,13 +1,13 @@
 /** Hashes one file where it lies, several chunks at a time, and makes sure that it stayed the same meanwhile. */
 import { ShoalError, systemCode, throwIfAborted } from '../base/errors.ts'
-import type { ChunkHasher } from './chunk-hasher.ts'
+import { type ChunkHasher, GROUP_BYTES } from './chunk-hasher.ts'
 import type { FileLink, NodeSink } from './dag-link.ts'
+import { DIGEST_BYTES, digestAt } from './disk/disk-jobs.ts'
 import { closeDisk, openDisk, statDisk } from './disk-file.ts'
 import { CHUNK_BYTES, FileBuilder } from './file-builder.ts'
 import { type FileFingerprint, fingerprintOf, sameFingerprint } from './fingerprint.ts'
+import type { HashJournal } from './hash-journal.ts'
 
-/** Chunks of one file that are under way. */
-const CHUNKS_AT_ONCE = 4
 /** A file that changes while it is read is tried so many times in all. */
 const ATTEMPTS = 3
 
@@ -20,12 +20,14 @@ export interface HashContext {
   readonly hasher: ChunkHasher
   readonly sink: NodeSink
   readonly signal?: AbortSignal | undefined
+  /** What an earlier run hashed, and what this one does. */
+  readonly journal?: HashJournal | undefined
   /** Bytes hashed; negative when a file is begun again. */
   readonly onBytes: (bytes: number) => void
 }
 
 /**
- * @param path of what was seen to be a regular file; a symbolic link is not followed
+ * @param path absolute, of what was seen to be a regular file; a symbolic link is not followed
  * @throws ERR_FILE_CHANGED where it kept changing or is no regular file any more; system errors as they are
  */
 export async function hashFile(path: string, context: HashContext): Promise<HashedFile> {
@@ -54,7 +56,7 @@ async function tryHash(path: string, context: HashContext): Promise<HashedFile |
     const before = fingerprintOf(stats)
     const nodes: Array<Parameters<NodeSink>> = []
     const builder = new FileBuilder((cid, block) => nodes.push([cid, block]))
-    const bytes = await hashChunks(fd, before.size, builder, context)
+    const bytes = await hashChunks({ path, fd, print: before }, builder, context)
     const same = bytes === before.size && sameFingerprint(before, fingerprintOf(await statDisk(fd)))
     if (!same) {
       context.onBytes(-bytes)
@@ -68,38 +70,53 @@ async function tryHash(path: string, context: HashContext): Promise<HashedFile |
   }
 }
 
-interface Chunk {
-  readonly length: number
-  /** Never rejects: it runs ahead of whoever waits for it. Undefined where the file was shorter. */
-  readonly digest: Promise<Uint8Array | undefined | { readonly failure: unknown }>
+interface OpenedFile {
+  readonly path: string
+  readonly fd: number
+  readonly print: FileFingerprint
 }
 
-/** Adds every chunk as a leaf. Returns the bytes that were there, fewer than `size` where the file has shrunk. */
-async function hashChunks(fd: number, size: number, builder: FileBuilder, context: HashContext): Promise<number> {
-  const { hasher, signal, onBytes } = context
-  const ahead: Chunk[] = []
-  let asked = 0
+interface Group {
+  readonly length: number
+  /** Never rejects: it runs ahead of whoever waits for it. Undefined where the file was shorter. */
+  readonly digests: Promise<Uint8Array | undefined | { readonly failure: unknown }>
+}
+
+/** Adds every chunk as a leaf. Returns the bytes that were there, fewer than its size where the file has shrunk. */
+async function hashChunks(file: OpenedFile, builder: FileBuilder, context: HashContext): Promise<number> {
+  const { hasher, signal, journal, onBytes } = context
+  const { size } = file.print
+  const ahead: Group[] = []
   let hashed = 0
+  const take = (digests: Uint8Array) => {
+    for (let chunk = 0; chunk < digests.byteLength / DIGEST_BYTES; chunk++) {
+      const length = Math.min(CHUNK_BYTES, size - hashed)
+      builder.addLeaf(digestAt(digests, chunk), length)
+      hashed += length
+      onBytes(length)
+    }
+  }
+  take(journal?.find(file.path, file.print) ?? new Uint8Array(0))
+  let asked = hashed
   try {
     while (hashed < size) {
-      while (asked < size && ahead.length < CHUNKS_AT_ONCE) {
-        const length = Math.min(CHUNK_BYTES, size - asked)
-        const digest = hasher.hashChunk(fd, asked, length).catch((failure: unknown) => ({ failure }))
-        ahead.push({ length, digest })
+      while (asked < size && ahead.length < hasher.width) {
+        const length = Math.min(GROUP_BYTES, size - asked)
+        const digests = hasher.hashGroup(file.fd, asked, length).catch((failure: unknown) => ({ failure }))
+        ahead.push({ length, digests })
         asked += length
       }
-      const chunk = ahead.shift()
-      if (chunk === undefined) break
-      const digest = await chunk.digest
+      const group = ahead.shift()
+      if (group === undefined) break
+      const digests = await group.digests
       throwIfAborted(signal)
-      if (digest === undefined) break
-      if ('failure' in digest) throw digest.failure
-      builder.addLeaf(digest, chunk.length)
-      hashed += chunk.length
-      onBytes(chunk.length)
+      if (digests === undefined) break
+      if ('failure' in digests) throw digests.failure
+      await journal?.add(file.path, file.print, hashed / CHUNK_BYTES, digests)
+      take(digests)
     }
   } finally {
-    await Promise.all(ahead.map(chunk => chunk.digest))
+    await Promise.all(ahead.map(group => group.digests))
   }
   return hashed
 }

@@ -3,12 +3,16 @@ import { realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { fromSystemError, ShoalError, throwIfAborted } from '../base/errors.ts'
-import { type ChunkHasher, createChunkHasher } from './chunk-hasher.ts'
+import { MIB } from '../base/units.ts'
+import { LocalHasher, ThreadedHasher } from './chunk-hasher.ts'
 import { RAW } from './cid.ts'
 import type { NodeSink } from './dag-link.ts'
 import { buildDirectory, buildSymlink, type NamedLink } from './directory-builder.ts'
+import { borrowDiskThreads, type DiskThreads, HASHING_AT_ONCE } from './disk/disk-threads.ts'
 import type { FileFingerprint } from './fingerprint.ts'
 import { type HashContext, type HashedFile, hashFile } from './hash-file.ts'
+import { HashJournal } from './hash-journal.ts'
+import { batchSmallFiles, hashBatch } from './hash-small-files.ts'
 import type { Manifest } from './manifest.ts'
 import { ManifestAssembler, rawRootManifest } from './manifest-assembler.ts'
 import { printable } from './safe-path.ts'
@@ -30,6 +34,11 @@ export interface IngestOptions {
   /** Include names that begin with a dot. Default true. What the user names is taken in any case. */
   hidden?: boolean
   signal?: AbortSignal
+  /**
+   * The data folder: what is hashed is noted there as it goes, so that the same call after an interruption hashes only
+   * the rest (what has the same size, times and inode). Not made when absent, and not locked. Default: nothing is noted.
+   */
+  dataDir?: string | undefined
   /** Called at most every 100 ms, and once at the end. */
   onProgress?: (progress: IngestProgress) => void
 }
@@ -50,10 +59,18 @@ export interface Ingested {
 }
 
 const PROGRESS_EVERY_MS = 100
+/** Files open at once, of those that are hashed one by one. */
 const FILES_AT_ONCE = 12
+/** From either on, starting threads (some 30 ms) pays. */
+const WORTH_THREADS_BYTES = 64 * MIB
+const WORTH_THREADS_FILES = 256
+/** Large files and batches of small ones under way: more than there are threads, so that none waits for this one. */
+const WORKS_AT_ONCE = 2 * HASHING_AT_ONCE
 
 /**
- * Memory: 12 MiB of buffers, two threads where there is much to hash, the DAG nodes (50 bytes a piece), and some hundred bytes a file, whatever their sizes.
+ * On the cores there are (at most 8 threads) where there is much to hash. Memory: 12 MiB of buffers or one for each
+ * thread, the DAG nodes (50 bytes a piece), and some hundred bytes a file, whatever their sizes. At most 12 files are
+ * open, and one more a thread.
  * @throws ERR_PATH_NOT_FOUND, ERR_NOT_FILE_OR_FOLDER (socket, FIFO, device: never opened), ERR_NO_PERMISSION,
  * ERR_SYMLINK_LOOP, ERR_FILE_CHANGED (a single file), ERR_ABORTED. What cannot be read inside a folder is skipped
  */
@@ -61,52 +78,82 @@ export async function ingest(path: string, options: IngestOptions = {}): Promise
   const asked = resolve(path)
   throwIfAborted(options.signal)
   const progress = new Progress(options.onProgress)
+  const lease = borrowDiskThreads()
+  let journal: HashJournal | undefined
   try {
     const real = await realpath(asked)
     const stats = await stat(real)
-    if (stats.isFile()) {
-      progress.found(stats.size)
-      return await withHasher(stats.size, hasher => ingestFile(real, hasher, progress, options))
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw new ShoalError('ERR_NOT_FILE_OR_FOLDER', `${asked} is neither a file nor a folder`, {
+        hint: 'only regular files and folders can be shared'
+      })
     }
-    if (stats.isDirectory()) return await ingestFolder(real, progress, options)
+    if (options.dataDir !== undefined) journal = await HashJournal.open(options.dataDir, real)
+    const begun = { path: real, progress, options, journal }
+    if (stats.isFile()) progress.found(stats.size)
+    const ingested = stats.isFile()
+      ? await ingestFile(begun, stats.size, lease?.threads)
+      : await ingestFolder(begun, lease?.threads)
+    await journal?.discard()
+    return ingested
   } catch (err) {
     throw fromSystemError(err, asked)
+  } finally {
+    await lease?.release()
+    await journal?.close()
   }
-  throw new ShoalError('ERR_NOT_FILE_OR_FOLDER', `${asked} is neither a file nor a folder`, {
-    hint: 'only regular files and folders can be shared'
-  })
 }
 
-async function ingestFile(
-  path: string,
-  hasher: ChunkHasher,
-  progress: Progress,
-  options: IngestOptions
-): Promise<Ingested> {
+interface Begun {
+  readonly path: string
+  readonly progress: Progress
+  readonly options: IngestOptions
+  readonly journal: HashJournal | undefined
+}
+
+async function ingestFile(begun: Begun, size: number, lent: DiskThreads | undefined): Promise<Ingested> {
+  const { path, progress } = begun
   const nodes = new Nodes()
-  const file = await hashFile(path, contextOf(nodes, hasher, progress, options))
+  const file = await hashFile(path, contextOf(begun, nodes, size >= WORTH_THREADS_BYTES ? lent : undefined))
   progress.fileDone()
   const { manifest, blocks } = nodes.assemble(file.link.cid, file.link.fileSize)
   progress.end()
   return { manifest, blocks, fingerprints: new Map([[0, file.fingerprint]]), skipped: [], path }
 }
 
-async function ingestFolder(path: string, progress: Progress, options: IngestOptions): Promise<Ingested> {
-  const { hidden, signal } = options
-  const scan = await scanFolder(path, { hidden, signal, onFile: bytes => progress.found(bytes) })
+async function ingestFolder(begun: Begun, lent: DiskThreads | undefined): Promise<Ingested> {
+  const { path, progress } = begun
+  const { hidden, signal } = begun.options
+  const scan = await scanFolder(path, { hidden, signal, threads: lent, onFile: bytes => progress.found(bytes) })
   const nodes = new Nodes()
   const hashed = new Map<string, HashedFile>()
-  await withHasher(progress.totalBytes, async hasher => {
-    const context = contextOf(nodes, hasher, progress, options)
-    await drainQueue(scan.files.toReversed(), FILES_AT_ONCE, async file => {
-      throwIfAborted(signal)
-      try {
-        hashed.set(file.path, await hashFile(`${path}/${file.path}`, context))
-        progress.fileDone()
-      } catch (err) {
-        scan.skipped.push({ path: printable(file.path), reason: skipReason(err) })
-      }
+  const result = {
+    onHashed: (file: string, done: HashedFile) => {
+      hashed.set(file, done)
+      progress.fileDone()
+    },
+    onFailed: (file: string, err: unknown) => {
+      scan.skipped.push({ path: printable(file), reason: skipReason(err) })
+    }
+  }
+  const isMuch = progress.totalBytes >= WORTH_THREADS_BYTES || scan.files.length >= WORTH_THREADS_FILES
+  const threads = isMuch ? lent : undefined
+  const context = contextOf(begun, nodes, threads)
+  const { batches, large } = threads === undefined ? { batches: [], large: scan.files } : batchSmallFiles(scan.files)
+  const works = [
+    ...large.map(file => async () => {
+      const done = await hashFile(`${path}/${file.path}`, context).catch((err: unknown) => {
+        result.onFailed(file.path, err)
+      })
+      if (done !== undefined) result.onHashed(file.path, done)
+    }),
+    ...batches.map(batch => async () => {
+      if (threads !== undefined) await hashBatch(threads, { base: path, batch }, context, result)
     })
+  ]
+  await drainQueue(works.reverse(), threads === undefined ? FILES_AT_ONCE : WORKS_AT_ONCE, async work => {
+    throwIfAborted(signal)
+    await work()
   })
   const root = await buildFolder(scan.root, hashed, nodes.sink)
   throwIfAborted(signal)
@@ -144,20 +191,12 @@ async function buildFolder(
   return { ...(await buildDirectory(links, sink)), name: folder.name }
 }
 
-async function withHasher<T>(totalBytes: number, use: (hasher: ChunkHasher) => Promise<T>): Promise<T> {
-  const hasher = createChunkHasher(totalBytes)
-  try {
-    return await use(hasher)
-  } finally {
-    await hasher.close()
-  }
-}
-
-function contextOf(nodes: Nodes, hasher: ChunkHasher, progress: Progress, options: IngestOptions): HashContext {
+function contextOf({ progress, options, journal }: Begun, nodes: Nodes, threads: DiskThreads | undefined): HashContext {
   return {
-    hasher,
+    hasher: threads === undefined ? new LocalHasher() : new ThreadedHasher(threads),
     sink: nodes.sink,
     signal: options.signal,
+    journal,
     onBytes: bytes => progress.hashed(bytes)
   }
 }

@@ -81,10 +81,16 @@ class Walk {
   #pathBytes = 0
   #totalBytes = 0
   #unfoldedBytes = 0
+  /** Nodes that were visited: they are numbered in the order of their first appearance. */
+  #visited = 0
+  /** Entries and spans that may be there by now: see ManifestLimits.repeats. */
+  #allowed: number
 
   constructor(source: NodeSource, limits: ManifestLimits) {
     this.#source = source
     this.#limits = limits
+    // the root is an entry that no link names
+    this.#allowed = limits.repeats + 1
   }
 
   run(): void {
@@ -239,6 +245,7 @@ class Walk {
     if (this.#entries.length >= this.#limits.entries) {
       throw malformedRoot(`more than ${this.#limits.entries} files and folders`)
     }
+    this.#checkRepeats()
     this.#pathBytes += bytes
     if (this.#pathBytes > this.#limits.pathBytes) throw malformedRoot('more bytes of names than fit in memory')
     return this.#entries.push(entry) - 1
@@ -246,6 +253,7 @@ class Walk {
 
   #addSpan(entry: number, piece: number, fileOffset: number): void {
     if (this.#spanPiece.length >= this.#limits.spans) throw malformedRoot(`more than ${this.#limits.spans} pieces`)
+    this.#checkRepeats()
     this.#spanEntry.push(entry)
     this.#spanPiece.push(piece)
     this.#spanOffset.push(fileOffset)
@@ -264,7 +272,19 @@ class Walk {
     const block = this.#source.block(index)
     this.#unfoldedBytes += Math.max(block.byteLength, MIN_VISIT_BYTES)
     if (this.#unfoldedBytes > this.#limits.unfoldedBytes) throw malformedRoot('subtrees repeated without end')
-    return new DagNode(block, this.#limits.links)
+    const node = new DagNode(block, this.#limits.links)
+    if (index === this.#visited) {
+      this.#visited += 1
+      // a link is an entry, a span, or, to a raw file in a folder, both
+      this.#allowed += node.linkCount * 2
+    }
+    return node
+  }
+
+  #checkRepeats(): void {
+    if (this.#entries.length + this.#spanPiece.length >= this.#allowed) {
+      throw malformedRoot('more files and pieces by repetition than are read')
+    }
   }
 }
 

@@ -3,6 +3,7 @@
  * mean something else. Case and Unicode normal form are left as stored: on Linux `A` and `a` are two files, and where
  * the file system takes them for one (macOS), whoever writes them finds out by creating files exclusively.
  */
+import { replaceUnsafe } from '../base/unsafe-text.ts'
 import { MAX_NAME_BYTES } from './manifest-limits.ts'
 
 const NUL = 0
@@ -35,13 +36,13 @@ export function nameProblem(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * A file name out of what a link proposes. Only its last component counts (`a/../b.txt` gives `b.txt`), control
- * characters become `_`, and it is cut to 255 bytes between characters, its extension kept where that is short.
+ * A file name out of what a link proposes. Only its last component counts (`a/../b.txt` gives `b.txt`), what
+ * steers a terminal, hides or reorders text (`\u202egpj.exe` shows as `exe.jpg`) becomes `_`, and it is cut to 255 bytes between characters, its extension kept where that is short.
  * Undefined where nothing usable is left.
  */
 export function fileNameFrom(proposed: string): string | undefined {
   const last = proposed.split('/').findLast(part => part !== '') ?? ''
-  const clean = cutToFit(wellFormed(last).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '_'))
+  const clean = cutToFit(replaceUnsafe(wellFormed(last), () => '_'))
   return nameProblem(Buffer.from(clean)) === undefined ? clean : undefined
 }
 
@@ -62,10 +63,10 @@ function cutToFit(name: string): string {
   return stem + kept
 }
 
-/** For messages and terminals: control characters, line separators and direction overrides as escapes. */
+/** For messages and terminals: see unsafe-text.ts for what is shown as an escape. */
 export function printable(text: string): string {
-  return wellFormed(text).replace(
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+  return replaceUnsafe(
+    wellFormed(text),
     character => ESCAPES.get(character) ?? `\\u{${character.codePointAt(0)?.toString(16)}}`
   )
 }

@@ -4,6 +4,8 @@
  */
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { systemCode, throwIfAborted } from '../base/errors.ts'
+import { printAt } from './disk/disk-jobs.ts'
+import type { DiskThreads } from './disk/disk-threads.ts'
 import { MAX_PATH_BYTES } from './manifest-limits.ts'
 import { decodeName, printable, printableBytes } from './safe-path.ts'
 import { drainQueue } from './work-queue.ts'
@@ -20,6 +22,8 @@ export interface ScannedFile {
   readonly name: string
   /** Relative to the scanned folder, '/'-separated. */
   readonly path: string
+  /** Bytes, when it was looked at. */
+  readonly size: number
 }
 
 export interface ScannedSymlink {
@@ -49,10 +53,14 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined
   /** Called for each file with its size in bytes. */
   readonly onFile?: ((bytes: number) => void) | undefined
+  /** Where files in large folders are looked at. */
+  readonly threads?: DiskThreads | undefined
 }
 
 const FOLDERS_AT_ONCE = 8
 const STATS_AT_ONCE = 32
+/** Looked at together on a thread; folders with fewer names are looked at from here. */
+const THREAD_STATS = 512
 const DOT = 0x2e
 
 /**
@@ -64,31 +72,72 @@ export async function scanFolder(path: string, options: ScanOptions = {}): Promi
   const scan: Scan = { root, files: [], skipped: [] }
   const queue = [{ folder: root, names: await readdir(path, { encoding: 'buffer' }) }]
   await drainQueue(queue, FOLDERS_AT_ONCE, async ({ folder, names }) => {
-    for (let from = 0; from < names.length; from += STATS_AT_ONCE) {
+    const isLarge = options.threads !== undefined && names.length >= THREAD_STATS
+    const step = isLarge ? THREAD_STATS : STATS_AT_ONCE
+    for (let from = 0; from < names.length; from += step) {
       throwIfAborted(options.signal)
-      await Promise.all(
-        names.slice(from, from + STATS_AT_ONCE).map(async nameBytes => {
-          if (options.hidden === false && nameBytes[0] === DOT) return
-          const name = decodeName(nameBytes)
-          const shown = `${folder.path === '' ? '' : `${printable(folder.path)}/`}${printableBytes(nameBytes)}`
-          try {
-            if (name === undefined) throw new Unfit('name is not UTF-8')
-            const relative = folder.path === '' ? name : `${folder.path}/${name}`
-            if (Buffer.byteLength(relative) > MAX_PATH_BYTES) throw new Unfit('path too long')
-            const child = await look(`${path}/${relative}`, relative, name, options)
-            if (child.kind === 'folder') {
-              const below = await readdir(`${path}/${relative}`, { encoding: 'buffer' })
-              queue.push({ folder: child, names: below })
-            } else if (child.kind === 'file') scan.files.push(child)
-            folder.children.push(child)
-          } catch (err) {
-            scan.skipped.push({ path: shown, reason: skipReason(err) })
-          }
-        })
-      )
+      const some = names.slice(from, from + step).filter(name => options.hidden !== false || name[0] !== DOT)
+      const children = some.flatMap(name => fitChild(folder, name, scan.skipped) ?? [])
+      const rest = isLarge ? await takeFiles({ path, folder, children }, scan, options) : children
+      for (let at = 0; at < rest.length; at += STATS_AT_ONCE) {
+        await Promise.all(
+          rest.slice(at, at + STATS_AT_ONCE).map(async ({ name, relative }) => {
+            try {
+              const child = await look(`${path}/${relative}`, relative, name, options)
+              if (child.kind === 'folder') {
+                const below = await readdir(`${path}/${relative}`, { encoding: 'buffer' })
+                queue.push({ folder: child, names: below })
+              } else if (child.kind === 'file') scan.files.push(child)
+              folder.children.push(child)
+            } catch (err) {
+              scan.skipped.push({ path: printable(relative), reason: skipReason(err) })
+            }
+          })
+        )
+      }
     }
   })
   return scan
+}
+
+interface Child {
+  readonly name: string
+  /** Its path relative to the scanned folder. */
+  readonly relative: string
+}
+
+function fitChild(folder: ScannedFolder, nameBytes: Buffer, skipped: Skipped[]): Child | undefined {
+  const name = decodeName(nameBytes)
+  const prefix = folder.path === '' ? '' : `${folder.path}/`
+  const isTooLong = name !== undefined && Buffer.byteLength(prefix + name) > MAX_PATH_BYTES
+  if (name !== undefined && !isTooLong) return { name, relative: prefix + name }
+  skipped.push({
+    path: `${printable(prefix)}${printableBytes(nameBytes)}`,
+    reason: isTooLong ? 'path too long' : 'name is not UTF-8'
+  })
+  return undefined
+}
+
+/** Looks at all of them on a thread and takes the regular files. Returns the others. */
+async function takeFiles(
+  { path, folder, children }: { path: string; folder: ScannedFolder; children: readonly Child[] },
+  scan: Scan,
+  { threads, onFile }: ScanOptions
+): Promise<readonly Child[]> {
+  if (threads === undefined) return children
+  const { prints, failed } = await threads.run('statFiles', {
+    paths: children.map(({ relative }) => `${path}/${relative}`)
+  })
+  const others = new Set(failed)
+  for (const [index, { name, relative }] of children.entries()) {
+    if (others.has(index)) continue
+    const { size } = printAt(prints, index)
+    const file = { kind: 'file', name, path: relative, size } as const
+    onFile?.(size)
+    scan.files.push(file)
+    folder.children.push(file)
+  }
+  return children.filter((_, index) => others.has(index))
 }
 
 /** Why something is left out, in a phrase. @throws the error again where it is no reason to go on without it */
@@ -129,7 +178,7 @@ async function look(
   const stats = await lstat(path)
   if (stats.isFile()) {
     options.onFile?.(stats.size)
-    return { kind: 'file', name, path: relative }
+    return { kind: 'file', name, path: relative, size: stats.size }
   }
   if (stats.isDirectory()) return { kind: 'folder', name, path: relative, children: [] }
   if (stats.isSymbolicLink()) {

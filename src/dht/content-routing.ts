@@ -1,11 +1,15 @@
 /** Announces and finds who holds content. Records name the root's multihash; see docs/finding.md. */
-import type { Libp2pEvents, PeerId, PeerRouting, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type { Libp2pEvents, PeerId, PeerInfo, PeerRouting, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type { QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
 import { type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
+import { RecordHolders } from './record-holders.ts'
+import { type AskNodes, askNodes, nearest } from './remaining-nodes.ts'
+import { contactsOf } from './sure-contacts.ts'
 import { TableKeeper } from './table-keeper.ts'
 
 /** A lookup on a node that knows nobody yet waits so long for a first peer, so that `get --peer` needs no luck. */
@@ -36,6 +40,14 @@ export interface ProviderLookup extends AsyncIterable<FoundProvider> {
   readonly stats: Readonly<LookupStats>
 }
 
+/** What a lookup has come to. */
+interface Walk {
+  readonly asked: ReadonlySet<string>
+  readonly heardOf: Map<string, PeerId>
+  readonly isFound: () => boolean
+  readonly signal: AbortSignal
+}
+
 export interface ContentRoutingInit {
   dht: KadDHT
   self: PeerId
@@ -53,6 +65,8 @@ export class ContentRouting {
   readonly #peerStore: PeerStore
   readonly #peerRouting: PeerRouting
   readonly #keeper: TableKeeper
+  readonly #holders: RecordHolders
+  readonly #ask: AskNodes
   readonly #stopped = new AbortController()
 
   constructor(init: ContentRoutingInit) {
@@ -62,6 +76,12 @@ export class ContentRouting {
     this.#peerStore = init.peerStore
     this.#peerRouting = init.peerRouting
     this.#keeper = new TableKeeper(init)
+    this.#ask = askNodes(init.dht)
+    const { doubted } = contactsOf(init.dht)
+    this.#holders = new RecordHolders({
+      answers: peer => init.isConnected(peer) && !doubted.has(peer.toString()),
+      tableSize: () => this.#table.size
+    })
   }
 
   start(): void {
@@ -132,10 +152,11 @@ export class ContentRouting {
     await this.ready(options)
     const caller = combineSignals(this.#stopped.signal, options.signal)
     const signal = combineSignals(caller, AbortSignal.timeout(PROVIDE_TIMEOUT_MS))
-    const nodes = new Set<string>()
+    const nodes = new Map<string, PeerId>()
     try {
       for await (const event of this.#dht.provide(cid, { signal })) {
-        if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') nodes.add(event.from.toString())
+        if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER')
+          nodes.set(event.from.toString(), event.from)
         if (event.name === 'QUERY_ERROR' && !signal.aborted) this.#keeper.failed(event.from, event.error)
       }
     } catch (err) {
@@ -143,7 +164,13 @@ export class ContentRouting {
       // Some nodes may hold it even though the walk was cut short; what they took is what counts.
       if (!signal.aborted && nodes.size === 0) throw err
     }
+    if (nodes.size > 0) this.#holders.set(cid.toString(), [...nodes.values()])
     return { nodes: nodes.size }
+  }
+
+  /** Too few of the nodes that took this node's record are left: see record-holders.ts. */
+  isThin(cid: CID): boolean {
+    return this.#holders.isThin(cid.toString())
   }
 
   /**
@@ -151,6 +178,7 @@ export class ContentRouting {
    * is told by the swarm protocol that the content is not here.
    */
   async withdraw(cid: CID): Promise<void> {
+    this.#holders.forget(cid.toString())
     await this.#dht.cancelReprovide(cid)
   }
 
@@ -173,27 +201,27 @@ export class ContentRouting {
     } catch {
       return
     }
+    const heardOf = new Map<string, PeerId>()
     try {
-      for await (const event of this.#dht.findProviders(cid, { signal })) {
+      for await (const event of this.#walk(cid, { asked, heardOf, isFound: () => found.size > 1, signal })) {
         switch (event.name) {
           case 'DIAL_PEER':
             asked.add(event.peer.toString())
             break
           case 'PEER_RESPONSE':
+            for (const { id } of event.closer) heardOf.set(id.toString(), id)
             if (!event.from.equals(this.#self)) answered.add(event.from.toString())
             break
           case 'QUERY_ERROR':
             if (!signal.aborted) this.#keeper.failed(event.from, event.error)
             break
-          case 'PROVIDER':
-            for (const provider of event.providers) {
-              const id = provider.id.toString()
-              if (found.has(id)) continue
-              found.add(id)
-              stats.providers++
-              yield { id, addrs: await this.#addrsOf(provider.id, provider.multiaddrs, signal) }
-            }
-            break
+        }
+        for (const provider of providersIn(event)) {
+          const id = provider.id.toString()
+          if (found.has(id)) continue
+          found.add(id)
+          stats.providers++
+          yield { id, addrs: await this.#addrsOf(provider.id, provider.multiaddrs, signal) }
         }
         stats.asked = asked.size
         stats.answered = answered.size
@@ -205,6 +233,15 @@ export class ContentRouting {
       stats.answered = answered.size
       stats.failed = asked.size - answered.size
     }
+  }
+
+  /** kad-dht's walk; when that names nobody, those whom it left out. See remaining-nodes.ts. */
+  async *#walk(cid: CID, { asked, heardOf, isFound, signal }: Walk): AsyncGenerator<QueryEvent> {
+    yield* this.#dht.findProviders(cid, { signal })
+    if (isFound() || signal.aborted) return
+    heardOf.delete(this.#self.toString())
+    const rest = nearest(cid, heardOf.values()).filter(peer => !asked.has(peer.toString()))
+    yield* this.#ask(cid, rest, signal)
   }
 
   async #addrsOf(id: PeerId, fromRecord: Multiaddr[], signal: AbortSignal): Promise<string[]> {
@@ -220,6 +257,11 @@ export class ContentRouting {
   async findPeer(id: string, options: { signal?: AbortSignal } = {}): Promise<string[]> {
     return await this.#addrsOf(peerIdFromString(id), [], combineSignals(this.#stopped.signal, options.signal))
   }
+}
+
+/** Named by kad-dht's own walk, or in the answer to our question. */
+function providersIn(event: QueryEvent): readonly PeerInfo[] {
+  return event.name === 'PROVIDER' || event.name === 'PEER_RESPONSE' ? event.providers : []
 }
 
 function plain(addrs: readonly Multiaddr[]): string[] {

@@ -12,12 +12,16 @@ import {
   type SingleKadDHT
 } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
+import { ShoalError } from '../base/errors.ts'
 import { dropKnownPeers } from './known-peers.ts'
 import { trustConnected } from './sure-contacts.ts'
 
 export type { KadDHT } from '@libp2p/kad-dht'
 
 export const KAD_PROTOCOL = '/shoal/kad/1.0.0'
+
+/** Peers in a bucket, and nodes that hold a record; kad-dht's default. */
+export const K = 20
 
 /** How long another node keeps a provider record. */
 export const RECORD_VALIDITY_MS = 48 * 3_600_000
@@ -44,6 +48,8 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     pingOldContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
     maxInboundStreams: 128,
     maxOutboundStreams: 128,
+    // Values are not ours: by default anyone may store public keys here, of any size, and nothing ever drops them.
+    validators: { pk: refuseValue },
     // kad-dht's own pass is kept for what it cleans up; threshold 0 keeps it from announcing anything, since the
     // reprovider renews our records long before they expire.
     reprovide: { validity: RECORD_VALIDITY_MS, threshold: 0 }
@@ -51,8 +57,29 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
   return components => {
     const { connectionManager } = components
     const dht = dropKnownPeers(kadDHT(init)(components))
+    boundFirstQuery(dht)
     return trustConnected(dht, peer => connectionManager.getConnections(peer).length > 0)
   }
+}
+
+async function refuseValue(): Promise<void> {
+  throw new ShoalError('ERR_PROTOCOL', 'this DHT holds provider records, no values')
+}
+
+/**
+ * Every query waits for the first one, by which a node looks for its neighbours. That has no time limit of its own, and
+ * where some of those named are silent it lasts for tens of seconds, in which nothing is found.
+ */
+const FIRST_QUERY_MS = 2_000
+
+function boundFirstQuery(dht: KadDHT): void {
+  const { queryManager } = dht as unknown as { queryManager: { initialQuerySelfHasRun?: { resolve(): void } } }
+  const table = routingTable(dht)
+  const onAdd = () => {
+    table.removeEventListener('peer:add', onAdd)
+    setTimeout(() => queryManager.initialQuerySelfHasRun?.resolve(), FIRST_QUERY_MS).unref()
+  }
+  table.addEventListener('peer:add', onAdd)
 }
 
 /** What we use of the routing table beyond its published type. */
@@ -61,6 +88,8 @@ export interface RoutingTableView {
   addEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
   removeEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
   find(peer: PeerId): Promise<PeerId | undefined>
+  /** Once it is sure that it is there; see sure-contacts.ts. */
+  add(peer: PeerId): Promise<void>
   remove(peer: PeerId): Promise<void>
 }
 

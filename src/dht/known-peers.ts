@@ -13,6 +13,9 @@ const REFRESH_MS = 10 * 60_000
 const RETRY_MS = 5_000
 /** Mentions remembered of peers that are not in the table; the one remembered longest goes first. */
 const MAX_STRANGERS = 1_024
+/** Addresses remembered of a mention, and characters of each: an answer may name thousands, of any length. */
+const MAX_ADDRS = 32
+const MAX_ADDR_CHARS = 384
 
 interface Mention {
   addrs: ReadonlySet<string>
@@ -58,7 +61,7 @@ export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performa
     if (type !== 'peer' || peer === undefined) return dispatch(type, init)
     const id = peer.id.toString()
     // Lists name an address once or twice and in any order.
-    const addrs = new Set(peer.multiaddrs.map(addr => addr.toString()))
+    const addrs = new Set(peer.multiaddrs.slice(0, MAX_ADDRS).map(addr => addr.toString().slice(0, MAX_ADDR_CHARS)))
     const mention = last.get(id) ?? strangers.get(id)
     const repeatMs = last.has(id) ? REFRESH_MS : RETRY_MS
     if (mention !== undefined && isWithin(addrs, mention.addrs) && nowMs() - mention.atMs < repeatMs) return true

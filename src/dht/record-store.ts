@@ -8,6 +8,7 @@ import { peerIdFromCID } from '@libp2p/peer-id'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
 import { CID } from 'multiformats/cid'
+import { ShoalError } from '../base/errors.ts'
 
 /** Keys of kad-dht: `/dht/provider/<multihash>/<peer ID>`; of the peer store: `/peers/<peer ID as CID>`. */
 const PROVIDERS = '/dht/provider/'
@@ -19,10 +20,17 @@ export interface RecordLimits {
   recordsOfPeer: number
   /** Peers whose addresses are kept. With a peer go its records: kad-dht cannot answer for one it has no entry of. */
   peers: number
+  /** Whatever else libp2p puts here. */
+  others: number
 }
 
 /** About 30 MB when full. */
-const LIMITS: RecordLimits = { records: 65_536, recordsOfPeer: 16_384, peers: 16_384 }
+const LIMITS: RecordLimits = { records: 65_536, recordsOfPeer: 16_384, peers: 16_384, others: 1_024 }
+
+/** Prefix, the multihash of a 512-bit hash, and a peer ID, in base32. kad-dht itself takes keys of megabytes. */
+const MAX_KEY_CHARS = 256
+/** A peer with all its addresses, or whatever else. A provider record is a time. */
+const MAX_VALUE_BYTES = 32 * 1024
 
 /**
  * Invariant: `#entries` is in the order of the last put; `#byParent` and `#byPeer` name exactly the provider records
@@ -44,14 +52,19 @@ export class RecordStore extends BaseDatastore {
     this.#limits = limits
   }
 
+  /** @throws ERR_LIMIT for a key or value that no honest node makes: kad-dht then refuses the message */
   override put(key: Key, value: Uint8Array): Key {
     const name = key.toString()
+    if (name.length > MAX_KEY_CHARS || value.byteLength > MAX_VALUE_BYTES) {
+      throw new ShoalError('ERR_LIMIT', `a DHT record of ${name.length} characters and ${value.byteLength} bytes`)
+    }
     const map = this.#mapOf(name)
     // The order of the map is the order of renewal.
     map.delete(name)
     map.set(name, value)
     if (map === this.#records) this.#index(name)
     else if (map === this.#peers && map.size > this.#limits.peers) this.#dropOldestPeer()
+    else if (map === this.#other && map.size > this.#limits.others) this.#dropOldestOther()
     return key
   }
 
@@ -123,6 +136,13 @@ export class RecordStore extends BaseDatastore {
     const { parent, peer } = split(name)
     remove(this.#byParent, parent, name)
     remove(this.#byPeer, peer, name)
+  }
+
+  #dropOldestOther(): void {
+    for (const name of this.#other.keys()) {
+      this.#other.delete(name)
+      return
+    }
   }
 
   #dropOldestPeer(): void {

@@ -13,8 +13,14 @@ import { ReprovideSchedule } from './reprovide-schedule.ts'
 
 /** Announcements at once; each asks about twenty nodes. */
 const CONCURRENCY = 4
-/** Addresses change while a node runs (another network, a new lease): looked at so often. */
-const ADDRESS_CHECK_MS = 60_000
+/** Addresses change while a node runs (another network, a new lease), and who holds its records: looked at so often. */
+const CHECK_MS = 60_000
+/**
+ * A record whose holders go is announced before its turn, but no sooner than so long after the last time, and so many in
+ * a look: the thousand roots of one node are then not announced more often than one a second.
+ */
+const EARLY_GAP_MS = 120_000
+const EARLY_A_CHECK = 60
 const LONGEST_TIMER_MS = 3_600_000
 
 /** What survives a restart. Keys are CIDs as text. */
@@ -33,6 +39,8 @@ export interface Announcer {
   hold(cid: CID): Promise<void>
   provide(cid: CID, options: { signal: AbortSignal }): Promise<{ nodes: number }>
   withdraw(cid: CID): Promise<void>
+  /** Too few of the nodes that took the record are left. */
+  isThin(cid: CID): boolean
 }
 
 /** Calls `run` once after `ms`; the returned function takes it back. */
@@ -70,6 +78,8 @@ export class Reprovider {
   readonly #running = new Map<string, { abort: AbortController; done: Promise<void> }>()
   /** How many nodes took the record, for what this process announced. */
   readonly #nodes = new Map<string, number>()
+  /** When this process announced it last, wall-clock ms; in the order of these times. */
+  readonly #announcedAt = new Map<string, number>()
   readonly #waiting = new Map<string, Set<(nodes: number) => void>>()
   /** Left by an earlier process and not yet resumed: when each was announced last. */
   readonly #dormant = new Map<string, number>()
@@ -78,7 +88,7 @@ export class Reprovider {
   #lastIdentity = ''
   #started = false
   #cancelTimer = () => {}
-  #cancelAddressCheck = () => {}
+  #cancelCheck = () => {}
   #checking: Promise<void> = Promise.resolve()
 
   constructor(init: ReproviderInit) {
@@ -115,7 +125,7 @@ export class Reprovider {
     }
     if (!dormant) this.#schedule.restore(announced, this.#clock.wallMs())
     this.#started = true
-    this.#watchAddresses()
+    this.#watch()
     this.#pump()
   }
 
@@ -157,6 +167,7 @@ export class Reprovider {
     this.#kept.delete(text)
     this.#schedule.remove(text)
     this.#nodes.delete(text)
+    this.#announcedAt.delete(text)
     const running = this.#running.get(text)
     running?.abort.abort()
     await running?.done
@@ -216,7 +227,7 @@ export class Reprovider {
     this.#started = false
     this.#stopped.abort()
     this.#cancelTimer()
-    this.#cancelAddressCheck()
+    this.#cancelCheck()
     await Promise.all([this.#checking, ...[...this.#running.values()].map(one => one.done)])
   }
 
@@ -249,6 +260,8 @@ export class Reprovider {
       this.#schedule.succeeded(text, now)
       await this.#store.save(text, now)
       this.#nodes.set(text, nodes)
+      this.#announcedAt.delete(text)
+      this.#announcedAt.set(text, now)
       for (const resolve of [...(this.#waiting.get(text) ?? [])]) resolve(nodes)
       this.#onAnnounced(text, nodes)
     } catch (err) {
@@ -258,14 +271,35 @@ export class Reprovider {
     }
   }
 
-  #watchAddresses(): void {
-    this.#cancelAddressCheck = this.#startTimer(() => {
-      this.#checking = this.#checkAddresses()
+  #watch(): void {
+    this.#cancelCheck = this.#startTimer(() => {
+      this.#checking = this.#check()
         .catch(err => this.#log.warn('the schedule of announcements could not be written', err))
         .finally(() => {
-          if (this.#started) this.#watchAddresses()
+          if (this.#started) this.#watch()
         })
-    }, ADDRESS_CHECK_MS)
+    }, CHECK_MS)
+  }
+
+  async #check(): Promise<void> {
+    this.#announceThin()
+    await this.#checkAddresses()
+  }
+
+  /** Those announced longest ago first. */
+  #announceThin(): void {
+    const now = this.#clock.wallMs()
+    let count = 0
+    for (const [text, lastMs] of this.#announcedAt) {
+      if (count === EARLY_A_CHECK || now - lastMs < EARLY_GAP_MS) break
+      const cid = parse(text)
+      if (cid === undefined || !this.#schedule.has(text) || !this.#routing.isThin(cid)) continue
+      count += 1
+      this.#schedule.now(text, now)
+    }
+    if (count === 0) return
+    this.#log.debug(`${count} records have lost their holders and are announced again`)
+    this.#pump()
   }
 
   async #checkAddresses(): Promise<void> {

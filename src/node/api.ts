@@ -4,6 +4,9 @@
  */
 import type { ShoalError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import type { Encryption } from './encryption.ts'
+
+export type { Encryption }
 
 export interface NodeOptions {
   /** The data folder: key, store, remembered peers, control socket. Made when absent. One process at a time holds it. */
@@ -23,6 +26,13 @@ export interface NodeOptions {
   down?: number | null
   /** `server` (default) answers DHT queries and announces what it has; `client` only asks until it has seeded for long. */
   dht?: 'server' | 'client'
+  /**
+   * What connections are encrypted with, at least one; of two nodes the order of who dials decides. Default: `tls`, then
+   * `noise`.
+   */
+  encryption?: readonly Encryption[]
+  /** Which implementation of yamux; on the wire they are the same. Default `lean`; `stock` is @chainsafe/libp2p-yamux. */
+  muxer?: 'lean' | 'stock'
   /** No network at all: list, remove and verify work, share stores without announcing. */
   offline?: boolean
   log?: Logger

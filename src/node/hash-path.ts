@@ -13,7 +13,15 @@ export interface HashedPath {
   skipped: Skipped[]
 }
 
-export async function hashPath(path: string, options: ShareOptions = {}): Promise<HashedPath> {
+export interface HashOptions extends ShareOptions {
+  /**
+   * A data folder, where what is hashed is noted as it goes, so that the same call after an interruption hashes only the
+   * rest. Neither made nor locked.
+   */
+  dataDir?: string
+}
+
+export async function hashPath(path: string, options: HashOptions = {}): Promise<HashedPath> {
   const { manifest, skipped, path: absolute } = await ingest(path, options)
   return {
     cid: manifest.root.toString(),

@@ -7,6 +7,7 @@ import { MINUTE_MS, SECOND_MS } from '../base/units.ts'
 import { Reprovider, type ReprovideStore } from '../dht/reprovider.ts'
 import type { PeerStream } from '../transfer/io/seams.ts'
 import type { PexPeer } from '../transfer/protocol/messages.ts'
+import type { Encryption } from './encryption.ts'
 import { parseMultiaddr, plainAddrs } from './host/addresses.ts'
 import { createHost, type Host } from './host/create-host.ts'
 import { FirstContact } from './host/first-contact.ts'
@@ -26,6 +27,8 @@ export interface NetworkInit {
   /** Multiaddrs named by the user. */
   readonly peers: readonly string[]
   readonly dht: 'server' | 'client'
+  readonly encryption?: readonly Encryption[] | undefined
+  readonly muxer?: 'lean' | 'stock' | undefined
   readonly schedule: ReprovideStore
   readonly clock: Clock
   readonly log: Logger
@@ -68,6 +71,8 @@ export class Network {
       listen: init.listen,
       log: init.log,
       dht: { mode: init.dht },
+      encryption: init.encryption,
+      muxer: init.muxer,
       denied: init.isBanned,
       version
     })

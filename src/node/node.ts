@@ -11,7 +11,7 @@ import { TypedEvents } from '../base/typed-events.ts'
 import { ingest } from '../content/ingest.ts'
 import { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
-import { SwarmHost } from '../transfer/io/swarm-host.ts'
+import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type {
   AbortOptions,
   FetchOptions,
@@ -36,7 +36,9 @@ import { makeDataDir } from './data-dir.ts'
 import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
 import { checkLimits, LimitBook } from './limit-book.ts'
 import { LimitRecords } from './limit-records.ts'
+import { loadOnline, type Online } from './load-online.ts'
 import type { Network } from './network.ts'
+import { notStarted } from './not-started.ts'
 import { describePeers } from './peers-report.ts'
 import { raceAbort } from './race-abort.ts'
 import { Roots } from './roots.ts'
@@ -104,7 +106,8 @@ export class Node implements ShoalNode {
 
   async #start(signal: AbortSignal): Promise<void> {
     const { dataDir, offline } = this.#options
-    await makeDataDir(dataDir)
+    const online = offline === true ? undefined : loadOnline()
+    for (const closed of await makeDataDir(dataDir)) this.#problem(new ShoalError('ERR_NO_PERMISSION', closed))
     throwIfAborted(signal)
     const store = await ContentStore.open(dataDir, { log: this.#log.scope('store'), clock: systemClock })
     this.#store = store
@@ -123,7 +126,7 @@ export class Node implements ShoalNode {
     })
     await limits.load(held)
     this.#limits = limits
-    if (offline !== true) await this.#goOnline(schedule, limits)
+    if (online !== undefined) await this.#goOnline(await online, schedule, limits)
     throwIfAborted(signal)
     this.#roots = new Roots({
       store,
@@ -136,13 +139,10 @@ export class Node implements ShoalNode {
     if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
   }
 
-  async #goOnline(schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
-    const { Network } = await import('./network.ts')
+  async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
+    const { dataDir, listen, peers = [], dht = 'server', encryption, muxer } = this.#options
     const network = await Network.start({
-      dataDir: this.#options.dataDir,
-      listen: this.#options.listen,
-      peers: this.#options.peers ?? [],
-      dht: this.#options.dht ?? 'server',
+      ...{ dataDir, listen, peers, dht, encryption, muxer },
       schedule,
       clock: systemClock,
       log: this.#log,
@@ -209,7 +209,8 @@ export class Node implements ShoalNode {
 
   async #share(path: string, options: ShareOptions): Promise<Shared> {
     const store = this.#openStore
-    const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, options)
+    const { dataDir } = this.#options
+    const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, { ...options, dataDir })
     const name = absolute.slice(absolute.lastIndexOf('/') + 1)
     if (this.#fetches.isFetching(manifest.root.toString())) {
       throw new ShoalError('ERR_EXISTS', `${manifest.root} is being fetched at this moment`, {
@@ -392,8 +393,4 @@ export class Node implements ShoalNode {
     if (this.#problems.length > MAX_PROBLEMS) this.#problems.shift()
     this.#log.warn(problem.message)
   }
-}
-
-function notStarted(): ShoalError {
-  return new ShoalError('ERR_NOT_RUNNING', 'the node is not started', { hint: 'await node.start() first' })
 }

@@ -1,6 +1,5 @@
-/** What a user names content and peers by, checked. Starts no network. */
+/** What a user names content by, checked. Starts no network. */
 import { parseSource as parseContentSource } from '../content/link.ts'
-import { parseListenAddr, parseMultiaddr } from './host/addresses.ts'
 
 export interface Source {
   /** CIDv1, base32. */
@@ -16,16 +15,4 @@ export function parseSource(text: string): Source {
   const source: Source = { cid: cid.toV1().toString(), peers: [...peers] }
   if (name !== undefined) source.name = name
   return source
-}
-
-/** Returns the address as given. @throws ERR_BAD_MULTIADDR */
-export function checkMultiaddr(text: string): string {
-  parseMultiaddr(text)
-  return text
-}
-
-/** An address to listen on. @throws ERR_BAD_MULTIADDR */
-export function checkListenAddr(text: string): string {
-  parseListenAddr(text)
-  return text
 }

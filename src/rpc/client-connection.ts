@@ -1,7 +1,7 @@
 /** The client's end of the control socket: requests out, events and answers in. */
 import type { Socket } from 'node:net'
 import { abortError, ShoalError } from '../base/errors.ts'
-import { LineDecoder } from './lines.ts'
+import { LineDecoder, LineTooLong } from './lines.ts'
 import { fromWireError, MAX_ANSWER_LINE_BYTES, type Params, parseServerMessage } from './messages.ts'
 
 export interface CallOptions {
@@ -66,7 +66,8 @@ export class ClientConnection {
     try {
       for (const line of this.#decoder.push(chunk)) this.#handle(line)
     } catch (cause) {
-      this.#lose(new ShoalError('ERR_RPC', 'the running node sent an answer that is too long', { cause }))
+      const what = cause instanceof LineTooLong ? 'is too long' : 'makes no sense'
+      this.#lose(new ShoalError('ERR_RPC', `the running node sent an answer that ${what}`, { cause }))
       this.#socket.destroy()
     }
   }

@@ -102,7 +102,11 @@ export function fromWireError(wire: WireError): ShoalError {
 }
 
 function wireErrorFrom(value: Record<string, unknown>): WireError {
-  const wire: WireError = { code: String(value['code']), message: String(value['message']) }
+  const { code, message } = value
+  const wire: WireError = {
+    code: typeof code === 'string' ? code : 'ERR_RPC',
+    message: typeof message === 'string' ? message : 'the running node failed without a word'
+  }
   if (typeof value['hint'] === 'string') wire.hint = value['hint']
   if (isObject(value['details'])) wire.details = value['details']
   return wire

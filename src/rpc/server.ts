@@ -16,7 +16,7 @@ import type { NodeInfo } from './messages.ts'
 import { ServerConnection } from './server-connection.ts'
 import { socketPath } from './socket-path.ts'
 
-const MAX_CONNECTIONS = 64
+export const MAX_CONNECTIONS = 64
 /** After `close`: for requests to answer that they were cancelled, and for clients to read it. */
 const STOP_GRACE_MS = 1_000
 const FLUSH_GRACE_MS = 500

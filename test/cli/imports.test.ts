@@ -32,6 +32,16 @@ test('hash loads no network and no store', () => {
   expect(packages.filter(name => /libp2p|level|multiaddr/.test(name))).toEqual([])
 })
 
+test('a node without a network, as ls and status start one, loads none', () => {
+  const packages = [...packagesOf('node/create-node.ts')]
+  expect(packages).toContain('classic-level')
+  expect(packages.filter(name => /libp2p|dns|noise|yamux/.test(name))).toEqual([])
+})
+
+test('parsing a link or CID loads no network and no store', () => {
+  expect([...packagesOf('node/sources.ts')].filter(name => /libp2p|level/.test(name))).toEqual([])
+})
+
 test('the control socket loads no network', () => {
   expect([...packagesOf('rpc/client.ts'), ...packagesOf('rpc/server.ts')]).toEqual([])
 })

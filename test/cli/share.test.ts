@@ -86,6 +86,20 @@ describe('without a node', () => {
     })
   })
 
+  test('SHOAL_ENCRYPTION is for a node of its own, and nonsense in it a usage error', async () => {
+    lab.env = { ...lab.env, SHOAL_ENCRYPTION: 'noise,tls' }
+    const share = lab.start(['share', 'a.bin'])
+    await share.stderr.has('seeding until')
+    share.interrupt.fire()
+    await share.code
+    expect(lab.made.at(-1)).toMatchObject({ encryption: ['noise', 'tls'] })
+    lab.env = { ...lab.env, SHOAL_ENCRYPTION: 'none' }
+    expect(await lab.run(['ls'])).toMatchObject({
+      code: 2,
+      stderr: { text: expect.stringContaining('SHOAL_ENCRYPTION: not a list of encryptions: "none"; name tls, noise') }
+    })
+  })
+
   test('limits go with what is handed over, and the environment does not', async () => {
     const node = await lab.serve()
     lab.env = { ...lab.env, SHOAL_DOWN: '1K' }

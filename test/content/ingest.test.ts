@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -17,18 +16,19 @@ import { realpath, stat, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
-import ts from 'typescript'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ShoalError } from '../../src/base/errors.ts'
-import { createChunkHasher, LocalHasher, ThreadedHasher } from '../../src/content/chunk-hasher.ts'
+import { LocalHasher, ThreadedHasher } from '../../src/content/chunk-hasher.ts'
 import { CHUNK_BYTES } from '../../src/content/file-builder.ts'
 import { fingerprintOf, sameFingerprint } from '../../src/content/fingerprint.ts'
 import { hashFile } from '../../src/content/hash-file.ts'
+import { HashJournal } from '../../src/content/hash-journal.ts'
+import { batchSmallFiles, hashBatch } from '../../src/content/hash-small-files.ts'
 import { type Ingested, type IngestProgress, ingest } from '../../src/content/ingest.ts'
 import { assembleManifest } from '../../src/content/manifest-assembler.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { BlockMap, importWith, V1_2025 } from './blocks.ts'
+import { hereAsThread } from './disk/here-as-thread.ts'
 
 const NOBODY = 65_534
 const NO_SUCH_FD = 999_999
@@ -255,7 +255,7 @@ describe('a path', () => {
 
 describe('hashing one file', () => {
   const context = (onBytes: (bytes: number) => void = () => {}) => ({
-    hasher: createChunkHasher(0),
+    hasher: new LocalHasher(),
     sink: () => {},
     onBytes
   })
@@ -305,45 +305,151 @@ describe('hashing one file', () => {
   })
 })
 
-/** The worker as tsc compiles it: this process cannot load TypeScript into a thread. */
-function startThread(): Worker {
-  const out = at('compiled')
-  for (const file of ['content/hash-worker', 'base/polyfill', 'base/errors']) {
-    const source = readFileSync(new URL(`../../src/${file}.ts`, import.meta.url), 'utf8')
-    const { outputText } = ts.transpileModule(source, {
-      compilerOptions: {
-        module: ts.ModuleKind.ESNext,
-        target: ts.ScriptTarget.ES2023,
-        verbatimModuleSyntax: true,
-        rewriteRelativeImportExtensions: true
-      }
-    })
-    put(`compiled/${file}.js`, outputText)
-  }
-  put('compiled/package.json', '{"type":"module"}')
-  return new Worker(join(out, 'content/hash-worker.js'))
-}
-
 test('threads and this one give the same digests, and find the same end', async () => {
   put('file', keystream(3 * CHUNK_BYTES + 200_000, 'threads'))
   const fd = openSync(at('file'), 'r')
-  const [here, threads] = [new LocalHasher(), new ThreadedHasher(new LocalHasher(), startThread)]
+  const [here, threads] = [new LocalHasher(), new ThreadedHasher(hereAsThread)]
   for (const [position, length] of [
     [0, CHUNK_BYTES],
+    [0, 3 * CHUNK_BYTES + 200_000],
     [CHUNK_BYTES, 5],
+    [CHUNK_BYTES, 2 * CHUNK_BYTES + 1],
     [3 * CHUNK_BYTES, 200_000],
     [3 * CHUNK_BYTES, 200_001],
     [9 * CHUNK_BYTES, CHUNK_BYTES]
   ] as const) {
-    const wanted = await here.hashChunk(fd, position, length)
-    const got = await threads.hashChunk(fd, position, length)
+    const wanted = await here.hashGroup(fd, position, length)
+    const got = await threads.hashGroup(fd, position, length)
     expect(wanted === undefined).toBe(position + length > 3 * CHUNK_BYTES + 200_000)
     expect(got && Buffer.from(got).toString('hex')).toBe(wanted && Buffer.from(wanted).toString('hex'))
   }
   closeSync(fd)
   for (const hasher of [here, threads]) {
-    await expect(hasher.hashChunk(NO_SUCH_FD, 0, CHUNK_BYTES)).rejects.toMatchObject({ code: 'EBADF' })
-    await hasher.close()
+    await expect(hasher.hashGroup(NO_SUCH_FD, 0, CHUNK_BYTES)).rejects.toMatchObject({ code: 'EBADF' })
+  }
+})
+
+describe('after an interruption', () => {
+  const LATER_MS = 60_000
+
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  test('only the rest is hashed; a complete run leaves nothing behind', async () => {
+    put('share/a', keystream(12 * CHUNK_BYTES + 1, 'a'))
+    put('share/b', 'b')
+    mkdirSync(at('data'))
+    const realNow = Date.now()
+    vi.spyOn(Date, 'now').mockReturnValue(realNow + LATER_MS)
+    const options = { dataDir: at('data') }
+    const stop = new AbortController()
+    const onProgress = ({ bytes }: IngestProgress) => {
+      if (bytes >= 6 * CHUNK_BYTES) stop.abort()
+    }
+    const slow = vi.spyOn(performance, 'now').mockImplementation(() => (tick += 1000))
+    let tick = 0
+    expect((await failure(ingest(at('share'), { ...options, signal: stop.signal, onProgress }))).code).toBe(
+      'ERR_ABORTED'
+    )
+    slow.mockRestore()
+    expect(readdirSync(at('data/hashed')).length).toBe(1)
+
+    const hashed = await countHashed('share/a')
+    expect(hashed).toBeGreaterThan(0)
+    expect(hashed).toBeLessThanOrEqual(8 * CHUNK_BYTES + 1)
+    const { manifest } = await ingest(at('share'), options)
+    expect(manifest.root.toString()).toBe((await ingest(at('share'))).manifest.root.toString())
+    expect(readdirSync(at('data/hashed'))).toEqual([])
+  })
+
+  /** Bytes of the file that are hashed when it is taken up with what its folder's journal knows. */
+  async function countHashed(path: string): Promise<number> {
+    const here = new LocalHasher()
+    let bytes = 0
+    const hasher = {
+      width: 1,
+      hashGroup: (fd: number, position: number, length: number) => {
+        bytes += length
+        return here.hashGroup(fd, position, length)
+      }
+    }
+    const journal = await HashJournal.open(at('data'), at('share'))
+    const { link } = await hashFile(at(path), { hasher, sink: () => {}, journal, onBytes: () => {} })
+    expect(link.cid.toString()).toBe((await ingest(at(path))).manifest.root.toString())
+    return bytes
+  }
+
+  test('small files in batches are taken up too, unless they changed', async () => {
+    const files = Array.from(
+      { length: 40 },
+      (_, i) => ({ kind: 'file', name: `${i}`, path: `${i}`, size: 3 + (i % 2) }) as const
+    )
+    for (const { path, size } of files) put(`share/${path}`, path.padEnd(size, '.'))
+    mkdirSync(at('data'))
+    const now = () => Date.now() + LATER_MS
+    const hash = async (journal: HashJournal) => {
+      const done = new Map<string, string>()
+      const asked: string[] = []
+      const threads: typeof hereAsThread = {
+        run: (kind, job) => {
+          if (kind === 'hashFiles') asked.push(...('paths' in job ? job.paths : []))
+          return hereAsThread.run(kind, job)
+        }
+      }
+      const context = { hasher: new LocalHasher(), sink: () => {}, journal, onBytes: () => {} }
+      const result = {
+        onHashed: (path: string, { link }: Awaited<ReturnType<typeof hashFile>>) => done.set(path, link.cid.toString()),
+        onFailed: (_: string, err: unknown) => {
+          throw err
+        }
+      }
+      for (const batch of batchSmallFiles(files).batches)
+        await hashBatch(threads, { base: at('share'), batch }, context, result)
+      return { done, asked }
+    }
+    const first = await HashJournal.open(at('data'), at('share'), now)
+    const { done, asked } = await hash(first)
+    expect(asked.length).toBe(40)
+    await first.close()
+    put('share/7', '777')
+    const second = await HashJournal.open(at('data'), at('share'), now)
+    const again = await hash(second)
+    await second.close()
+    expect(again.asked).toEqual([at('share/7')])
+    done.set('7', (await ingest(at('share/7'))).manifest.root.toString())
+    expect(new Map([...again.done].sort())).toEqual(new Map([...done].sort()))
+  })
+})
+
+test('files of one chunk are hashed in batches, others by themselves; what changed meanwhile is looked at again', async () => {
+  const sizes = [5, CHUNK_BYTES, CHUNK_BYTES + 1, 0]
+  const files = sizes.map((size, i) => ({ kind: 'file', name: `${i}`, path: `${i}`, size }) as const)
+  for (const { path, size } of files) put(`share/${path}`, keystream(size, path))
+  const { batches, large } = batchSmallFiles(files)
+  expect(batches.map(batch => batch.map(file => file.path))).toEqual([['0', '1', '3']])
+  expect(large.map(file => file.path)).toEqual(['2'])
+  const many = Array.from(
+    { length: 600 },
+    (_, i) => ({ kind: 'file', name: `${i}`, path: `${i}`, size: CHUNK_BYTES / 2 }) as const
+  )
+  expect(batchSmallFiles(many).batches.every(batch => batch.length <= 8)).toBe(true)
+  // It grew over what a batch takes, one is gone.
+  put('share/0', keystream(2 * CHUNK_BYTES, 'grown'))
+  rmSync(at('share/3'))
+  const failed: string[] = []
+  const hashed = new Map<string, string>()
+  for (const batch of batches) {
+    await hashBatch(
+      hereAsThread,
+      { base: at('share'), batch },
+      { hasher: new LocalHasher(), sink: () => {}, onBytes: () => {} },
+      { onHashed: (path, { link }) => hashed.set(path, link.cid.toString()), onFailed: path => failed.push(path) }
+    )
+  }
+  expect(failed).toEqual(['3'])
+  for (const path of ['0', '1']) {
+    expect(hashed.get(path)).toBe((await ingest(at('share', path))).manifest.root.toString())
   }
 })
 

@@ -314,6 +314,21 @@ describe('refuses', () => {
     malformed(three, { unfoldedBytes: 1000 })
   })
 
+  test('repetition has a limit of its own, whatever the number of distinct links', () => {
+    const file = hand.node(fileNode(Array.from({ length: 50 }, () => ({ cid: a.cid, size: a.tsize }))))
+    // 50 spans and the root; 100 are allowed for 50 links
+    expect(hand.code(file, { repeats: 0 })).toBe('none')
+    const twice = folder({ ...file, name: 'a' }, { ...file, name: 'b' }, { ...file, name: 'c' })
+    // 150 spans, 4 entries; 107 are allowed for 53 links and the root
+    malformed(twice, { repeats: 46 })
+    expect(hand.code(twice, { repeats: 48 })).toBe('none')
+  })
+
+  test('a bomb of identical leaves within the other limits', () => {
+    const file = hand.node(fileNode(Array.from({ length: 2_000 }, () => ({ cid: a.cid, size: a.tsize }))))
+    malformed(folder(...Array.from({ length: 1_100 }, (_, i) => ({ ...file, name: `${i}` }))))
+  })
+
   test.each(['folders', 'files', 'shards'])('a bomb of %s, before it costs much', kind => {
     let node: { cid: CID; tsize: number } = kind === 'folders' ? folder() : kind === 'files' ? hand.leaf('') : shard()
     for (let i = 0; i < 60; i++) {

@@ -61,6 +61,15 @@ it('lets through a mention of a peer that is not in it every 5 s: it may have be
   expect(told).toHaveLength(4)
 })
 
+it('remembers so many addresses of a mention: who names a hundred is not remembered with all', () => {
+  const ports = Array.from({ length: 100 }, (_, i) => i + 1)
+  mention(bob, ...ports)
+  mention(bob, ...ports)
+  expect(told).toHaveLength(1)
+  mention(bob, 40)
+  expect(told).toHaveLength(2)
+})
+
 it('remembers some 1,000 strangers', async () => {
   const crowd = await Promise.all(Array.from({ length: 1_030 }, async () => await stranger()))
   for (const id of crowd) mention(id, 1)

@@ -49,7 +49,7 @@ test('it answers every question as the stock store does', async () => {
 })
 
 test('full: what was renewed longest ago goes, our own never', async () => {
-  const store = new RecordStore('self', { records: 4, recordsOfPeer: 3, peers: 9 })
+  const store = new RecordStore('self', { records: 4, recordsOfPeer: 3, peers: 9, others: 100 })
   store.put(record('own', 'self'), NONE)
   for (const content of ['a', 'b', 'c']) store.put(record(content, 'p'), NONE)
   store.put(record('a', 'p'), NONE)
@@ -64,7 +64,7 @@ test('full: what was renewed longest ago goes, our own never', async () => {
 
 test('with a peer that is forgotten go its records', async () => {
   const ids = await Promise.all([someId(), someId(), someId()])
-  const store = new RecordStore('self', { records: 99, recordsOfPeer: 99, peers: 2 })
+  const store = new RecordStore('self', { records: 99, recordsOfPeer: 99, peers: 2, others: 100 })
   for (const id of ids) {
     store.put(record('a', id.toString()), NONE)
     store.put(new Key(`/peers/${id.toCID().toString()}`), NONE)
@@ -84,4 +84,23 @@ test('a question is quick however much is held', async () => {
   const start = performance.now()
   for (let i = 0; i < 1_000; i++) expect(await keys(store, `/dht/provider/content${i}`)).toHaveLength(1)
   expect(performance.now() - start).toBeLessThan(3_000)
+})
+
+test('whatever else is put there is bounded too', async () => {
+  const store = new RecordStore('self', { records: 9, recordsOfPeer: 9, peers: 9, others: 3 })
+  for (let i = 0; i < 10; i++) store.put(new Key(`/dht/record/${i}`), NONE)
+  expect(await keys(store, '/dht/record')).toEqual(['/dht/record/7', '/dht/record/8', '/dht/record/9'])
+})
+
+test('a key or value that no honest node makes is refused', () => {
+  const store = new RecordStore('self')
+  // kad-dht takes a content ID of any length up to its message's 4 MB
+  expect(() => store.put(record('x'.repeat(300), 'p'), NONE)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT' }))
+  expect(() => store.put(new Key('/peers/x'), new Uint8Array(40_000))).toThrow(
+    expect.objectContaining({ code: 'ERR_LIMIT' })
+  )
+  // a multihash of 512 bits, and the longest peer ID
+  const longest = record('a'.repeat(110), `Qm${'a'.repeat(60)}`)
+  store.put(longest, NONE)
+  expect(store.has(longest)).toBe(true)
 })

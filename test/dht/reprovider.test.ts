@@ -59,6 +59,8 @@ class Network implements Announcer {
   most = 0
   #running = 0
   nodes = 5
+  /** CIDs whose holders are gone; an announcement mends it. */
+  readonly thin = new Set<string>()
   /** While set, announcements wait for it, as those of a node that knows nobody do. */
   gate: Promise<void> = Promise.resolve()
   readonly #time: VirtualTime
@@ -79,11 +81,16 @@ class Network implements Announcer {
         new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
       ])
       this.calls.push({ cid: cid.toString(), at: this.#time.nowMs })
+      this.thin.delete(cid.toString())
       if (this.nodes < 0) throw new Error('no network')
       return { nodes: this.nodes }
     } finally {
       this.#running--
     }
+  }
+
+  isThin(cid: CID): boolean {
+    return this.thin.has(cid.toString())
   }
 
   async withdraw(cid: CID): Promise<void> {
@@ -182,6 +189,41 @@ test('other addresses while running: everything is announced again within minute
   addrs.splice(0, 1, '/ip4/10.9.9.9/tcp/4160')
   await time.pass(120_000)
   expect(network.calls).toHaveLength(2)
+  await reprovider.stop()
+})
+
+test('a record whose holders have gone is announced within minutes, and then waits for its turn again', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider } = node(time, new MemoryStore())
+  await reprovider.start()
+  for (const i of [1, 2]) await reprovider.add(cidNumber(i))
+  await time.pass(HOUR)
+  expect(network.calls).toHaveLength(2)
+  network.thin.add(cidNumber(1).toString())
+  await time.pass(60_000)
+  expect(network.calls.slice(2).map(call => call.cid)).toEqual([cidNumber(1).toString()])
+  await time.pass(10 * HOUR)
+  expect(network.calls).toHaveLength(3)
+  await reprovider.stop()
+})
+
+test('however fast holders go, a record is announced every two minutes at most, and a thousand one a second', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider } = node(time, new MemoryStore())
+  network.isThin = () => true
+  await reprovider.start()
+  for (let i = 0; i < 200; i++) await reprovider.add(cidNumber(i))
+  await time.pass(30_000)
+  expect(network.calls).toHaveLength(200)
+  await time.pass(10 * 60_000)
+  expect(network.calls.length).toBeLessThanOrEqual(200 + 60 * 11)
+  expect(network.calls.length).toBeGreaterThan(200 + 60 * 7)
+  const of = (i: number) => network.calls.filter(call => call.cid === cidNumber(i).toString()).map(call => call.at)
+  for (let i = 0; i < 200; i++) {
+    const at = of(i)
+    expect(at.length).toBeGreaterThan(2)
+    for (let n = 1; n < at.length; n++) expect((at[n] ?? 0) - (at[n - 1] ?? 0)).toBeGreaterThanOrEqual(120_000)
+  }
   await reprovider.stop()
 })
 

@@ -239,6 +239,7 @@ export class SimulatedDisk implements Disk {
 
   #handle(inode: Inode, path: string): DiskFile {
     return {
+      fd: -1,
       stat: () => this.#statsOf(inode),
       read: async (into, offset, length, position) => {
         await this.trouble('read', path, { from: position, to: position + length })

@@ -23,6 +23,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'SECURITY.md',
   ...readdirSync(`${checkout}/docs`).map(name => `docs/${name}`)
 ]
 const read = (page: string) => readFileSync(`${checkout}/${page}`, 'utf8')

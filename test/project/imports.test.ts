@@ -99,7 +99,7 @@ describe('a forged file is caught', () => {
     ],
     ['index.ts', `export * from './node/api.ts'\nimport './base/polyfill.ts'`, /must import base\/polyfill\.ts first/],
     [
-      'content/hash-worker.ts',
+      'content/disk/disk-worker.ts',
       `import { parentPort } from 'node:worker_threads'`,
       /must import base\/polyfill\.ts first/
     ],
@@ -150,7 +150,7 @@ describe('a forged file is caught', () => {
     const text = `new Worker(new URL('./hasher.ts', import.meta.url))`
     expect(workersStartedIn({ path: 'content/pool.ts', text })).toEqual(['content/hasher.ts'])
     expect(isEntry('content/hasher.ts')).toBe(false)
-    expect(isEntry('content/hash-worker.ts')).toBe(true)
+    expect(isEntry('content/disk/disk-worker.ts')).toBe(true)
   })
 })
 

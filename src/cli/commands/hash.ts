@@ -15,10 +15,12 @@ export function addHash(program: Command, run: RunAction): void {
     .action((path: string, { hidden }: { hidden: boolean }) => run(context => hash(context, path, hidden)))
 }
 
-async function hash({ io, out, signal }: CommandContext, given: string, hidden: boolean): Promise<undefined> {
+async function hash({ io, out, globals, signal }: CommandContext, given: string, hidden: boolean): Promise<undefined> {
   const meter = meterHashing(out, 'hashing')
   try {
-    const hashed = await io.load.hashPath(resolve(io.cwd, given), { signal, hidden, onProgress: meter.onProgress })
+    const { dataDir } = globals
+    const { onProgress } = meter
+    const hashed = await io.load.hashPath(resolve(io.cwd, given), { signal, hidden, dataDir, onProgress })
     meter.stop()
     const { cid, path, size, pieces } = hashed
     reportSkipped(out, hashed.skipped)

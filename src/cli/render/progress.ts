@@ -15,6 +15,8 @@ export interface HashBarState {
   totalBytes: number
   /** Bytes a second. */
   rate: number
+  /** Until all of it is hashed; null where that cannot be told. */
+  etaMs: number | null
   label: string
 }
 
@@ -39,8 +41,18 @@ export function describeTransfer(snapshot: TransferSnapshot): string {
 }
 
 export function renderHashing(state: HashBarState, style: BarStyle): string {
-  const fields = [formatShare(state.bytes, state.totalBytes), formatRate(state.rate), printable(state.label)]
-  return bar(state.bytes, state.totalBytes, fields, style)
+  return bar(state.bytes, state.totalBytes, [...hashingFields(state), printable(state.label)], style)
+}
+
+/** The same in words, for a log: no bar, nothing cut. */
+export function describeHashing(state: HashBarState): string {
+  return [printable(state.label), percent(state.bytes, state.totalBytes), ...hashingFields(state)].join('  ')
+}
+
+function hashingFields({ bytes, totalBytes, rate, etaMs }: HashBarState): string[] {
+  const fields = [formatShare(bytes, totalBytes), formatRate(rate)]
+  if (etaMs !== null) fields.push(`ETA ${formatDuration(etaMs)}`)
+  return fields
 }
 
 function describeWait(snapshot: TransferSnapshot): string {

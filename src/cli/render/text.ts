@@ -1,13 +1,15 @@
 /** Text that is safe and fits on a terminal: control characters escaped, widths in columns. */
+import { replaceUnsafe } from '../../base/unsafe-text.ts'
 
-/** C0, DEL, C1, and the marks that reorder or hide text: a name from elsewhere must not steer the terminal. */
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
 const COMBINING = /^\p{M}$/u
 
+/** Escapes what steers a terminal, hides or reorders text. What is escaped already stays as it is. */
 export function printable(text: string): string {
-  return text.replace(UNSAFE, char => {
-    const code = char.charCodeAt(0)
-    return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
+  return replaceUnsafe(text, char => {
+    const code = char.codePointAt(0) ?? 0
+    const hex = code.toString(16)
+    if (code <= 0xff) return `\\x${hex.padStart(2, '0')}`
+    return code <= 0xffff ? `\\u${hex.padStart(4, '0')}` : `\\u{${hex}}`
   })
 }
 

@@ -1,7 +1,8 @@
 /** Decides how a fetch begins: anew, where it stopped, from what is held elsewhere, or not at all (docs/store.md). */
 import { ShoalError } from '../../base/errors.ts'
+import { identityOf } from '../fingerprint.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
-import { checkSpace, claimTemp, existsError, identityOf, isFolderRoot, makeParent, statOf } from './destination.ts'
+import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, statOf } from './destination.ts'
 import type { Disk } from './disk.ts'
 import { existingContent } from './existing-content.ts'
 import { copyTo, seedFrom } from './local-copy.ts'

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { pointed } from '../../base/fault-point.ts'
 import { type Logger, silentLogger } from '../../base/log.ts'
+import { borrowDiskThreads, type DiskLease } from '../disk/disk-threads.ts'
 import type { FileFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { beginFetch, type FetchInit } from './begin-fetch.ts'
@@ -38,8 +40,11 @@ export interface ShareInit {
 export interface StoreOptions {
   readonly log?: Logger
   readonly clock?: Clock
-  /** For tests: another disk than this machine's, and another place for the records. */
+  /** Instead of those that the process shares; released when the store is closed. */
+  readonly lease?: DiskLease
+  /** For tests: another disk than this machine's, without threads unless there is a lease. */
   readonly disk?: Disk
+  /** For tests: another place for the records. */
   readonly openDatabase?: typeof Database.open
 }
 
@@ -52,9 +57,14 @@ export class ContentStore {
   readonly #roots: RootSet
   readonly #installer: RootInstaller
   readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #lease: DiskLease | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(init: RootSetInit, roots: RootSet, clock: Clock) {
+  private constructor(
+    init: RootSetInit,
+    roots: RootSet,
+    { clock, lease }: { clock: Clock; lease: DiskLease | undefined }
+  ) {
     const { disk, db, damage } = init
     this.#disk = disk
     this.#trash = new Trash(init)
@@ -62,6 +72,7 @@ export class ContentStore {
     this.#damage = damage
     this.#roots = roots
     this.#installer = new RootInstaller(init, roots, clock)
+    this.#lease = lease
     this.kv = new StoredKeyValue(db, sentence => damage.add(sentence))
   }
 
@@ -81,14 +92,17 @@ export class ContentStore {
     const damage = new DamageReport(log)
     const onLoss = (sentence: string) => damage.add(sentence)
     let db = await openDatabase(folder, onLoss, log)
+    const lease = options.lease ?? (options.disk === undefined ? borrowDiskThreads() : undefined)
+    const threads = lease === undefined ? undefined : pointed(lease.threads, 'threads', ['run'])
     for (let attempt = 1; ; attempt++) {
       try {
-        const init = { disk, db, damage, log }
+        const init = { disk, db, damage, log, threads }
         const roots = await recoverRoots(init, listed)
-        return new ContentStore(init, roots, options.clock ?? systemClock)
+        return new ContentStore(init, roots, { clock: options.clock ?? systemClock, lease })
       } catch (err) {
         if (!isCorruption(err) || attempt > 1) {
           await db.close()
+          await lease?.release()
           throw err
         }
         onLoss(`parts of the store in ${folder} were damaged and have been dropped`)
@@ -177,6 +191,7 @@ export class ContentStore {
     await Promise.allSettled(this.#turns.values())
     const failures = await this.#roots.close()
     await this.#db.close()
+    await this.#lease?.release()
     if (failures.length > 0) throw failures[0]
   }
 

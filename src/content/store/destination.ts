@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { formatBytes, MIB } from '../../base/units.ts'
+import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Disk, FileStats } from './disk.ts'
 import { eachLimited } from './limit.ts'
@@ -18,14 +19,6 @@ export async function statOf(disk: Disk, path: string): Promise<FileStats | unde
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw fromSystemError(err, path)
   }
-}
-
-/**
- * Tells a file or folder from any other that had or will have its name: an inode number is used again as soon as its
- * file is deleted, so the time of birth goes with it (0 where the file system keeps none).
- */
-export function identityOf(stats: FileStats): string {
-  return `${stats.ino}:${stats.birthtimeNs}`
 }
 
 export function existsError(path: string, more = ''): ShoalError {

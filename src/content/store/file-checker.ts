@@ -2,9 +2,11 @@
 import { createHash } from 'node:crypto'
 import { systemCode, throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
-import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
+import { digestAt, printAt } from '../disk/disk-jobs.ts'
+import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
+import { fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
-import { identityOf } from './destination.ts'
+import { MAX_PIECE_BYTES } from '../piece-map.ts'
 import type { DiskFile, FileStats } from './disk.ts'
 import { readFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
@@ -15,6 +17,8 @@ import { type RootFiles, SuspectFile, UNREADABLE } from './root-files.ts'
 const STATS_AT_ONCE = 32
 const BATCH_BYTES = 4 * MIB
 const BATCH_SPANS = 256
+/** Of one file, on threads: more than there are, so that none waits for this one. */
+const BATCHES_AT_ONCE = 2 * HASHING_AT_ONCE
 /** A file that changes while it is hashed is tried so often. */
 const MAX_ATTEMPTS = 3
 
@@ -37,17 +41,36 @@ export interface FileOutcome {
   readonly regained: readonly number[]
 }
 
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Bytes hashed since the last call. */
+  readonly onHashed?: ((bytes: number) => void) | undefined
+  /** There is enough to hash that threads pay. */
+  readonly onThreads?: boolean
+}
+
+export interface FileCheckerInit {
+  readonly manifest: Manifest
+  readonly files: RootFiles
+  readonly ledger: PieceLedger
+  readonly reader: PieceReader
+  readonly threads: DiskThreads | undefined
+}
+
 export class FileChecker {
   readonly #manifest: Manifest
   readonly #files: RootFiles
   readonly #ledger: PieceLedger
   readonly #reader: PieceReader
 
-  constructor(manifest: Manifest, files: RootFiles, ledger: PieceLedger, reader: PieceReader) {
-    this.#manifest = manifest
-    this.#files = files
-    this.#ledger = ledger
-    this.#reader = reader
+  readonly #threads: DiskThreads | undefined
+
+  constructor(init: FileCheckerInit) {
+    this.#manifest = init.manifest
+    this.#files = init.files
+    this.#ledger = init.ledger
+    this.#reader = init.reader
+    this.#threads = init.threads
   }
 
   /** Entries whose file differs from its fingerprint by `lstat` alone: no content is read. */
@@ -76,14 +99,41 @@ export class FileChecker {
   }
 
   /**
+   * Hashes small files by the hundred, and takes the new fingerprints of those that match.
+   * @returns the outcome of each that matches; the others are to be checked one by one
+   */
+  async confirm(entries: readonly number[]): Promise<FileOutcome[]> {
+    if (this.#threads === undefined || this.#files.isPartial) return []
+    const paths = entries.map(entry => this.#files.path(entry))
+    const { digests, prints, failed } = await this.#threads.run('hashFiles', { paths, maxBytes: MAX_PIECE_BYTES })
+    const others = new Set(failed)
+    const outcomes: FileOutcome[] = []
+    for (const [index, entry] of entries.entries()) {
+      const [span] = this.#spans(entry)
+      const print = printAt(prints, index)
+      if (others.has(index) || span === undefined || print.size !== span.length) continue
+      const { piece } = span
+      if (Buffer.compare(digestAt(digests, index), this.#manifest.pieces.digest(piece)) !== 0) continue
+      await this.#files.reopen(entry)
+      this.#files.prints.set(entry, { ...print, altered: false })
+      const regained = this.#ledger.have.has(piece) ? [] : [piece]
+      outcomes.push({ entry, reason: undefined, bad: [], lost: [], regained })
+    }
+    return outcomes
+  }
+
+  /** Whether `confirm` can do it: the whole file is one raw piece. */
+  isOnePiece(entry: number): boolean {
+    const [span, more] = this.#spans(entry)
+    const isWhole = span !== undefined && more === undefined && span.length === this.#files.size(entry)
+    return isWhole && !this.#manifest.pieces.isDagPb(span.piece)
+  }
+
+  /**
    * Hashes every piece of the file (of a partial root: those held) and takes its new fingerprint.
    * @param options.known how it differed, when that is known
-   * @param options.onHashed bytes hashed since the last call
    */
-  async check(
-    entry: number,
-    options: { known?: string; signal?: AbortSignal | undefined; onHashed?: (bytes: number) => void } = {}
-  ): Promise<FileOutcome> {
+  async check(entry: number, options: CheckOptions & { known?: string } = {}): Promise<FileOutcome> {
     await this.#files.reopen(entry)
     let bad: BadSpan[] = []
     let reason: string | undefined
@@ -131,12 +181,41 @@ export class FileChecker {
     return { entry, reason, bad, lost, regained: [...new Set(regained)] }
   }
 
-  /** Spans that do not match. Reads ahead by one batch while it hashes. */
-  async #hashSpans(
+  /** Spans that do not match, hashed on threads. */
+  async #hashOnThreads(
+    threads: DiskThreads,
     entry: number,
     handle: DiskFile,
-    options: { signal?: AbortSignal | undefined; onHashed?: (bytes: number) => void }
+    options: CheckOptions
   ): Promise<BadSpan[]> {
+    const bad: BadSpan[] = []
+    await eachLimited(this.#batches(entry), BATCHES_AT_ONCE, async batch => {
+      throwIfAborted(options.signal)
+      const { digests, short } = await threads.run('hashSpans', {
+        fd: handle.fd,
+        positions: Float64Array.from(batch, ({ fileOffset }) => fileOffset),
+        lengths: Uint32Array.from(batch, ({ length }) => length)
+      })
+      for (const [index, { piece, fileOffset }] of batch.entries()) {
+        const isSame = Buffer.compare(digestAt(digests, index), this.#manifest.pieces.digest(piece)) === 0
+        if (!isSame || short.includes(index)) bad.push({ piece, fileOffset })
+      }
+      options.onHashed?.(batch.reduce((sum, { length }) => sum + length, 0))
+    })
+    return bad.sort((a, b) => a.fileOffset - b.fileOffset)
+  }
+
+  /** Spans that do not match. Reads ahead by one batch while it hashes. */
+  async #hashSpans(entry: number, handle: DiskFile, options: CheckOptions): Promise<BadSpan[]> {
+    const threads = options.onThreads === true ? this.#threads : undefined
+    if (threads !== undefined && !this.#hasEnvelopes(entry)) {
+      try {
+        return await this.#hashOnThreads(threads, entry, handle, options)
+      } catch (err) {
+        // Which of a batch it was is found out here.
+        if (systemCode(err) !== 'EIO') throw err
+      }
+    }
     const bad: BadSpan[] = []
     let pending: Promise<LoadedSpan[]> | undefined
     const settle = async () => {
@@ -224,6 +303,11 @@ export class FileChecker {
     const found = this.#manifest.entries[entry]
     if (found?.kind !== 'file') return
     for (let k = found.firstSpan; k < found.firstSpan + found.spanCount; k++) yield this.#manifest.span(k)
+  }
+
+  #hasEnvelopes(entry: number): boolean {
+    for (const { piece } of this.#spans(entry)) if (this.#manifest.pieces.isDagPb(piece)) return true
+    return false
   }
 
   #holdsAny(entry: number): boolean {

@@ -21,3 +21,15 @@ export async function eachLimited<T>(
   const lanes = await Promise.allSettled(Array.from({ length: limit }, lane))
   for (const result of lanes) if (result.status === 'rejected') throw result.reason
 }
+
+/** What the next `size` items are is found out when they are asked for. */
+export function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = []
+  for (const item of items) {
+    batch.push(item)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}

@@ -33,6 +33,10 @@ class NodeFile implements DiskFile {
     this.#handle = handle
   }
 
+  get fd(): number {
+    return this.#handle.fd
+  }
+
   stat(): FileStats {
     return fstatSync(this.#handle.fd, { bigint: true })
   }

@@ -21,6 +21,8 @@ export interface LedgerInit {
   readonly sync: (entry: number) => Promise<void>
   /** Makes the names of files durable that were made for the pieces. */
   readonly syncNames: () => Promise<void>
+  /** The same of many small files. Returns what failed, by entry. */
+  readonly syncSmall: (entries: readonly number[]) => Promise<ReadonlyMap<number, unknown>>
   /** Hashes the pieces again and writes them again. Returns those that do not match any more. */
   readonly rewrite: (pieces: readonly number[]) => Promise<number[]>
   /** The root's own record, written along with its bits. */

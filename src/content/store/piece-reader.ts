@@ -2,12 +2,19 @@
 import { createHash } from 'node:crypto'
 import { ShoalError } from '../../base/errors.ts'
 import type { Bitfield } from '../bitfield.ts'
+import { printAt } from '../disk/disk-jobs.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
+import { CHUNK_BYTES } from '../file-builder.ts'
 import type { Manifest, Span } from '../manifest.ts'
 import { eachLimited } from './limit.ts'
 import type { Envelope } from './records.ts'
 import { type FileRead, type RootFiles, SuspectFile } from './root-files.ts'
 
 const MAX_FILES_AT_ONCE = 16
+/** Roots with fewer files and folders start no thread to be read. */
+const WORTH_THREADS_FILES = 128
+/** From so many files in one read on, asking a thread is quicker than doing it here. */
+const WORTH_ASKING_FILES = 4
 
 const NO_ENVELOPE: Envelope = { prefix: new Uint8Array(0), suffix: new Uint8Array(0) }
 
@@ -22,22 +29,27 @@ export class PieceReader {
   readonly #files: RootFiles
   readonly #ledger: HeldPieces
 
-  constructor(manifest: Manifest, files: RootFiles, ledger: HeldPieces) {
+  readonly #threads: DiskThreads | undefined
+
+  /** @param threads where many small files are read */
+  constructor(manifest: Manifest, files: RootFiles, ledger: HeldPieces, threads?: DiskThreads) {
     this.#manifest = manifest
     this.#files = files
     this.#ledger = ledger
+    this.#threads = manifest.entries.length >= WORTH_THREADS_FILES ? threads : undefined
   }
 
   /**
-   * One attempt at [offset, offset + length) of the piece space, all of it in held pieces.
+   * One attempt at [offset, offset + length) of the piece space, all of it in held pieces, to the front of `into` where
+   * that is given.
    * @throws SuspectFile where a file differs from its fingerprint; ERR_FILE_CHANGED where a piece is not held (any more)
    */
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     const { pieces } = this.#manifest
     if (!(offset >= 0) || !(length >= 0) || offset + length > pieces.byteLength) {
       throw new ShoalError('ERR_BUG', `a read of ${length} bytes at ${offset} leaves the content`)
     }
-    const out = Buffer.allocUnsafeSlow(length)
+    const out = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length)
     if (length === 0) return out
     const end = offset + length
     const first = pieces.pieceAt(offset) ?? 0
@@ -86,13 +98,40 @@ export class PieceReader {
       }
     }
 
-    await eachLimited(byEntry, MAX_FILES_AT_ONCE, ([entry, reads]) => this.#files.read(entry, reads))
+    const isDone = await this.#readOnThread(byEntry)
+    await eachLimited(byEntry, MAX_FILES_AT_ONCE, async ([entry, reads]) => {
+      if (!isDone.has(entry)) await this.#files.read(entry, reads)
+    })
     for (const piece of untrusted) {
       const block = await this.readVerified(piece)
       if (block === undefined) throw new SuspectFile(this.#manifest.spansOf(piece)[0]?.entry ?? 0, 'was changed')
       copyPart(block, pieces.offset(piece), out, offset)
     }
     return out
+  }
+
+  /** Many small files at once. Returns the entries whose fingerprints matched; the others are to be read as ever. */
+  async #readOnThread(byEntry: ReadonlyMap<number, readonly FileRead[]>): Promise<ReadonlySet<number>> {
+    const done = new Set<number>()
+    if (this.#threads === undefined || this.#files.isPartial || byEntry.size < WORTH_ASKING_FILES) return done
+    const single = [...byEntry].flatMap(([entry, [read, ...more]]) =>
+      read === undefined || more.length > 0 || read.into.byteLength > CHUNK_BYTES ? [] : [{ entry, ...read }]
+    )
+    const { data, prints, failed } = await this.#threads.run('readFiles', {
+      paths: single.map(({ entry }) => this.#files.path(entry)),
+      positions: Float64Array.from(single, ({ fileOffset }) => fileOffset),
+      lengths: Uint32Array.from(single, ({ into }) => into.byteLength)
+    })
+    const others = new Set(failed)
+    let at = 0
+    for (const [index, { entry, into }] of single.entries()) {
+      const from = at
+      at += into.byteLength
+      if (others.has(index) || !this.#files.isUnchanged(entry, printAt(prints, index))) continue
+      into.set(data.subarray(from, at))
+      done.add(entry)
+    }
+    return done
   }
 
   /** The block of a piece, hashed, from the first of its places that gives it; undefined where none does. */

@@ -2,17 +2,24 @@
 import { dirname } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { leafData } from '../dag-node.ts'
+import { type DiskThreads, SYNCING_AT_ONCE } from '../disk/disk-threads.ts'
+import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
-import { identityOf, probeTemp } from './destination.ts'
+import { probeTemp } from './destination.ts'
 import type { DiskFile } from './disk.ts'
 import { FileHandles } from './file-handles.ts'
 import { writeFully } from './full-io.ts'
-import { eachLimited } from './limit.ts'
+import { eachLimited, inBatches } from './limit.ts'
 import type { Envelope } from './records.ts'
 import { type RootFiles, SuspectFile } from './root-files.ts'
+import { SmallFileWriter } from './small-file-writer.ts'
+import { SMALL_FILE_BYTES } from './sync-backlog.ts'
 
 const MAX_WRITE_HANDLES = 64
 const MAX_FILES_AT_ONCE = 16
+/** From so many files and folders on, starting threads for the small ones pays. */
+const WORTH_THREADS_FILES = 128
+const SYNC_BATCH_FILES = 32
 
 interface FileWrite {
   readonly position: number
@@ -42,11 +49,15 @@ export class PieceWriter {
   /** Of the file system that the fetch lies on, once a file was opened. */
   #device: bigint | undefined
 
-  constructor(manifest: Manifest, files: RootFiles, ledger: WriteLog) {
+  readonly #small: SmallFileWriter | undefined
+
+  constructor(manifest: Manifest, files: RootFiles, ledger: WriteLog, threads?: DiskThreads) {
     this.#manifest = manifest
     this.#files = files
     this.#ledger = ledger
     this.#handles = new FileHandles(MAX_WRITE_HANDLES, path => this.#open(path))
+    if (threads !== undefined && manifest.entries.length >= WORTH_THREADS_FILES)
+      this.#small = new SmallFileWriter(threads)
   }
 
   /**
@@ -80,7 +91,10 @@ export class PieceWriter {
       }
       written.push(piece)
     }
-    await eachLimited(plan, MAX_FILES_AT_ONCE, ([entry, writes]) => this.#writeFile(entry, writes))
+    const made = await this.#createSmall(plan)
+    await eachLimited(plan, MAX_FILES_AT_ONCE, async ([entry, writes]) => {
+      if (!made.has(entry)) await this.#writeFile(entry, writes)
+    })
     await this.#ledger.wrote(written, plan.keys(), total, copied(envelopes))
   }
 
@@ -114,8 +128,33 @@ export class PieceWriter {
     }
   }
 
+  /** fdatasync of many. Returns what failed, by entry. */
+  async syncSmall(entries: readonly number[]): Promise<Map<number, unknown>> {
+    const failed = new Map<number, unknown>()
+    if (this.#small !== undefined) {
+      const files = entries.map(entry => ({ path: this.#files.path(entry), identity: this.#files.identity(entry) }))
+      for (const [index, err] of await this.#small.sync(files)) {
+        const entry = entries[index] ?? 0
+        const gone = await this.checkDrive().then(
+          () => undefined,
+          (reason: unknown) => reason
+        )
+        const error = err === 'replaced' ? new SuspectFile(entry, 'was replaced') : err
+        failed.set(entry, gone ?? asWriteError(error, this.#files.path(entry)))
+      }
+      return failed
+    }
+    await eachLimited(entries, MAX_FILES_AT_ONCE, async entry => {
+      await this.sync(entry).catch((err: unknown) => failed.set(entry, err))
+    })
+    return failed
+  }
+
+  /** @throws what failed first */
   async syncAll(entries: Iterable<number>): Promise<void> {
-    await eachLimited(entries, MAX_FILES_AT_ONCE, entry => this.sync(entry))
+    await eachLimited(inBatches(entries, SYNC_BATCH_FILES), SYNCING_AT_ONCE, async batch => {
+      for (const err of (await this.syncSmall(batch)).values()) throw err
+    })
   }
 
   /**
@@ -157,6 +196,33 @@ export class PieceWriter {
       hint: 'attach it again and run the same command again',
       details: { path: base }
     })
+  }
+
+  /** Makes whole small files that are not there yet. Returns the entries; the others are to be written as ever. */
+  async #createSmall(plan: ReadonlyMap<number, readonly FileWrite[]>): Promise<ReadonlySet<number>> {
+    const made = new Set<number>()
+    if (this.#small === undefined) return made
+    const whole = [...plan].flatMap(([entry, [write, ...more]]) => {
+      const size = this.#files.size(entry)
+      const isNew = this.#files.identity(entry) === undefined && !this.#prepared.has(entry)
+      if (write === undefined || more.length > 0 || !isNew || size >= SMALL_FILE_BYTES) return []
+      return write.position === 0 && write.length === size
+        ? [{ entry, path: this.#files.path(entry), buffers: write.buffers, size }]
+        : []
+    })
+    if (whole.length === 0) return made
+    await this.checkDrive()
+    for (const [index, identity] of (await this.#small.create(whole)).entries()) {
+      const entry = whole[index]?.entry
+      if (identity === null || entry === undefined) continue
+      this.#entryOf.set(identity, entry)
+      this.#files.identify(entry, identity)
+      this.#prepared.add(entry)
+      this.#files.names.add(this.#files.path(entry), this.#files.base)
+      made.add(entry)
+      this.#device ??= (await this.#files.disk.lstat(this.#files.path(entry)).catch(() => undefined))?.dev
+    }
+    return made
   }
 
   /** @throws SuspectFile where another file has its name */

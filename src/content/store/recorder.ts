@@ -5,10 +5,11 @@
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { MIB } from '../../base/units.ts'
+import { SYNCING_AT_ONCE } from '../disk/disk-threads.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Database, RecordOp } from './database.ts'
 import type { Envelopes } from './envelopes.ts'
-import { eachLimited } from './limit.ts'
+import { eachLimited, inBatches } from './limit.ts'
 import type { PieceBits } from './piece-bits.ts'
 import { SyncBacklog } from './sync-backlog.ts'
 
@@ -21,6 +22,8 @@ const RECORD_BYTES = 64 * MIB
 const MAX_BEHIND_BYTES = 2 * RECORD_BYTES
 /** A batch takes so long for small files while a fetch runs; the rest waits for the next. */
 const SMALL_FILES_MS = 1000
+/** Small files that are synced by one thread, one after another. */
+const SYNC_BATCH_FILES = 32
 /** A file system commits together what is synced at the same time: fewer at once took longer, not less of the disk. */
 const MAX_SYNCS = 16
 
@@ -31,6 +34,7 @@ export interface RecorderInit {
   readonly envelopes: Envelopes
   readonly sync: (entry: number) => Promise<void>
   readonly syncNames: () => Promise<void>
+  readonly syncSmall: (entries: readonly number[]) => Promise<ReadonlyMap<number, unknown>>
   readonly rewrite: (pieces: readonly number[]) => Promise<number[]>
   readonly rootOps: () => RecordOp[]
   readonly log: Logger
@@ -164,11 +168,17 @@ export class Recorder {
     }
     await eachLimited(backlog.takeLarge(), MAX_SYNCS, sync)
     const until = performance.now() + smallFilesMs
-    await eachLimited(
-      backlog.takeSmall(() => failure === undefined && performance.now() < until),
-      MAX_SYNCS,
-      sync
-    )
+    const small = backlog.takeSmall(() => failure === undefined && performance.now() < until)
+    await eachLimited(inBatches(small, SYNC_BATCH_FILES), SYNCING_AT_ONCE, async entries => {
+      const failed = await this.#init.syncSmall(entries)
+      for (const entry of entries) {
+        if (!failed.has(entry)) synced.push(entry)
+        else {
+          backlog.fail(entry)
+          failure ??= failed.get(entry)
+        }
+      }
+    })
     return { durable: backlog.takeDurable(synced), failure }
   }
 

@@ -1,21 +1,26 @@
 /** The end of a fetch: the rest of its tree is made, and everything moves into place (docs/store.md, "Completing"). */
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { printAt } from '../disk/disk-jobs.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
 import { fingerprintOf } from '../fingerprint.ts'
 import type { Skipped } from '../ingest.ts'
 import type { Database } from './database.ts'
 import { isFolderRoot, moveIntoPlace, undoMove } from './destination.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
-import { eachLimited } from './limit.ts'
+import { eachLimited, inBatches } from './limit.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { RootFiles } from './root-files.ts'
 import type { RootParts } from './root-parts.ts'
 
 const STATS_AT_ONCE = 32
+/** Looked at together on a thread. */
+const THREAD_STATS = 1024
 
 export interface CompletionInit {
   readonly db: Database
   readonly parts: RootParts
   readonly record: LiveRecord
+  readonly threads: DiskThreads | undefined
   readonly readNode: (index: number) => Promise<Uint8Array>
   /** Whether what is at the destination may be replaced. */
   readonly force: boolean
@@ -58,20 +63,38 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
 }
 
 /** Fingerprints of what lies in place now, and the state, in one synced batch. */
-async function settleInPlace({ db, parts, record }: CompletionInit): Promise<void> {
+async function settleInPlace({ db, parts, record, threads }: CompletionInit): Promise<void> {
   const { manifest, files } = parts
   files.base = record.value.path
   files.isPartial = false
-  await takeFingerprints(files)
+  await takeFingerprints(files, threads)
   record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
   const entries = [...manifest.entries.keys()].filter(entry => files.prints.has(entry))
   await db.write([...files.printOps(record.id, entries), ...record.ops()], { sync: true })
 }
 
+/** Returns the entries whose files are to be looked at from here. */
+async function takeOnThread(files: RootFiles, entries: number[], threads: DiskThreads): Promise<number[]> {
+  const rest: number[] = []
+  for (const batch of inBatches(entries, THREAD_STATS)) {
+    if (batch.length < THREAD_STATS / 8) rest.push(...batch)
+    else {
+      const { prints, failed } = await threads.run('statFiles', { paths: batch.map(entry => files.path(entry)) })
+      const others = new Set(failed)
+      for (const [index, entry] of batch.entries()) {
+        if (others.has(index)) rest.push(entry)
+        else files.prints.set(entry, { ...printAt(prints, index), altered: false })
+      }
+    }
+  }
+  return rest
+}
+
 /** Of every file as it is. */
-export async function takeFingerprints(files: RootFiles): Promise<void> {
-  await eachLimited(files.manifest.entries.entries(), STATS_AT_ONCE, async ([index, entry]) => {
-    if (entry.kind !== 'file') return
+export async function takeFingerprints(files: RootFiles, threads?: DiskThreads): Promise<void> {
+  const entries = [...files.manifest.entries.keys()].filter(index => files.manifest.entries[index]?.kind === 'file')
+  const rest = threads === undefined ? entries : await takeOnThread(files, entries, threads)
+  await eachLimited(rest, STATS_AT_ONCE, async index => {
     const path = files.path(index)
     const stats = await files.disk.lstat(path).catch(err => {
       throw fromSystemError(err, path)

@@ -4,11 +4,10 @@
  */
 import { join } from 'node:path'
 import { ShoalError, systemCode } from '../../base/errors.ts'
-import { fingerprintOf, sameFingerprint } from '../fingerprint.ts'
+import { type FileFingerprint, fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
 import type { RecordOp } from './database.ts'
-import { identityOf } from './destination.ts'
 import type { Disk, DiskFile, FileStats } from './disk.ts'
 import { FileHandles } from './file-handles.ts'
 import { readFully } from './full-io.ts'
@@ -109,6 +108,12 @@ export class RootFiles {
   /** Whether bytes of the file may be used on the strength of its fingerprint alone. */
   isTrusted(entry: number): boolean {
     return this.isPartial || this.prints.get(entry)?.altered === false
+  }
+
+  /** Whether a file with this fingerprint is the one that is known. */
+  isUnchanged(entry: number, print: FileFingerprint): boolean {
+    const known = this.isPartial ? undefined : this.prints.get(entry)
+    return known !== undefined && sameFingerprint(known, print)
   }
 
   /** Reads with the fingerprint compared before and after. @throws SuspectFile */

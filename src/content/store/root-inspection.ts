@@ -4,17 +4,24 @@
  */
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
+import { MIB } from '../../base/units.ts'
+import { HASHING_AT_ONCE } from '../disk/disk-threads.ts'
 import { printable } from '../safe-path.ts'
 import type { FileChecker, FileOutcome } from './file-checker.ts'
-import { eachLimited } from './limit.ts'
+import { eachLimited, inBatches } from './limit.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { PieceLedger } from './piece-ledger.ts'
 import type { RootFiles, SuspectFile } from './root-files.ts'
 import type { TurnGate } from './turn-gate.ts'
 
 const HASHES_AT_ONCE = 4
+/** From either on, starting threads pays. */
+const WORTH_THREADS_BYTES = 64 * MIB
+const WORTH_THREADS_FILES = 256
+/** Small files that are hashed together: at most 32 MiB. */
+const CONFIRMED_AT_ONCE = 32
 /** Outcomes of file checks that are recorded together. */
-const OUTCOMES_AT_ONCE = 256
+const OUTCOMES_AT_ONCE = 1024
 
 export interface BadPiece {
   readonly piece: number
@@ -146,18 +153,33 @@ export class RootInspection {
     options: { signal?: AbortSignal | undefined; onHashed?: (bytes: number) => void },
     onOutcome: (outcome: FileOutcome) => void
   ): Promise<void> {
-    const { gate } = this.#init
+    const { checker, files, gate } = this.#init
     let outcomes: FileOutcome[] = []
+    const take = async (outcome: FileOutcome) => {
+      onOutcome(outcome)
+      outcomes.push(outcome)
+      if (outcomes.length < OUTCOMES_AT_ONCE) return
+      const full = outcomes
+      outcomes = []
+      await this.settle(full)
+    }
+    const bytes = entries.reduce((sum, entry) => sum + files.size(entry), 0)
+    const onThreads = entries.length >= WORTH_THREADS_FILES || bytes >= WORTH_THREADS_BYTES
     try {
-      await eachLimited(entries, HASHES_AT_ONCE, async entry => {
+      const confirmed = new Set<number>()
+      const onePiece = onThreads ? entries.filter(entry => checker.isOnePiece(entry)) : []
+      await eachLimited(inBatches(onePiece, CONFIRMED_AT_ONCE), HASHING_AT_ONCE, async batch => {
         throwIfAborted(options.signal)
-        const outcome = await gate.pass(() => this.#check(entry, options))
-        onOutcome(outcome)
-        outcomes.push(outcome)
-        if (outcomes.length < OUTCOMES_AT_ONCE) return
-        const full = outcomes
-        outcomes = []
-        await this.settle(full)
+        for (const outcome of await gate.pass(() => checker.confirm(batch))) {
+          confirmed.add(outcome.entry)
+          options.onHashed?.(files.size(outcome.entry))
+          await take(outcome)
+        }
+      })
+      const rest = entries.filter(entry => !confirmed.has(entry))
+      await eachLimited(rest, HASHES_AT_ONCE, async entry => {
+        throwIfAborted(options.signal)
+        await take(await gate.pass(() => this.#check(entry, { ...options, onThreads })))
       })
     } finally {
       if (outcomes.length > 0 || entries.length === 0) await this.settle(outcomes)

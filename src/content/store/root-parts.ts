@@ -1,9 +1,12 @@
 /** What a loaded root consists of, and how it is read from the records. */
+
 import type { CID } from 'multiformats/cid'
 import type { Logger } from '../../base/log.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
+import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Database } from './database.ts'
-import { identityOf, isFolderRoot, statOf, undoMove } from './destination.ts'
+import { isFolderRoot, statOf, undoMove } from './destination.ts'
 import type { Disk } from './disk.ts'
 import { FileChecker } from './file-checker.ts'
 import type { LiveRecord } from './live-record.ts'
@@ -34,6 +37,7 @@ export interface PartsInit {
   /** Passed by reads, writes and checks; closed while files move. */
   readonly gate: TurnGate
   readonly log: Logger
+  readonly threads: DiskThreads | undefined
   /** Hears of held pieces that turned out to be lost. */
   readonly onLost: (pieces: readonly number[]) => void
 }
@@ -51,13 +55,14 @@ export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
     // The user's own files are taken as they are; only what a fetch wrote is synced.
     sync: async entry => (files.isPartial ? await writer.sync(entry) : undefined),
     syncNames: async () => (files.isPartial ? await files.names.sync() : undefined),
+    syncSmall: async entries => (files.isPartial ? await writer.syncSmall(entries) : new Map()),
     rewrite: pieces => rewritePieces({ manifest, reader, writer }, pieces, init.onLost),
     rootOps: () => record.accompanyingOps(),
     log
   })
-  const reader: PieceReader = new PieceReader(manifest, files, ledger)
-  const writer: PieceWriter = new PieceWriter(manifest, files, ledger)
-  const checker = new FileChecker(manifest, files, ledger, reader)
+  const reader: PieceReader = new PieceReader(manifest, files, ledger, init.threads)
+  const writer: PieceWriter = new PieceWriter(manifest, files, ledger, init.threads)
+  const checker = new FileChecker({ manifest, files, ledger, reader, threads: init.threads })
   const inspection = new RootInspection({ ...init, files, ledger, checker, restore: entry => writer.restore(entry) })
   return { manifest, files, ledger, reader, writer, inspection }
 }

@@ -1,6 +1,7 @@
 /** The roots of a store by CID, the list of them beside LevelDB, and the ids that are given out. */
 import type { CID } from 'multiformats/cid'
 import type { Logger } from '../../base/log.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
 import type { DamageReport } from './damage-report.ts'
 import type { Database } from './database.ts'
 import type { Disk } from './disk.ts'
@@ -14,6 +15,8 @@ export interface RootSetInit {
   readonly db: Database
   readonly damage: DamageReport
   readonly log: Logger
+  /** For thousands of small files; without them each is written and synced from here. */
+  readonly threads: DiskThreads | undefined
 }
 
 export class RootSet {
@@ -53,8 +56,8 @@ export class RootSet {
 
   /** A root that is not one of the set yet. */
   make(id: number, cid: CID, record: RootRecord): StoredRoot {
-    const { disk, db, damage, log } = this.#init
-    return new StoredRoot({ disk, db, id, cid, record, log, onDamage: sentence => damage.add(sentence) })
+    const { disk, db, damage, log, threads } = this.#init
+    return new StoredRoot({ disk, db, id, cid, record, log, threads, onDamage: sentence => damage.add(sentence) })
   }
 
   takeId(): number {

@@ -34,6 +34,11 @@ export async function readRootsList(disk: Disk, folder: string): Promise<ListedR
     if (systemCode(err) === 'ENOENT' || systemCode(err) === 'ENOTDIR') return []
     throw fromSystemError(err, fileOf(folder))
   }
+  return parseRootsList(bytes, folder)
+}
+
+/** @param folder for the message @throws ERR_STORE_VERSION */
+export function parseRootsList(bytes: Uint8Array, folder: string): ListedRoot[] {
   const value = decodeJson(bytes)
   if (typeof value !== 'object' || value === null) return []
   const { version, roots } = value as { version?: unknown; roots?: unknown }

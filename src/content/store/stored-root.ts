@@ -6,6 +6,7 @@ import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Bitfield } from '../bitfield.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
 import type { Skipped } from '../ingest.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { PieceMap } from '../piece-map.ts'
@@ -40,6 +41,7 @@ export interface StoredRootInit {
   readonly cid: CID
   readonly record: RootRecord
   readonly log: Logger
+  readonly threads: DiskThreads | undefined
   /** Says what was lost of this root. */
   readonly onDamage: (sentence: string) => void
 }
@@ -61,6 +63,7 @@ export class StoredRoot extends RootSummary {
       disk: init.disk,
       db: init.db,
       log: init.log,
+      threads: init.threads,
       cid: init.cid,
       record: this.record,
       gate: this.#gate,
@@ -110,8 +113,14 @@ export class StoredRoot extends RootSummary {
    * [offset, offset + length) of the piece space, all of it in held pieces; a fresh buffer, the caller's.
    * @throws ERR_FILE_CHANGED where a file changed and the bytes are lost
    */
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    return await this.#whileFilesStay(({ reader }) => reader.read(offset, length))
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+    let first = into
+    return await this.#whileFilesStay(({ reader }) => {
+      // of an attempt that failed, reads may still be under way: the next gets a buffer of its own
+      const buffer = first
+      first = undefined
+      return reader.read(offset, length, buffer)
+    })
   }
 
   /**

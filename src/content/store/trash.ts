@@ -5,8 +5,9 @@
  */
 import { basename, dirname } from 'node:path'
 import type { Logger } from '../../base/log.ts'
+import { identityOf } from '../fingerprint.ts'
 import type { Database, RecordOp } from './database.ts'
-import { identityOf, statOf } from './destination.ts'
+import { statOf } from './destination.ts'
 import type { Disk } from './disk.ts'
 import { syncFolder } from './make-folder.ts'
 

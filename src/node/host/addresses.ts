@@ -24,7 +24,10 @@ export function parseMultiaddr(text: string): PeerAddress {
   if (names.includes('p2p-circuit')) bad(text, 'relayed addresses are not supported')
   if (peerId !== undefined && !isPeerId(peerId)) bad(text, `${peerId.slice(0, 60)} is no peer ID`)
   const rest = parsed.decapsulateCode(CODE_P2P)
-  if (rest.getComponents().length === 0) return { addr: undefined, peerId }
+  if (rest.getComponents().length === 0) {
+    if (peerId === undefined) bad(text, 'it names no address and no peer')
+    return { addr: undefined, peerId }
+  }
   requireTcp(rest, text)
   const port = Number(rest.getComponents()[1]?.value)
   if (port === 0) bad(text, 'port 0 cannot be dialled')
@@ -55,12 +58,18 @@ export function linkAddrs<T extends string | Multiaddr>(addrs: readonly T[]): T[
   return reachable.length > 0 ? reachable : [...addrs]
 }
 
-/** Without `/p2p/…`, each once. What is no multiaddr is left out: the list may come from a stranger. */
+/**
+ * Without `/p2p/…`, each once. What is no multiaddr, or names a peer amid the address (a relay), is left out: the list
+ * may come from a stranger.
+ */
 export function plainAddrs(addrs: readonly (string | Multiaddr)[]): string[] {
   const plain = new Set<string>()
   for (const addr of addrs) {
     try {
-      const bare = (typeof addr === 'string' ? multiaddr(addr) : addr).decapsulateCode(CODE_P2P)
+      const parsed = typeof addr === 'string' ? multiaddr(addr) : addr
+      const components = parsed.getComponents()
+      if (components.slice(0, -1).some(({ code }) => code === CODE_P2P)) continue
+      const bare = parsed.decapsulateCode(CODE_P2P)
       if (bare.getComponents().length > 0) plain.add(bare.toString())
     } catch {
       // not an address

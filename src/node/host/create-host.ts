@@ -1,5 +1,5 @@
 /**
- * The libp2p node under shoal: TCP, noise, yamux, identify, ping and the DHT. Nothing here dials anyone by itself:
+ * The libp2p node under shoal: TCP, TLS or noise, yamux, identify, ping and the DHT. Nothing here dials anyone by itself:
  * no bootstrap list, no relay, no port probing, no multicast. Import it dynamically; it is most of the start-up time.
  */
 import '../../base/polyfill.ts'
@@ -17,9 +17,13 @@ import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
 import { RecordStore } from '../../dht/record-store.ts'
+import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
+import { noise } from '../transport/noise/noise.ts'
+import { nativeTls } from '../transport/tls/native-tls.ts'
+import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
-import { noise } from './handshake-keys.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
+import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
@@ -29,17 +33,27 @@ import { SwarmDialer } from './swarm-dialer.ts'
  */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024 - 64 * 1024
 
+/** 1 Gbit/s at 130 ms. What nobody takes is not granted anew, so this is also the most that waits unread. */
+const LEAN_WINDOW_BYTES = 16 * 1024 * 1024
+const STREAM_LIMITS = { maxInboundStreams: 4_096, maxOutboundStreams: 4_096, maxEarlyStreams: 256 }
+
 /** A machine under load takes seconds for a handshake; see also CONNECT_TIMEOUT_MS of the dialer. */
 const DIAL_TIMEOUT_MS = 16_000
 const ADDRESS_DIAL_TIMEOUT_MS = 8_000
 /** At stop, what is queued has so long to go out. */
 const CLOSE_TIMEOUT_MS = 300
 
+const ENCRYPTERS = { tls: nativeTls, noise } as const satisfies Record<Encryption, unknown>
+
 export interface HostOptions {
   privateKey: PrivateKey
   /** Multiaddrs; each must be had. Absent: see chooseDefaultListen. Empty: dial only. */
   listen?: string[] | undefined
   log: Logger
+  /** Default ours; `stock` is @chainsafe/libp2p-yamux. On the wire they are the same. */
+  muxer?: 'lean' | 'stock' | undefined
+  /** What connections are encrypted with; the order of who dials decides. Default: see DEFAULT_ENCRYPTION. */
+  encryption?: readonly Encryption[] | undefined
   /** Default 600. */
   maxConnections?: number
   dht?: KadOptions
@@ -84,14 +98,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
         outboundSocketInactivityTimeout: 300_000
       })
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => ENCRYPTERS[name]()),
     streamMuxers: [
-      yamux({
-        maxInboundStreams: 4_096,
-        maxOutboundStreams: 4_096,
-        maxEarlyStreams: 256,
-        streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES }
-      })
+      options.muxer === 'stock'
+        ? yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })
+        : leanYamux({ ...STREAM_LIMITS, maxWindowBytes: LEAN_WINDOW_BYTES })
     ],
     connectionManager: {
       maxConnections: options.maxConnections ?? 600,
@@ -135,6 +146,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   })
   silenceAddressUpdates(libp2p)
   new PeerMemory({ store: libp2p.peerStore, self })
+  boundPeers(libp2p.peerStore)
   try {
     await libp2p.start()
   } catch (err) {

@@ -16,11 +16,11 @@ export const KEY_FILE = 'key'
 export async function loadIdentity(dataDir: string): Promise<Ed25519PrivateKey> {
   const path = join(dataDir, KEY_FILE)
   const present = await read(path)
-  if (present !== undefined) return decode(present, path)
+  if (present !== undefined) return parseKey(present, path)
   await create(dataDir, path)
   const made = await read(path)
   if (made === undefined) throw new ShoalError('ERR_IO', `${path} vanished right after it was written`)
-  return decode(made, path)
+  return parseKey(made, path)
 }
 
 async function read(path: string): Promise<Uint8Array | undefined> {
@@ -32,7 +32,8 @@ async function read(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
-function decode(bytes: Uint8Array, path: string): Ed25519PrivateKey {
+/** @param path for the message @throws ERR_STORE_DAMAGED */
+export function parseKey(bytes: Uint8Array, path: string): Ed25519PrivateKey {
   let cause: unknown
   try {
     const key = privateKeyFromProtobuf(bytes)

@@ -3,6 +3,7 @@ import type { Connection, Stream, StreamCloseEvent, StreamMessageEvent } from '@
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../base/errors.ts'
 import type { PeerStream } from '../../transfer/io/seams.ts'
+import { isDirectStream } from '../transport/direct-stream.ts'
 import { plainAddrs } from './addresses.ts'
 
 /** After close(): how long the other side may take to read what is queued and to close its half. */
@@ -24,6 +25,8 @@ export class Libp2pPeerStream implements PeerStream {
   /** Set once the stream ended, until it was told to `onClose`. */
   #ended: { err: Error | undefined } | undefined
   #told = false
+  /** The last `send` said so. */
+  #needsDrain = false
   #closeTimer: NodeJS.Timeout | undefined
 
   constructor(stream: Stream, connection: Connection) {
@@ -33,6 +36,8 @@ export class Libp2pPeerStream implements PeerStream {
     this.outbound = stream.direction === 'outbound'
     sparseWindowUpdates(stream)
     stream.addEventListener('drain', this.#onStreamDrain)
+    // in the middle of its sending it would take more for sent
+    stream.addEventListener('idle', () => queueMicrotask(this.#onStreamDrain))
     stream.addEventListener('close', this.#onStreamClose)
     stream.addEventListener('end', this.#onStreamEnd)
     // It may have ended before anyone listened.
@@ -48,6 +53,10 @@ export class Libp2pPeerStream implements PeerStream {
     const first = this.#onData === undefined
     this.#onData = handler
     // libp2p keeps what arrives until someone listens, and gives it out in order then.
+    if (isDirectStream(this.#stream)) {
+      this.#stream.onChunk = handler === undefined ? undefined : this.#onChunk
+      return
+    }
     if (first && handler !== undefined) this.#stream.addEventListener('message', this.#onStreamMessage)
     else if (handler === undefined) this.#stream.removeEventListener('message', this.#onStreamMessage)
   }
@@ -67,8 +76,15 @@ export class Libp2pPeerStream implements PeerStream {
    * give 92 MB/s, 32 KiB 142, 64 KiB 304, 128 KiB 354, 256 KiB 361, 1 MiB 311 (yamux 8.0.1 ignores its
    * maxMessageSize). The chunks are not copied and must not change until they are sent.
    */
-  send(chunks: readonly Uint8Array[]): boolean {
+  send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
     if (this.#ended !== undefined) throw new ShoalError('ERR_UNREACHABLE', 'the stream is closed')
+    const takesMore = this.#send(chunks, onConsumed)
+    if (!takesMore) this.#needsDrain = true
+    return takesMore
+  }
+
+  #send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
+    if (isDirectStream(this.#stream)) return this.#stream.sendChunks(chunks, onConsumed)
     const [only] = chunks
     return this.#stream.send(chunks.length === 1 && only !== undefined ? only : new Uint8ArrayList(...chunks))
   }
@@ -92,6 +108,10 @@ export class Libp2pPeerStream implements PeerStream {
     this.#end(err)
   }
 
+  readonly #onChunk = (chunk: Uint8Array): void => {
+    if (!this.#told) this.#onData?.(chunk)
+  }
+
   readonly #onStreamMessage = (event: StreamMessageEvent): void => {
     const { data } = event
     if (data instanceof Uint8Array) {
@@ -104,8 +124,15 @@ export class Libp2pPeerStream implements PeerStream {
     }
   }
 
+  /**
+   * libp2p says `drain` when the other side grants any byte, while all else still waits: whoever went by that alone would
+   * queue a frame for each byte that a slow reader takes.
+   */
   readonly #onStreamDrain = (): void => {
-    if (this.#ended === undefined) this.onDrain?.()
+    if (!this.#needsDrain || this.#ended !== undefined) return
+    if (this.#stream.writeBufferLength > 0 || this.#stream.writableNeedsDrain) return
+    this.#needsDrain = false
+    this.onDrain?.()
   }
 
   readonly #onStreamClose = (event: StreamCloseEvent): void => {

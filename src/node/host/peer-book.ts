@@ -100,7 +100,8 @@ export class PeerBook {
   }
 }
 
-function parsePeers(text: string): RememberedPeer[] | undefined {
+/** Undefined for what is no list of peers; those in it that are none are left out. */
+export function parsePeers(text: string): RememberedPeer[] | undefined {
   try {
     const parsed: unknown = JSON.parse(text)
     if (!isRecord(parsed) || parsed['version'] !== VERSION || !Array.isArray(parsed['peers'])) return undefined

@@ -3,12 +3,14 @@ import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { combineSignals } from '../../base/abort-signals.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import { abortError, ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Dialer, PeerStream } from '../../transfer/io/seams.ts'
 import type { PexPeer } from '../../transfer/protocol/messages.ts'
 import { dnsName, parseMultiaddr, plainAddrs } from './addresses.ts'
 import { type DialStage, unreachable } from './dial-error.ts'
+import { DialGuard } from './dial-guard.ts'
 import { Libp2pPeerStream } from './libp2p-stream.ts'
 
 export const SWARM_PROTOCOL = '/shoal/swarm/1.0.0'
@@ -26,6 +28,7 @@ export interface SwarmDialerInit {
   log: Logger
   /** A host name that the user gave and that may therefore be resolved. */
   onUserName: (name: string) => void
+  clock?: Clock
 }
 
 export class SwarmDialer implements Dialer {
@@ -33,11 +36,14 @@ export class SwarmDialer implements Dialer {
   readonly #log: Logger
   readonly #onUserName: (name: string) => void
   readonly #stopped = new AbortController()
+  readonly #clock: Clock
+  readonly #guard = new DialGuard()
 
   constructor(init: SwarmDialerInit) {
     this.#libp2p = init.libp2p
     this.#log = init.log
     this.#onUserName = init.onUserName
+    this.#clock = init.clock ?? systemClock
   }
 
   /**
@@ -54,8 +60,7 @@ export class SwarmDialer implements Dialer {
       ...peer.addrs.slice(0, MAX_ADDRS / 2),
       ...(known?.addresses.map(address => address.multiaddr) ?? [])
     ]).slice(0, MAX_ADDRS)
-    const target = addrs.length === 0 ? id : addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`))
-    const connection = await this.#connect(target, `peer ${peer.id}`, signal)
+    const connection = await this.#reach(id, addrs, signal)
     const limit = combineSignals(signal, AbortSignal.timeout(STREAM_TIMEOUT_MS))
     try {
       const stream = await connection.newStream(SWARM_PROTOCOL, {
@@ -65,6 +70,34 @@ export class SwarmDialer implements Dialer {
       return new Libp2pPeerStream(stream, connection)
     } catch (err) {
       throw signal.aborted ? abortError(signal) : unreachable(`peer ${peer.id}`, err, 'stream')
+    }
+  }
+
+  /** The connection that is there, or a new one to those addresses that are worth a dial. */
+  async #reach(id: PeerId, addrs: readonly string[], signal: AbortSignal): Promise<Connection> {
+    const name = `peer ${id}`
+    if (addrs.length === 0 || this.#libp2p.getConnections(id).length > 0) return this.#connect(id, name, signal)
+    const dialled = addrs.filter(addr => this.#guard.allows(addr, this.#clock.now()))
+    if (dialled.length === 0) {
+      throw new ShoalError(
+        'ERR_UNREACHABLE',
+        `cannot reach ${name}: its addresses failed too often to be tried again now`,
+        {
+          details: { reason: 'could not be reached before' }
+        }
+      )
+    }
+    try {
+      const connection = await this.#connect(
+        dialled.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`)),
+        name,
+        signal
+      )
+      for (const addr of plainAddrs([connection.remoteAddr])) this.#guard.succeeded(addr)
+      return connection
+    } catch (err) {
+      if (!signal.aborted) for (const addr of dialled) this.#guard.failed(addr, this.#clock.now())
+      throw err
     }
   }
 

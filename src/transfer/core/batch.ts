@@ -4,8 +4,13 @@
  * Its life: offered, asked for, started (handed to the uploader), arriving (all but the last block has come), and gone
  * from the books when the peer has every piece of it.
  */
+import { KIB } from '../../base/units.ts'
+import type { PieceMap } from '../../content/piece-map.ts'
 import { BLOCK_BYTES } from './config.ts'
 import type { SessionId } from './swarm-io.ts'
+
+/** Small pieces are placed together where they begin in the same so many bytes of the piece space. */
+export const BATCH_BYTES = 256 * KIB
 
 export interface Batch {
   readonly session: SessionId
@@ -20,6 +25,10 @@ export interface Batch {
   /** When its last byte was handed to the stream. */
   sentAt: number | undefined
   isArriving: boolean
+  /** Whether it takes up the uplink's window; not while it is unsure that the peer will take it. */
+  isCounted: boolean
+  /** It takes longer than it should. */
+  isDoubted: boolean
   /** Requests for it that wait for its start. */
   readonly requests: Array<{ readonly id: number; readonly offset: number; readonly length: number }>
 }
@@ -35,6 +44,8 @@ export function newBatch(session: SessionId, now: number): Batch {
     movedAt: undefined,
     sentAt: undefined,
     isArriving: false,
+    isCounted: true,
+    isDoubted: false,
     requests: []
   }
 }
@@ -42,4 +53,11 @@ export function newBatch(session: SessionId, now: number): Batch {
 /** At most so much of an arriving batch has not come. */
 export function atMostLeft(batch: Batch): number {
   return batch.isArriving ? Math.min(batch.leftBytes, BLOCK_BYTES) : batch.leftBytes
+}
+
+/** Bytes of the largest batch of a root. */
+export function largestBatch(pieces: PieceMap): number {
+  let largest = Math.min(BATCH_BYTES, Math.max(1, pieces.byteLength))
+  for (let piece = 0; piece < pieces.count; piece++) largest = Math.max(largest, pieces.wireSize(piece))
+  return largest
 }

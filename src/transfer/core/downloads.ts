@@ -85,6 +85,11 @@ export class Downloads {
 
   /** Pieces that they offer: what we have no use for is declined, so that they offer something else. */
   offered(session: Session, pieces: readonly number[], now: number): void {
+    for (const piece of pieces) {
+      const assembly =
+        now < session.coolUntil || this.requests.isTardy(session, now) ? undefined : this.picker.assemblyOf(piece)
+      if (assembly !== undefined) this.requests.takeOver(assembly, session, now)
+    }
     const open = pieces.filter(piece => this.picker.isOpen(piece))
     if (open.length < pieces.length) {
       this.#context.send(session, {
@@ -94,8 +99,9 @@ export class Downloads {
       })
     }
     if (open.length === 0) return
-    const untried = session.downBytes === 0 && session.inFlightBytes >= UNTRIED_PIECES * this.#largest
-    if (this.interest.paused || now < session.coolUntil || untried || this.#isFull(now)) {
+    const untried = !session.hasGiven && session.inFlightBytes >= UNTRIED_PIECES * this.#largest
+    const isSlow = session.inFlightBytes > 0 && this.requests.isTardy(session, now)
+    if (this.interest.paused || now < session.coolUntil || untried || isSlow || this.#isFull(now)) {
       this.#context.send(session, { type: 'decline', pieces: open, busy: true })
       return
     }
@@ -109,7 +115,8 @@ export class Downloads {
     let inFlight = 0
     let rate = 0
     for (const session of this.#context.sessions.values()) {
-      inFlight += session.inFlightBytes
+      // what is overdue does not fill our downlink
+      if (!this.requests.isTardy(session, now)) inFlight += session.inFlightBytes
       rate += session.down.rate(now)
     }
     return inFlight >= FREE_PIECES * this.#largest + (rate * AHEAD_MS) / SECOND_MS

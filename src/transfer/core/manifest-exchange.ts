@@ -1,6 +1,7 @@
 /**
  * Fetching the manifest: its DAG nodes in the order of their numbers, from one peer at a time, so that a false node shows
- * who sent it. Another peer is asked when one has given nothing for 10 s, says it has none, or leaves.
+ * who sent it. Another peer is asked when one has given nothing for 2 s, longer each time, says it has none, or leaves. What
+ * a slow one sends later is taken all the same.
  */
 import { SECOND_MS } from '../../base/units.ts'
 import { MAX_NODES, MAX_NODES_PER_REQUEST } from '../protocol/limits.ts'
@@ -8,6 +9,8 @@ import type { SessionId } from './swarm-io.ts'
 
 /** How long a peer that did not answer is left alone. */
 const COOL_MS = 30 * SECOND_MS
+/** How long the first answer of a peer is waited for while others could be asked; twice as long each time. */
+const FIRST_TIMEOUT_MS = 2 * SECOND_MS
 
 export interface NodeRequest {
   readonly session: SessionId
@@ -18,6 +21,8 @@ export interface NodeRequest {
 export class ManifestExchange {
   readonly #timeoutMs: number
   readonly #coolUntil = new Map<SessionId, number>()
+  /** How often each did not answer. */
+  readonly #failures = new Map<SessionId, number>()
   #known = 0
   #asked: NodeRequest | undefined
   #lastProgressAt = 0
@@ -39,13 +44,14 @@ export class ManifestExchange {
     const asked = this.#asked
     if (asked !== undefined) {
       const answered = this.#known >= asked.first + asked.count
-      if (!answered && now - this.#lastProgressAt < this.#timeoutMs && holders.includes(asked.session)) return undefined
+      const isLate = now - this.#lastProgressAt >= this.#timeoutOf(asked.session, holders, now)
+      if (!answered && !isLate && holders.includes(asked.session)) return undefined
       if (!answered) this.failed(asked.session, now)
     }
     const session =
       asked !== undefined && this.#isReady(asked.session, now) && holders.includes(asked.session)
         ? asked.session
-        : holders.find(holder => this.#isReady(holder, now))
+        : this.#best(holders, now)
     this.#asked = undefined
     if (session === undefined || this.#known >= MAX_NODES) return undefined
     this.#asked = { session, first: this.#known, count: Math.min(MAX_NODES_PER_REQUEST, MAX_NODES - this.#known) }
@@ -54,7 +60,9 @@ export class ManifestExchange {
   }
 
   /** Nodes were accepted. @param known how many are known now */
-  accepted(known: number, now: number): void {
+  accepted(session: SessionId, known: number, now: number): void {
+    this.#coolUntil.delete(session)
+    this.#failures.delete(session)
     if (known <= this.#known) return
     this.#known = known
     this.#lastProgressAt = now
@@ -68,12 +76,33 @@ export class ManifestExchange {
   /** The peer has no answer. */
   failed(session: SessionId, now: number): void {
     this.#coolUntil.set(session, now + COOL_MS)
+    this.#failures.set(session, this.#failuresOf(session) + 1)
     if (this.#asked?.session === session) this.#asked = undefined
   }
 
   gone(session: SessionId): void {
     this.#coolUntil.delete(session)
+    this.#failures.delete(session)
     if (this.#asked?.session === session) this.#asked = undefined
+  }
+
+  #failuresOf(session: SessionId): number {
+    return this.#failures.get(session) ?? 0
+  }
+
+  #timeoutOf(session: SessionId, holders: readonly SessionId[], now: number): number {
+    if (!holders.some(other => other !== session && this.#isReady(other, now))) return this.#timeoutMs
+    return Math.min(this.#timeoutMs, FIRST_TIMEOUT_MS * 2 ** this.#failuresOf(session))
+  }
+
+  /** The first of those that failed us least. */
+  #best(holders: readonly SessionId[], now: number): SessionId | undefined {
+    let best: SessionId | undefined
+    for (const holder of holders) {
+      if (!this.#isReady(holder, now)) continue
+      if (best === undefined || this.#failuresOf(holder) < this.#failuresOf(best)) best = holder
+    }
+    return best
   }
 
   #isReady(session: SessionId, now: number): boolean {

@@ -17,6 +17,10 @@ import type { Action, Input, SessionId } from './swarm-io.ts'
 const SETTLE_MS = SECOND_MS
 /** How long a peer is not dialled that closed without a word. */
 const WAIT_MS = 5 * SECOND_MS
+/** A session in which nothing moved for so long after its beginning does not count when there are peers to dial … */
+const UNTRIED_MS = 5 * SECOND_MS
+/** … and makes room for a newcomer where there is none. */
+const USELESS_MS = 30 * SECOND_MS
 
 export interface MembershipInit {
   readonly selfId: string
@@ -66,18 +70,28 @@ export class Membership {
       this.end(loser, 'duplicate', 'another session with this peer is open', now)
       if (loser === session) return undefined
     }
-    if (this.sessions.size > this.#init.config.maxSessions) {
+    if (this.sessions.size > this.#init.config.maxSessions && !this.#makeRoom(session, now)) {
       this.end(session, 'full', `this node has ${this.#init.config.maxSessions} peers for that root already`, now)
       return undefined
     }
     return session
   }
 
+  /** Ends the session that was of no use for the longest time, if there is one. */
+  #makeRoom(newcomer: Session, now: number): boolean {
+    for (const session of this.sessions.values()) {
+      if (session === newcomer || !isUseless(session, now, USELESS_MS)) continue
+      this.end(session, 'full', 'nothing was exchanged, and others wait', now)
+      return true
+    }
+    return false
+  }
+
   /** The session said a hello that fits. */
   greeted(session: Session, now: number): void {
     session.greeted = true
     if (session.outbound && this.sessions.size > this.#init.config.maxDialled) this.#leaveLeastPreferred(session, now)
-    this.#pool.greeted(session.peerId)
+    this.#pool.greeted(session.peerId, now)
     this.#pex.joined(session.id)
   }
 
@@ -111,7 +125,7 @@ export class Membership {
   }
 
   heard(session: Session, message: Extract<Message, { type: 'pex' }>, now: number): void {
-    for (const peer of this.#pex.received(session.id, message)) this.#pool.add(peer, 'pex', now)
+    for (const peer of this.#pex.received(session.id, message)) this.#pool.add(peer, 'pex', now, session.peerId)
   }
 
   dialFailed(peerId: string, now: number): void {
@@ -134,13 +148,20 @@ export class Membership {
     const mixes = !this.#init.config.without.includes('affinity')
     const isFirst = mixes && now - this.#beganAt < SETTLE_MS
     const wanted = isFirst ? firstDialled : maxDialled
-    const room = Math.min(maxPendingDials - pending, wanted - this.sessions.size - pending)
+    const room = Math.min(maxPendingDials - pending, wanted - this.#useful(now) - pending)
     this.#emitDials(room, isFirst || !mixes ? 'trust' : 'affinity', now)
     if (!mixes || room > 0 || pending > 0 || now - this.#turnedAt < turnoverMs) return
     this.#turnedAt = now
     if (this.#pool.bestAffinity(now) > (this.#leastPreferred()?.affinity ?? Number.POSITIVE_INFINITY)) {
       this.#emitDials(1, 'affinity', now)
     }
+  }
+
+  /** Sessions that count: beside those of no use others are dialled, as many again at most. */
+  #useful(now: number): number {
+    let useless = 0
+    for (const session of this.sessions.values()) if (isUseless(session, now, UNTRIED_MS)) useless += 1
+    return this.sessions.size - Math.min(useless, this.#init.config.maxDialled)
   }
 
   #leaveLeastPreferred(newcomer: Session, now: number): void {
@@ -201,6 +222,11 @@ export class Membership {
     if (opener(older) === opener(newer)) return older
     return opener(older) < opener(newer) ? newer : older
   }
+}
+
+/** No payload came or went since it began, and that is so long ago. */
+function isUseless({ openedAt, downBytes, upBytes }: Session, now: number, ms: number): boolean {
+  return downBytes === 0 && upBytes === 0 && now - openedAt >= ms
 }
 
 /** How long a peer is not dialled after a session ended so. */

@@ -51,7 +51,7 @@ export class NodeMessages {
   }
 
   accepted(session: SessionId, known: number, now: number): void {
-    this.#exchange.accepted(known, now)
+    this.#exchange.accepted(session, known, now)
     const total = this.#totals.get(session)
     if (total !== undefined && known >= total) this.#exchange.ended(session, now)
     this.ask(now)

@@ -48,6 +48,10 @@ export class PeerMessages {
       this.#context.end(session, 'protocol', session.greeted ? 'a second hello' : `${message.type} before hello`)
       return
     }
+    if (!session.budget.take(message, this.#exchange?.pieces.count ?? 0, now)) {
+      this.#context.end(session, 'limit', `too many messages, the last a ${message.type}`)
+      return
+    }
     switch (message.type) {
       case 'hello':
         this.#hello(session, message, now)

@@ -7,8 +7,11 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 import { MAX_PEX_ADDRS } from '../protocol/limits.ts'
 import type { PexPeer } from '../protocol/messages.ts'
 import { affinity } from './affinity.ts'
+import { Hearsay } from './hearsay.ts'
 
 export const MAX_KNOWN_PEERS = 1000
+/** Of these, told by one peer alone: nobody fills the table with rumours. */
+export const MAX_KNOWN_OF_TELLER = 200
 /** A dial that nobody reported on is over after this. */
 const DIAL_LOST_MS = MINUTE_MS
 /** Of two that hear of each other the one with the greater ID leaves the dial to the other for so long. */
@@ -30,6 +33,8 @@ interface Known {
   notBefore: number
   pendingSince: number | undefined
   connected: boolean
+  /** The peer ID of who told of it last; undefined where it was found, or came by itself. */
+  teller: string | undefined
   readonly affinity: number
 }
 
@@ -37,6 +42,7 @@ export class PeerPool {
   readonly #selfId: string
   readonly #known = new Map<string, Known>()
   readonly #bannedUntil = new Map<string, number>()
+  readonly #hearsay = new Hearsay()
 
   constructor(selfId: string) {
     this.#selfId = selfId
@@ -52,10 +58,12 @@ export class PeerPool {
     return count
   }
 
-  add(peer: PexPeer, source: Source, now: number): void {
+  /** @param teller the peer ID of who told of it, where that was a peer */
+  add(peer: PexPeer, source: Source, now: number, teller?: string): void {
     if (peer.id === this.#selfId || peer.id === '' || this.#isBanned(peer.id, now)) return
     const known = this.#known.get(peer.id)
     if (known === undefined) {
+      if (teller !== undefined && this.#toldBy(teller) >= MAX_KNOWN_OF_TELLER) return
       if (this.#known.size >= MAX_KNOWN_PEERS && !this.#makeRoom(source)) return
       this.#known.set(peer.id, {
         id: peer.id,
@@ -67,11 +75,16 @@ export class PeerPool {
         notBefore: source === 'pex' && this.#selfId > peer.id ? now + YIELD_MS : 0,
         pendingSince: undefined,
         connected: false,
+        teller: source === 'pex' ? teller : undefined,
         affinity: affinity(this.#selfId, peer.id)
       })
       return
     }
     known.seeder = peer.seeder
+    if (source === 'found') known.teller = undefined
+    else if (known.teller !== undefined && teller !== undefined && !this.#hearsay.isBelieved(known.teller, now)) {
+      known.teller = teller
+    }
     if (source === 'found') {
       // fresh word from a better source: its addresses first, and another chance soon
       if (known.source === 'pex') known.failures = Math.min(known.failures, 1)
@@ -90,10 +103,25 @@ export class PeerPool {
     known.pendingSince = undefined
   }
 
+  #toldBy(teller: string): number {
+    let count = 0
+    for (const peer of this.#known.values()) if (peer.teller === teller && !peer.connected) count += 1
+    return count
+  }
+
+  /** Whether what was told of the peer may be acted on. */
+  #isBelieved({ teller }: Known, now: number): boolean {
+    return teller === undefined || this.#hearsay.isBelieved(teller, now)
+  }
+
   /** It speaks our protocol and has the root. */
-  greeted(peerId: string): void {
+  greeted(peerId: string, now: number): void {
     const known = this.#known.get(peerId)
-    if (known !== undefined) known.failures = 0
+    if (known === undefined) return
+    known.failures = 0
+    if (known.teller !== undefined) this.#hearsay.succeeded(known.teller, now)
+    // it is no hearsay any longer
+    known.teller = undefined
   }
 
   /** Ends the waits after sessions that ended well; those after failures stay. */
@@ -135,14 +163,20 @@ export class PeerPool {
     const ready: Known[] = []
     for (const peer of this.#known.values()) {
       if (peer.connected || isPending(peer, now) || now < peer.notBefore) continue
-      ready.push(peer)
+      if (this.#isBelieved(peer, now)) ready.push(peer)
     }
     const trust = (peer: Known) => (order === 'trust' && peer.source === 'pex' ? 1 : 0)
     ready.sort((a, b) => a.failures - b.failures || trust(a) - trust(b) || b.affinity - a.affinity)
-    return ready.slice(0, count).map(peer => {
+    const dials: PexPeer[] = []
+    for (const peer of ready) {
+      if (dials.length >= count) break
+      // the dials before this one may have used up what its teller is believed
+      if (!this.#isBelieved(peer, now)) continue
       peer.pendingSince = now
-      return { id: peer.id, addrs: peer.addrs, seeder: peer.seeder }
-    })
+      if (peer.teller !== undefined) this.#hearsay.dialled(peer.teller, now)
+      dials.push({ id: peer.id, addrs: peer.addrs, seeder: peer.seeder })
+    }
+    return dials
   }
 
   /** The highest affinity of a peer that could be dialled now and never failed; -1 where there is none. */
@@ -150,6 +184,7 @@ export class PeerPool {
     let best = -1
     for (const peer of this.#known.values()) {
       if (peer.connected || peer.failures > 0 || isPending(peer, now) || now < peer.notBefore) continue
+      if (!this.#isBelieved(peer, now)) continue
       best = Math.max(best, peer.affinity)
     }
     return best

@@ -135,6 +135,12 @@ export class Picker {
     return assembly !== undefined && assembly.open > 0 && assembly.owner === undefined && !assembly.solo
   }
 
+  /** What the piece is fetched with; undefined where it is not begun, or must come from one peer alone. */
+  assemblyOf(piece: number): Assembly | undefined {
+    const assembly = this.#progress.assemblyOf(piece)
+    return assembly?.solo === true ? undefined : assembly
+  }
+
   asked(block: Block, session: SessionId): void {
     this.#progress.asked(block, session)
   }

@@ -52,6 +52,7 @@ export class PieceExchange {
       events: {
         onNotHeld: (session, first, end) => this.withdrawn(session, first, end),
         onBegun: (session, pieces) => this.#begun(session, pieces),
+        onTardy: (session, pieces) => this.#comesNot(pieces, session),
         onReleased: assembly => this.#released(assembly),
         onArriving: (session, piece, now) => this.#arriving(session, piece, now)
       }
@@ -164,12 +165,12 @@ export class PieceExchange {
     if (this.#coming.size > 0) this.#comesNot(pieces)
   }
 
-  /** Who gave it must hear of that too: it waits for news of its end. */
-  #comesNot(pieces: readonly number[]): void {
+  /** Who gave it must hear of that too: it waits for news of its end. @param still it may come from there */
+  #comesNot(pieces: readonly number[], still?: Session): void {
     const gone = pieces.filter(piece => this.#coming.delete(piece))
     if (gone.length === 0) return
     for (const session of this.#context.sessions.values()) {
-      if (session.places) this.#context.send(session, { type: 'lost', runs: toRuns(gone) })
+      if (session.places && session !== still) this.#context.send(session, { type: 'lost', runs: toRuns(gone) })
     }
   }
 

@@ -8,32 +8,24 @@
  * from elsewhere, so that a piece goes out once before any other goes out twice.
  *
  * Invariants: the rarity of a piece is the number of leechers that joined and hold it, or that it is placed with, or that
- * promised to have it soon. `placedBytes` is the sum over all sessions. `off` of a session holds the pieces placed with it
- * and those that it promised.
+ * promised to have it soon. `placedBytes` is the sum over all batches that are counted. `off` of a session holds the pieces
+ * placed with it and those that it promised.
  */
 import type { Random } from '../../base/random.ts'
-import { KIB, SECOND_MS } from '../../base/units.ts'
+import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import { MAX_OFFER_PIECES } from '../protocol/limits.ts'
 import { Availability } from './availability.ts'
-import { type Batch, newBatch } from './batch.ts'
+import { BATCH_BYTES, type Batch, newBatch } from './batch.ts'
+import { isLapsed } from './lapse.ts'
+import { Permits } from './permits.ts'
 import { PieceSet } from './piece-set.ts'
 import type { SessionId } from './swarm-io.ts'
 
-/** An offer that was not answered for so long is no longer waited for; it still permits. */
-export const UNANSWERED_MS = 2 * SECOND_MS
-/** A piece that was sent, and that its taker did not say it has after so long, is no longer waited for. */
-export const UNCONFIRMED_MS = 10 * SECOND_MS
-/** Of a batch that started a block is out by then, on any uplink of use; else its taker does not read. */
-export const STALLED_MS = 30 * SECOND_MS
 /** A piece that comes to a peer from elsewhere is not offered to it for so long: it has it by then, if all goes well. */
 export const PROMISED_MS = 5 * SECOND_MS
-/** Small pieces are placed together where they begin in the same so many bytes of the piece space. */
-export const BATCH_BYTES = 256 * KIB
 /** Pieces that one session may promise to have soon; of more the oldest are forgotten. */
 const MAX_PROMISED = 4 * MAX_OFFER_PIECES
-/** Pieces that a session may ask for though it is choked, because they were offered once. */
-const MAX_PERMITTED = 4 * MAX_OFFER_PIECES
 
 /** A peer that may be given something. */
 export interface Taker {
@@ -55,7 +47,7 @@ interface Lane {
   /** When each was promised. */
   readonly promised: Map<number, number>
   readonly off: PieceSet
-  readonly permitted: Set<number>
+  readonly permitted: Permits
   wants: Wants | undefined
   /** Holds everything, and is not counted. */
   isSeeder: boolean
@@ -71,6 +63,8 @@ export interface PlacementInit {
   readonly onOver: (batch: Batch) => void
   /** The session let something lapse that was placed with it. */
   readonly onLapsed: (session: SessionId, now: number) => void
+  /** Whether the batch takes so long that the uplink is better used for others meanwhile. */
+  readonly isSlow: (batch: Batch, now: number) => boolean
 }
 
 interface Lacker {
@@ -94,12 +88,14 @@ export class Placement {
   /** Pieces that nobody else had when we gave them, and who got them; until somebody else has them or gets them. */
   readonly #unspread = new Map<number, SessionId>()
   readonly #onLapsed: (session: SessionId, now: number) => void
+  readonly #isSlow: (batch: Batch, now: number) => boolean
 
   constructor(init: PlacementInit) {
     this.#pieces = init.pieces
     this.#random = init.random
     this.#onOver = init.onOver
     this.#onLapsed = init.onLapsed
+    this.#isSlow = init.isSlow
     this.#rarity = new Availability(init.pieces.count, init.byRarity)
     for (const piece of init.held.ones()) this.offerable(piece, true)
   }
@@ -129,6 +125,34 @@ export class Placement {
     return this.#lanes.get(session)?.placedBytes ?? 0
   }
 
+  /** Whether something that is placed with the session takes longer than it should. */
+  isInDoubt(session: SessionId): boolean {
+    for (const batch of this.#lanes.get(session)?.placed.values() ?? []) {
+      if (!batch.isCounted && (batch.isDoubted || batch.askedAt === undefined)) return true
+    }
+    return false
+  }
+
+  /** Whether something is placed with the session that does not count, as it may not answer. */
+  isProbed(session: SessionId): boolean {
+    for (const batch of this.#lanes.get(session)?.placed.values() ?? []) {
+      if (!batch.isCounted && !batch.isDoubted) return true
+    }
+    return false
+  }
+
+  /** The session answers: what is placed with it counts. */
+  answered(session: SessionId): void {
+    for (const batch of this.#lanes.get(session)?.placed.values() ?? []) if (!batch.isDoubted) this.count(batch, true)
+  }
+
+  /** Whether the batch takes up the window from here on. */
+  count(batch: Batch, isCounted: boolean): void {
+    if (batch.isCounted === isCounted) return
+    batch.isCounted = isCounted
+    this.placedBytes += isCounted ? batch.leftBytes : -batch.leftBytes
+  }
+
   /** The batch with that piece, where it is placed with the session. */
   batchOf(session: SessionId, piece: number): Batch | undefined {
     return this.#lanes.get(session)?.placed.get(piece)
@@ -143,7 +167,7 @@ export class Placement {
       placedBytes: 0,
       promised: new Map(),
       off: new PieceSet(this.#pieces.count),
-      permitted: new Set(),
+      permitted: new Permits(this.#pieces),
       wants: undefined,
       isSeeder: countsAsSeeder
     })
@@ -200,7 +224,7 @@ export class Placement {
       const batch = lane.placed.get(piece)
       if (batch?.askedAt !== undefined || have.has(piece) || piece >= this.#pieces.count) continue
       if (batch !== undefined) this.#unplace(lane, piece)
-      lane.permitted.delete(piece)
+      lane.permitted.revoke(piece)
       this.#forgetPromise(lane, piece)
       lane.promised.set(piece, now)
       lane.off.add(piece)
@@ -228,18 +252,22 @@ export class Placement {
     if (lane !== undefined) this.#unplace(lane, piece)
   }
 
-  permits(session: SessionId, first: number, end: number): boolean {
-    const permitted = this.#lanes.get(session)?.permitted
-    if (permitted === undefined) return false
-    for (let piece = first; piece < end; piece++) if (!permitted.has(piece)) return false
-    return true
+  /** What the session may ask for though it is choked. */
+  permitsOf(session: SessionId): Permits | undefined {
+    return this.#lanes.get(session)?.permitted
   }
 
   /** @param slow under a limit of our own a block may take long: it does not lapse */
   tick(now: number, slow = false): void {
     for (const [session, lane] of this.#lanes) {
       const before = lane.placed.size
-      for (const [piece, batch] of lane.placed) if (isLapsed(batch, slow, now)) this.#unplace(lane, piece)
+      for (const [piece, batch] of lane.placed) {
+        if (isLapsed(batch, slow, now)) this.#unplace(lane, piece)
+        else if (!batch.isDoubted && !slow && this.#isSlow(batch, now)) {
+          batch.isDoubted = true
+          this.count(batch, false)
+        }
+      }
       if (lane.placed.size < before) this.#onLapsed(session, now)
       for (const [piece, at] of lane.promised) {
         if (now - at < PROMISED_MS) break
@@ -334,12 +362,7 @@ export class Placement {
     lane.placedBytes += bytes
     this.placedBytes += bytes
     lane.off.add(piece)
-    lane.permitted.delete(piece)
-    lane.permitted.add(piece)
-    for (const oldest of lane.permitted) {
-      if (lane.permitted.size <= MAX_PERMITTED) break
-      lane.permitted.delete(oldest)
-    }
+    lane.permitted.grant(piece)
     this.#rarity.increment(piece)
   }
 
@@ -351,7 +374,7 @@ export class Placement {
     batch.leftBytes -= bytes
     lane.placed.delete(piece)
     lane.placedBytes -= bytes
-    this.placedBytes -= bytes
+    if (batch.isCounted) this.placedBytes -= bytes
     lane.off.delete(piece)
     this.#rarity.decrement(piece)
     if (batch.left.size === 0) this.#onOver(batch)
@@ -374,10 +397,4 @@ export class Placement {
     if (!lane.placed.has(piece)) lane.off.delete(piece)
     this.#rarity.decrement(piece)
   }
-}
-
-function isLapsed({ askedAt, offeredAt, sentAt, movedAt }: Batch, slow: boolean, now: number): boolean {
-  if (askedAt === undefined) return now - offeredAt >= UNANSWERED_MS
-  if (sentAt !== undefined) return now - sentAt >= UNCONFIRMED_MS
-  return !slow && movedAt !== undefined && now - movedAt >= STALLED_MS
 }

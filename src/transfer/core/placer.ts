@@ -10,18 +10,18 @@
 import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import type { Run } from '../protocol/messages.ts'
-import type { Batch } from './batch.ts'
+import { type Batch, largestBatch } from './batch.ts'
+import { isDoubtful, isProbe } from './lapse.ts'
 import { Outflow } from './outflow.ts'
 import type { Picker } from './picker.ts'
 import { PieceSet } from './piece-set.ts'
-import { BATCH_BYTES, Placement } from './placement.ts'
-import type { Session } from './session.ts'
+import { Placement } from './placement.ts'
+import type { InRequest, Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { SessionId } from './swarm-io.ts'
+import { orderTakers } from './taker-order.ts'
 import { UplinkWindow } from './uplink-window.ts'
 
-/** Of so many at random the neediest goes first. All of them: everybody helps the same one, and its downlink is full. */
-const CHOICES = 4
 /** As seeder: who did not pass on so many of the pieces that it alone got from us comes after the others. */
 const MAX_UNSPREAD = 3
 /** Beyond the window a piece is placed that is so many times as rare as all that wait. */
@@ -30,6 +30,11 @@ const RARER = 2
 const LIMITED_AHEAD_MS = 2 * SECOND_MS
 /** A peer that can take no more is left alone for so long. */
 const BUSY_MS = 250
+/**
+ * Peers that never answered an offer have something on offer, at a time. It does not take up the window, so that many
+ * that never answer cost the others nothing.
+ */
+const MAX_PROBES = 8
 /**
  * A peer that let something lapse is offered nothing for so long, twice as long each time, until something arrives. As it
  * gets nothing it would else be the neediest, and have all of the window.
@@ -66,7 +71,8 @@ export class Placer {
       random: context.random,
       byRarity: context.follows('rarity'),
       onOver: batch => this.#over(batch),
-      onLapsed: (session, now) => this.#lapsed(session, now)
+      onLapsed: (session, now) => this.#lapsed(session, now),
+      isSlow: (batch, now) => this.#isSlow(batch, now)
     })
   }
 
@@ -115,9 +121,9 @@ export class Placer {
 
   // what they answer
 
-  /** Whether the session may ask for pieces [first, end) though it is choked: they were offered. */
-  permits(session: Session, first: number, end: number): boolean {
-    return this.#placement.permits(session.id, first, end)
+  /** Whether the session may ask for the range though it is choked: it was offered. */
+  permits(session: Session, { offset, length }: InRequest): boolean {
+    return this.#placement.permitsOf(session.id)?.allow(offset, offset + length) === true
   }
 
   /** Whether pieces [first, end) were offered to the session and are held here, or will be in a moment. */
@@ -139,13 +145,21 @@ export class Placer {
     request: { id: number; offset: number; length: number },
     now: number
   ): boolean {
+    this.#placement.permitsOf(session.id)?.use(request.offset, request.offset + request.length)
     const batch = this.#placement.batchOf(session.id, first)
     if (batch === undefined) return false
+    if (!session.hasAnswered) {
+      session.hasAnswered = true
+      this.#placement.answered(session.id)
+    }
     if (batch.startedAt !== undefined) {
       batch.sentAt = undefined
       return false
     }
-    if (batch.askedAt === undefined) this.#window.answered(now - batch.offeredAt, now)
+    if (batch.askedAt === undefined) {
+      this.#window.answered(now - batch.offeredAt, now)
+      session.answeredIn(now - batch.offeredAt)
+    }
     batch.askedAt ??= now
     batch.requests.push(request)
     this.#pump(now)
@@ -159,7 +173,10 @@ export class Placer {
     const batch = this.#placement.batchOf(session.id, first)
     if (batch === undefined) return false
     const at = batch.requests.findIndex(request => request.id === id)
-    if (at >= 0) batch.requests.splice(at, 1)
+    const [waited] = at >= 0 ? batch.requests.splice(at, 1) : []
+    if (waited !== undefined) {
+      this.#placement.permitsOf(session.id)?.giveBack(waited.offset, waited.offset + waited.length)
+    }
     if (!this.#owes(session, batch)) {
       for (const piece of [...batch.left.keys()]) this.#placement.broken(session.id, piece)
     }
@@ -256,17 +273,22 @@ export class Placer {
     const mostBytes = windowBytes + (beyond && this.#context.follows('beyond') ? this.#unit : 0)
     if (!this.#mayGive || this.#placement.placedBytes >= mostBytes) return
     const takers = this.#takers(now)
+    const supplied = this.#context.follows('neediest')
+      ? (session: Session) => this.#placement.supplied(session)
+      : undefined
     while (takers.length > 0 && this.#placement.placedBytes < mostBytes && this.#hasTime) {
       const isBeyond = this.#placement.placedBytes >= windowBytes
       const below = isBeyond
         ? this.#outflow.leastWaiting(batch => this.#placement.rarityOf(batch)) / RARER
         : Number.POSITIVE_INFINITY
       if (below <= 0) return
-      this.#order(takers)
+      orderTakers(takers, this.#context.random, supplied)
       const [owed, owing] = !this.#context.follows('reciprocity') ? [takers, []] : this.#split(takers)
       const batch = this.#placement.place(owed, below, now) ?? this.#placement.place(owing, below, now)
       const session = batch === undefined ? undefined : this.#context.sessions.get(batch.session)
       if (batch === undefined || session === undefined) return
+      if (isProbe(session, now)) this.#placement.count(batch, false)
+      if (!this.#mayTake(session)) takers.splice(takers.indexOf(session), 1)
       this.#outflow.offered(batch)
       this.#context.send(session, { type: 'offer', pieces: [...batch.left.keys()] })
     }
@@ -303,19 +325,34 @@ export class Placer {
 
   #takers(now: number): Session[] {
     const takers: Session[] = []
+    let probes = 0
+    for (const { id } of this.#context.sessions.values()) if (this.#placement.isProbed(id)) probes += 1
     for (const session of this.#context.sessions.values()) {
-      // one that let lapse what it was given, and never took anything, is trusted with one batch
-      const isProven = session.hasTaken || session.timesLapsed === 0 || this.#placement.placedWith(session.id) === 0
+      const isProbed = isProbe(session, now)
+      if (isProbed && probes >= MAX_PROBES) continue
       if (
-        isProven &&
+        this.#mayTake(session) &&
         session.peerInterested &&
         now >= session.busyUntil &&
         session.have.length === this.#pieces.count
       ) {
         takers.push(session)
+        if (isProbed) probes += 1
       }
     }
     return takers
+  }
+
+  /** One that let lapse what it was given, and never took anything, is trusted with one batch; so is one that is slow. */
+  #mayTake({ id, hasTaken, timesLapsed }: Session): boolean {
+    const isTrusted = (hasTaken || timesLapsed === 0) && !this.#placement.isInDoubt(id)
+    return isTrusted || this.#placement.placedWith(id) === 0
+  }
+
+  #isSlow(batch: Batch, now: number): boolean {
+    const session = this.#context.sessions.get(batch.session)
+    const doubtedMs = this.#window.doubtedMs(batch.leftBytes, session?.hasTaken === true, now)
+    return isDoubtful(batch, session?.answerMs, doubtedMs, now)
   }
 
   /** Those who gave about as much as they got, and those who did not. */
@@ -331,18 +368,6 @@ export class Placer {
       else owing.push(session)
     }
     return [owed, owing]
-  }
-
-  /** At random, but of the first few the neediest first. */
-  #order(takers: Session[]): void {
-    const { random } = this.#context
-    for (let at = 0; at < takers.length - 1; at++) swap(takers, at, at + random.below(takers.length - at))
-    if (!this.#context.follows('neediest')) return
-    const first = takers
-      .slice(0, CHOICES)
-      .map(session => ({ session, supplied: this.#placement.supplied(session) }))
-      .sort((a, b) => a.supplied - b.supplied)
-    for (const [at, { session }] of first.entries()) takers[at] = session
   }
 
   #pump(now: number): void {
@@ -368,17 +393,4 @@ export class Placer {
     }
     batch.requests.length = 0
   }
-}
-
-function swap(list: Session[], one: number, other: number): void {
-  const [a, b] = [list[one], list[other]]
-  if (a === undefined || b === undefined) return
-  list[one] = b
-  list[other] = a
-}
-
-function largestBatch(pieces: PieceMap): number {
-  let largest = Math.min(BATCH_BYTES, Math.max(1, pieces.byteLength))
-  for (let piece = 0; piece < pieces.count; piece++) largest = Math.max(largest, pieces.wireSize(piece))
-  return largest
 }

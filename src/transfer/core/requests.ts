@@ -9,7 +9,7 @@ import type { RejectCode } from '../protocol/messages.ts'
 import { type Assembly, type Block, isOpen } from './assembly.ts'
 import type { Interest } from './interest.ts'
 import type { Picker } from './picker.ts'
-import type { OutRequest, Session } from './session.ts'
+import { MAX_PATIENCE_MS, type OutRequest, type Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { SessionId } from './swarm-io.ts'
 
@@ -18,8 +18,20 @@ const COOL_MS = SECOND_MS
 /** How long a peer that offered and did not give is not asked again, the first time. */
 const LATE_COOL_MS = 10 * SECOND_MS
 const MAX_LATE_DOUBLINGS = 5
-/** Requests for offered pieces that a peer may reject, one after another, before its session ends. */
+/** Requests for offered pieces that a peer may reject before its session ends; four that it answers make up for one. */
 const MAX_BROKEN_OFFERS = 16
+const FORGIVEN_FOR_AN_ANSWER = 0.25
+/**
+ * A peer that offered and has not answered a request in full for so many times the usual is tardy, within these bounds:
+ * others are told, and when one of them offers what it owes us, it is given up.
+ */
+const TARDY_FACTOR = 8
+const MIN_TARDY_MS = 2 * SECOND_MS
+/** Of one that never answered any, when nothing is left to begin. */
+const MIN_UNTRIED_TARDY_MS = SECOND_MS
+const MAX_TARDY_MS = 20 * SECOND_MS
+/** Answers over which the usual is smoothed. */
+const PACE_ANSWERS = 16
 
 export interface RequestEvents {
   /** The session does not hold pieces [first, end), though it said so. */
@@ -28,6 +40,8 @@ export interface RequestEvents {
   onBegun(session: Session, pieces: readonly number[]): void
   /** A block of these pieces is on its way from nobody any more. */
   onReleased(assembly: Assembly): void
+  /** The session is slow with these: others may offer them too. */
+  onTardy(session: Session, pieces: readonly number[]): void
   /** All but the last block of the piece is there; the session gave the last of them. */
   onArriving(session: Session, piece: number, now: number): void
 }
@@ -37,6 +51,8 @@ export class Requests {
   readonly #picker: Picker
   readonly #interest: Interest
   readonly #events: RequestEvents
+  /** What passes between two answers of a peer that owes us, ms, over all sessions, smoothed. */
+  #paceMs = 0
 
   constructor(context: SwarmContext, picker: Picker, interest: Interest, events: RequestEvents) {
     this.#context = context
@@ -61,7 +77,10 @@ export class Requests {
       if (session.inFlightBytes + MAX_REQUEST_BYTES > session.maxRequestBytes && session.inFlightBytes > 0) return
       const block = this.#picker.pick(session, now)
       if (block === undefined) return
-      if (session.requests.size === 0) session.lastDownAt = now
+      if (session.requests.size === 0) {
+        session.lastDownAt = now
+        session.progressAt = now
+      }
       const id = session.nextRequestId
       session.nextRequestId = id >= 0xffff_ffff ? 1 : id + 1
       session.requests.set(id, { id, block, askedAt: now })
@@ -86,8 +105,13 @@ export class Requests {
     if (request === undefined) return
     this.#remove(session, request)
     session.lastDownAt = now
-    session.brokenOffers = 0
+    session.brokenOffers = Math.max(0, session.brokenOffers - FORGIVEN_FOR_AN_ANSWER)
     session.tookMs(now - request.askedAt)
+    this.#paceMs += (now - session.progressAt - this.#paceMs) / PACE_ANSWERS
+    session.progressAt = now
+    session.timesLate = 0
+    session.isTardy = false
+    session.hasGiven = true
     this.#unsnub(session)
     session.window.completed(request.block.length, now)
     const { others, whole } = this.#picker.given(request.block, session)
@@ -140,20 +164,65 @@ export class Requests {
     if (moved || heldBack) {
       session.lastDownAt = now
       session.silentSince = undefined
-      session.timesLate = 0
     }
+    if (heldBack) session.progressAt = now
     if (moved) this.#unsnub(session)
     if (session.requests.size === 0) return
     session.silentSince ??= session.lastDownAt
     if (now - session.silentSince >= this.#context.config.snubMs) this.#snub(session)
-    const isLate = session.places && now - session.lastDownAt >= session.patienceMs
-    if (isLate && this.#context.follows('late')) this.#giveUp(session, now)
+    if (!session.places || !this.#context.follows('late')) return
+    const patienceMs = this.#hasOther(session) ? session.patienceMs : MAX_PATIENCE_MS
+    if (now - session.lastDownAt >= patienceMs) this.#giveUp(session, now)
+    else if (!session.isTardy && this.isTardy(session, now)) this.#tellTardy(session)
+  }
+
+  /** Whether it owes us for longer than it should take: others are better. */
+  isTardy(session: Session, now: number): boolean {
+    if (session.requests.size === 0 || !session.places || !this.#context.follows('late')) return false
+    const isEndgame = this.#picker.availability.pickable.isEmpty
+    const leastMs = session.hasGiven || !isEndgame ? MIN_TARDY_MS : MIN_UNTRIED_TARDY_MS
+    const usualMs = Math.max(leastMs, TARDY_FACTOR * this.#paceMs)
+    return now - session.progressAt >= Math.min(MAX_TARDY_MS, usualMs)
+  }
+
+  /** Somebody offers the piece: who is tardy with it is given up. */
+  takeOver(assembly: Assembly, by: Session, now: number): void {
+    for (const { asked, givenBy } of assembly.blocks) {
+      if (givenBy !== undefined) continue
+      for (const id of [...asked]) {
+        const session = this.#context.sessions.get(id)
+        if (session !== undefined && session !== by && this.isTardy(session, now)) this.#giveUp(session, now)
+      }
+    }
+  }
+
+  #tellTardy(session: Session): void {
+    session.isTardy = true
+    const pieces = new Set<number>()
+    for (const { block } of session.requests.values()) {
+      const { first, count, solo } = block.assembly
+      if (!solo) for (let piece = first; piece < first + count; piece++) pieces.add(piece)
+    }
+    if (pieces.size > 0)
+      this.#events.onTardy(
+        session,
+        [...pieces].sort((a, b) => a - b)
+      )
+  }
+
+  /** Whether somebody else is there from whom something might come. */
+  #hasOther(session: Session): boolean {
+    for (const other of this.#context.sessions.values()) {
+      if (other !== session && other.greeted && other.lacked > 0 && !other.snubbed) return true
+    }
+    return false
   }
 
   /** What it is late with is free for others; it may offer again later, each time after a longer pause. */
   #giveUp(session: Session, now: number): void {
     session.coolUntil = now + LATE_COOL_MS * 2 ** Math.min(session.timesLate, MAX_LATE_DOUBLINGS)
     session.timesLate += 1
+    session.isTardy = false
     session.offeredQueue.length = 0
     session.offered.clear()
     this.cancelAll(session)

@@ -9,7 +9,7 @@ import type { Message, RejectCode } from '../protocol/messages.ts'
 import { Choker, type ChokerPeer } from './choker.ts'
 import type { Picker } from './picker.ts'
 import { Placer } from './placer.ts'
-import type { Session } from './session.ts'
+import type { InRequest, Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 
 export class Serving {
@@ -44,7 +44,7 @@ export class Serving {
       this.#context.end(session, 'protocol', 'a request outside the pieces')
       return
     }
-    const code = this.#refusal(session, first, last + 1, length)
+    const code = this.#refusal(session, first, last + 1, { offset, length })
     if (code !== undefined) {
       this.#context.send(session, { type: 'reject', id, code })
       return
@@ -128,11 +128,12 @@ export class Serving {
     }
   }
 
-  #refusal(session: Session, first: number, end: number, length: number): RejectCode | undefined {
+  #refusal(session: Session, first: number, end: number, range: InRequest): RejectCode | undefined {
     const { maxRequests, maxRequestBytes } = this.#context.config
     if (!this.#picker.have.hasRange(first, end) && !this.placer.expects(session, first, end)) return 'notHeld'
-    if (session.amChoking && !this.placer.permits(session, first, end)) return 'choked'
-    if (session.uploads.size >= maxRequests || session.uploadBytes + length > maxRequestBytes) return 'busy'
+    if (session.amChoking && !this.placer.permits(session, range)) return 'choked'
+    if (session.uploads.size >= maxRequests || session.uploadBytes + range.length > maxRequestBytes) return 'busy'
+    for (const other of session.uploads.values()) if (overlap(range, other)) return 'other'
     return undefined
   }
 
@@ -168,4 +169,8 @@ export class Serving {
     session.uploads.delete(id)
     session.uploadBytes -= upload.length
   }
+}
+
+function overlap(a: InRequest, b: InRequest): boolean {
+  return a.offset < b.offset + b.length && b.offset < a.offset + a.length
 }

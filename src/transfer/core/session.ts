@@ -1,7 +1,9 @@
 /** One session as the core sees it: what either side holds, wants and allows, and what is in flight. */
+import { KIB } from '../../base/units.ts'
 import type { Have } from '../protocol/messages.ts'
 import type { Block } from './assembly.ts'
 import type { Giver } from './giver.ts'
+import { MessageBudget } from './message-budget.ts'
 import { PendingHave } from './pending-have.ts'
 import { PieceSet } from './piece-set.ts'
 import { RateMeter } from './rate-meter.ts'
@@ -13,7 +15,9 @@ const PATIENCE_FACTOR = 4
 const UNTRIED_MS = 1000
 /** A peer that offered, was asked, and sends nothing is late after 4 of its usual times, within these bounds. */
 const MIN_PATIENCE_MS = 5000
-const MAX_PATIENCE_MS = 20_000
+export const MAX_PATIENCE_MS = 20_000
+/** Payload that counts as a sign of life: less than that in the time that we are patient is none. */
+const LIVELY_BYTES = 4 * KIB
 /** Pieces that a peer may have on offer to us; those it offered first are forgotten. */
 export const MAX_OFFERED_TO_US = 4096
 
@@ -33,6 +37,8 @@ export class Session implements Giver {
   readonly peerId: string
   readonly outbound: boolean
   readonly openedAt: number
+  /** What it may still say. */
+  readonly budget: MessageBudget
   greeted = false
 
   amChoking = true
@@ -68,20 +74,32 @@ export class Session implements Giver {
   coolUntil = 0
   /** Since when they owe us and gave nothing at all. */
   silentSince: number | undefined
-  /** Times that they were given up as late, since the last byte. */
+  /** Times that they were given up as late, since the last request that they answered in full. */
   timesLate = 0
-  /** Requests for what they offered that they rejected, since they last gave something. */
+  /** Requests for what they offered that they rejected, less a quarter of those that they answered. */
   brokenOffers = 0
   /** From a request to its last byte, ms, smoothed. */
   #serviceMs = 0
-  /** The last payload byte, or when we asked after having asked for nothing. */
+  /** The last payload that amounts to something, or when we asked after having asked for nothing. */
   lastDownAt = 0
+  /** The last request that they answered in full, or when we asked after having asked for nothing. */
+  progressAt = 0
+  /** Others were told that what they owe us does not come from them. */
+  isTardy = false
+  /** They answered a request in full. */
+  hasGiven = false
+  /** Payload that does not amount to something yet. */
+  #trickledBytes = 0
   readonly down = new RateMeter()
   downBytes = 0
 
   // to them
   /** They take no offer before then. */
   busyUntil = 0
+  /** They asked for something that was offered to them. */
+  hasAnswered = false
+  /** What they usually take for that, ms; undefined before the first. */
+  answerMs: number | undefined
   /** Something that was placed with them arrived. */
   hasTaken = false
   /** Times that they let lapse what we placed with them, since something arrived. */
@@ -106,6 +124,7 @@ export class Session implements Giver {
     this.peerId = init.peerId
     this.outbound = init.outbound
     this.openedAt = init.now
+    this.budget = new MessageBudget(init.now)
     this.lastHeardAt = init.now
     this.lastInterestAt = init.now
   }
@@ -143,6 +162,19 @@ export class Session implements Giver {
     const rate = this.down.rate(now)
     if (rate > 0) return (this.inFlightBytes * 1000) / rate
     return this.requests.size === 0 ? UNTRIED_MS : UNTRIED_MS + PATIENCE_FACTOR * (now - this.lastDownAt)
+  }
+
+  /** Whether so much, with what came before, amounts to something: a byte now and then is no sign of life. */
+  isLively(down: number): boolean {
+    this.#trickledBytes += down
+    if (this.#trickledBytes < LIVELY_BYTES) return false
+    this.#trickledBytes = 0
+    return true
+  }
+
+  /** They asked for an offer so long after it. */
+  answeredIn(ms: number): void {
+    this.answerMs = this.answerMs === undefined ? ms : this.answerMs + (ms - this.answerMs) / 4
   }
 
   /** A request took so long. */

@@ -217,7 +217,7 @@ export class Swarm {
       const session = this.#members.sessions.get(id)
       if (session === undefined) continue
       session.moved(down, up, this.#now)
-      if (down > 0) received.add(id)
+      if (down > 0 && session.isLively(down)) received.add(id)
     }
     this.#exchange?.announce()
     const { downloads, serving } = this.#exchange ?? {}

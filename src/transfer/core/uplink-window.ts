@@ -19,6 +19,12 @@ const FORGET_MS = 60 * SECOND_MS
 const FADE_MS = 30 * SECOND_MS
 /** What a peer that says nothing is believed to take of the best rate. */
 const PRESUMED_SHARE = 0.75
+/** News of what was handed to a stream comes this much later than it takes at the least, or else is doubted. */
+const DOUBTED_MS = 500
+/** Of one that never took anything. */
+const DOUBTED_NEWCOMER_MS = 100
+/** What the kernel may hold of it. */
+const HELD_BYTES = MIB
 /** At least so much is presumed sent, bytes a second: one that asks and never reads must not hold the uplink for long. */
 const MIN_PRESUMED = 256 * KIB
 
@@ -54,6 +60,12 @@ export class UplinkWindow {
         Math.max(0, now - startedAt - (this.#tripMs ?? 0))) /
       SECOND_MS
     return Math.max(0, atMostLeft(batch) - presumed)
+  }
+
+  /** Without news of what was handed to a stream for so long its taker is doubted. @param hasTaken anything before */
+  doubtedMs(bytes: number, hasTaken: boolean, now: number): number {
+    const tripMs = 2 * (this.#tripMs ?? 0) + (hasTaken ? DOUBTED_MS : DOUBTED_NEWCOMER_MS)
+    return tripMs + (2 * Math.max(bytes, HELD_BYTES) * SECOND_MS) / Math.max(MIN_PRESUMED, this.#rate.rate(now))
   }
 
   /** A peer has what was placed with it. */

@@ -3,11 +3,19 @@
  * a time and only while the stream takes more, so that little lies ahead of the next control message.
  */
 import { ShoalError } from '../../base/errors.ts'
+import { MIB, MINUTE_MS } from '../../base/units.ts'
 import type { SessionId } from '../core/swarm-io.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 import { decodeMessage } from '../protocol/codec.ts'
 import { dataFrameHeader, encodeControlFrame, FrameDecoder } from '../protocol/frame.ts'
 import type { GoodbyeCode, Message } from '../protocol/messages.ts'
 import type { PeerStream } from './seams.ts'
+
+/**
+ * Control messages that wait while the stream takes nothing: the bitfield of the largest root, and as much again. A peer
+ * that asks on and reads nothing would have them pile up without end.
+ */
+export const MAX_UNSENT_BYTES = 2 * MIB
 
 export interface SessionHandlers {
   onMessage(session: PeerSession, message: Message): void
@@ -17,6 +25,19 @@ export interface SessionHandlers {
   onDrain(session: PeerSession): void
   /** Once. */
   onClosed(session: PeerSession, err: Error | undefined): void
+}
+
+/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s a frame takes half of it. */
+export const WRITE_TIMEOUT_MS = MINUTE_MS
+/** Bytes that are no payload (control messages, headers, frames of unknown type): at once, and in a second. */
+export const CONTROL_BURST_BYTES = 16 * MIB
+export const CONTROL_BYTES_PER_SEC = MIB
+
+export interface PeerSessionInit {
+  /** Monotonic, ms. */
+  readonly now: () => number
+  /** The peer broke a rule, and the session ends for it. */
+  readonly onOffence: (code: GoodbyeCode, message: string) => void
 }
 
 export class PeerSession {
@@ -30,9 +51,18 @@ export class PeerSession {
   #closed = false
   #writers: Array<() => void> = []
   #unsent: Uint8Array[] = []
+  /** Control messages since the stream stopped taking data. */
+  #waitingBytes = 0
+  /** Since when the stream takes nothing. */
+  #blockedAt: number | undefined
+  readonly #init: PeerSessionInit | undefined
+  readonly #control: TokenBucket
+  #payloadOfChunk = 0
 
-  constructor(id: SessionId, stream: PeerStream, handlers: SessionHandlers) {
+  constructor(id: SessionId, stream: PeerStream, handlers: SessionHandlers, init?: PeerSessionInit) {
     this.id = id
+    this.#init = init
+    this.#control = new TokenBucket(this.#now, CONTROL_BYTES_PER_SEC, CONTROL_BURST_BYTES)
     this.stream = stream
     this.handlers = handlers
     const decoder = new FrameDecoder({
@@ -44,11 +74,14 @@ export class PeerSession {
       onData: (requestId, chunk) => {
         if (this.#closed) return
         this.receivedBytes += chunk.byteLength
+        this.#payloadOfChunk += chunk.byteLength
         this.handlers.onData(this, requestId, chunk)
       }
     })
     stream.onDrain = () => {
       this.#writable = true
+      this.#waitingBytes = 0
+      this.#blockedAt = undefined
       this.#wakeWriters()
       if (!this.#closed) this.handlers.onDrain(this)
     }
@@ -57,12 +90,13 @@ export class PeerSession {
     }
     stream.onData = chunk => {
       if (this.#closed) return
+      this.#payloadOfChunk = 0
       try {
         decoder.push(chunk)
+        const controlBytes = chunk.byteLength - this.#payloadOfChunk
+        if (!this.#control.take(this.#now, controlBytes)) this.goodbye('limit', 'too much that is no payload')
       } catch (err) {
-        // a stranger's bytes: a declared error ends the session with its reason, anything else is our bug and ends it too
-        const limit = err instanceof ShoalError && err.code === 'ERR_LIMIT'
-        this.goodbye(limit ? 'limit' : 'protocol', err instanceof Error ? err.message : String(err))
+        this.#fail(err)
       }
     }
   }
@@ -80,6 +114,23 @@ export class PeerSession {
     return this.#writable && !this.#closed
   }
 
+  /** How long the stream has taken nothing, ms. */
+  blockedForMs(now: number): number {
+    return this.#blockedAt === undefined ? 0 : now - this.#blockedAt
+  }
+
+  /** Ends the session where the peer does not read. Returns whether it did. */
+  endedAsStuck(now: number): boolean {
+    if (this.blockedForMs(now) < WRITE_TIMEOUT_MS) return false
+    this.goodbye('idle', 'this peer does not read what it is sent')
+    return true
+  }
+
+  /** What the peer sent was asked for: it does not count as control messages. */
+  askedFor(blocks: readonly Uint8Array[]): void {
+    for (const { byteLength } of blocks) this.#control.giveBack(this.#now, byteLength)
+  }
+
   /** Resolves when the stream takes data again, or the session is over. */
   async whenWritable(): Promise<void> {
     if (this.#writable || this.#closed) return
@@ -89,22 +140,33 @@ export class PeerSession {
   /** Messages of one turn of the event loop leave together: each send is a frame of the muxer, a cipher and a write. */
   sendMessage(message: Message): void {
     if (this.#closed) return
-    this.#unsent.push(encodeControlFrame(message))
+    const frame = encodeControlFrame(message)
+    if (!this.#writable) this.#waitingBytes += frame.byteLength
+    if (this.#waitingBytes > MAX_UNSENT_BYTES) {
+      this.abort(new ShoalError('ERR_LIMIT', 'the peer reads nothing of what it is answered'))
+      return
+    }
+    this.#unsent.push(frame)
     if (this.#unsent.length === 1) queueMicrotask(() => this.#flush())
   }
 
-  /** One data frame. The payload is not copied: do not change it afterwards. */
-  sendData(requestId: number, payload: Uint8Array): void {
+  /** One data frame. The payload is not copied: it must not change until `onConsumed`, which may never be called. */
+  sendData(requestId: number, payload: Uint8Array, onConsumed?: () => void): void {
     this.sentBytes += payload.byteLength
-    this.#send([...this.#takeUnsent(), dataFrameHeader(requestId, payload.byteLength), payload])
+    this.#send([...this.#takeUnsent(), dataFrameHeader(requestId, payload.byteLength), payload], onConsumed)
   }
 
   /** Says why, and closes. */
   goodbye(code: GoodbyeCode, message: string): void {
+    this.#leave(code, message, new ShoalError('ERR_PROTOCOL', `${code}: ${message}`))
+  }
+
+  #leave(code: GoodbyeCode, message: string, err: ShoalError): void {
     if (this.#closed) return
+    if (code === 'limit' || code === 'protocol') this.#init?.onOffence(code, message)
     this.sendMessage({ type: 'goodbye', code, message: message.slice(0, 200) })
     this.#flush()
-    this.#end(new ShoalError('ERR_PROTOCOL', `${code}: ${message}`))
+    this.#end(err)
     this.stream.close().catch(() => {
       this.stream.abort(new ShoalError('ERR_UNREACHABLE', 'the stream did not close'))
     })
@@ -114,6 +176,19 @@ export class PeerSession {
     if (this.#closed) return
     this.#end(err)
     this.stream.abort(err)
+  }
+
+  /**
+   * While bytes of the peer were taken in. A declared error is its fault, and it hears which; anything else is a bug of
+   * ours: the session ends all the same, and what went wrong is told to us, not to the peer.
+   */
+  #fail(err: unknown): void {
+    if (err instanceof ShoalError && (err.code === 'ERR_PROTOCOL' || err.code === 'ERR_LIMIT')) {
+      this.goodbye(err.code === 'ERR_LIMIT' ? 'limit' : 'protocol', err.message)
+      return
+    }
+    const message = err instanceof Error ? err.message : String(err)
+    this.#leave('other', 'an error on this side', new ShoalError('ERR_BUG', message, { cause: err }))
   }
 
   #flush(): void {
@@ -127,13 +202,20 @@ export class PeerSession {
     return unsent
   }
 
-  #send(chunks: Uint8Array[]): void {
+  #send(chunks: Uint8Array[], onConsumed?: () => void): void {
     if (this.#closed) return
     try {
-      if (!this.stream.send(chunks)) this.#writable = false
+      if (!this.stream.send(chunks, onConsumed)) {
+        this.#writable = false
+        this.#blockedAt ??= this.#now
+      }
     } catch (err) {
       this.#end(err instanceof Error ? err : new ShoalError('ERR_UNREACHABLE', String(err)))
     }
+  }
+
+  get #now(): number {
+    return this.#init?.now() ?? 0
   }
 
   #end(err: Error | undefined): void {

@@ -9,8 +9,11 @@ export interface PeerStream {
   /** The remote's address, for messages and peer exchange. */
   readonly addr: string
   readonly outbound: boolean
-  /** Queues all of it, in order. False: hold back until `onDrain`. Throws when the stream is closed. */
-  send(chunks: readonly Uint8Array[]): boolean
+  /**
+   * Queues all of it, in order. False: hold back until `onDrain`. Throws when the stream is closed. The chunks must not
+   * change until `onConsumed` is called, which may be before this returns, and may be never.
+   */
+  send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
   /** At most one handler each; set right after the stream was opened. Chunks are owned by the receiver. */
   onData: ((chunk: Uint8Array) => void) | undefined
   onDrain: (() => void) | undefined
@@ -26,8 +29,12 @@ export interface PieceStorage {
   readonly nodeCount: number
   /** Held, verified and written. The storage's own; it changes when a write resolves or a piece is lost. */
   readonly have: Bitfield
-  /** [offset, offset+length) of the piece space, all of it in held pieces; a fresh buffer, the caller's. Throws ERR_FILE_CHANGED. */
-  read(offset: number, length: number): Promise<Uint8Array>
+  /**
+   * [offset, offset+length) of the piece space, all of it in held pieces: a fresh buffer, the caller's, or the front of
+   * `into`, which is long enough. Unless the result lies in it, `into` may be written to for some time yet. Throws
+   * ERR_FILE_CHANGED.
+   */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>
   /** Verified pieces first … in order, the bytes of all of them in `buffers` one after another. Resolves when written. */
   write(first: number, count: number, buffers: readonly Uint8Array[]): Promise<void>
   /** The block of a DAG node. */

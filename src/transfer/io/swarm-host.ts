@@ -9,7 +9,9 @@ import type { Random } from '../../base/random.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
 import { KIB, SECOND_MS } from '../../base/units.ts'
 import { BanList } from '../core/ban-list.ts'
-import type { Message } from '../protocol/messages.ts'
+import { Offences } from '../core/offences.ts'
+import type { GoodbyeCode, Message } from '../protocol/messages.ts'
+import { Arrivals } from './arrivals.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { DownloadGate } from './download-gate.ts'
 import { PeerSession, type SessionHandlers } from './peer-session.ts'
@@ -22,8 +24,6 @@ import { Uploader } from './uploader.ts'
 const TICK_MS = 250
 /** An incoming stream that has not said hello by then is closed. */
 export const HELLO_TIMEOUT_MS = 10 * SECOND_MS
-/** Incoming streams that have not said hello yet. */
-export const MAX_UNGREETED = 256
 const POOLED_BUFFER_BYTES = 256 * KIB
 const MAX_IDLE_BUFFERS = 64
 
@@ -58,7 +58,8 @@ export class SwarmHost {
   readonly events = new TypedEvents<SwarmHostEvents>()
   readonly #bans = new BanList()
   readonly #swarms = new Map<string, SwarmRunner>()
-  readonly #ungreeted = new Set<PeerSession>()
+  readonly #offences = new Offences()
+  readonly #arrivals = new Arrivals()
   readonly #ticker: NodeJS.Timeout
   #nextSession = 1
   #stopped = false
@@ -68,6 +69,7 @@ export class SwarmHost {
     this.limits = { up: new RateLimiter(init.clock, init.up), down: new RateLimiter(init.clock, init.down) }
     this.#ticker = setInterval(() => {
       for (const swarm of this.#swarms.values()) swarm.tick()
+      this.uploader.tick(init.clock.now())
     }, TICK_MS)
     this.#ticker.unref()
   }
@@ -99,7 +101,8 @@ export class SwarmHost {
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#ticker)
-    for (const session of [...this.#ungreeted]) session.abort(new ShoalError('ERR_ABORTED', 'this node is stopping'))
+    for (const session of this.#arrivals.ungreeted)
+      session.abort(new ShoalError('ERR_ABORTED', 'this node is stopping'))
     await Promise.all([...this.#swarms.values()].map(swarm => swarm.stop()))
     this.#swarms.clear()
     this.limits.up.stop()
@@ -110,10 +113,11 @@ export class SwarmHost {
     return this.#bans.isBanned(peerId, this.init.clock.now())
   }
 
-  ban(peerId: string, reason: string): void {
+  /** @param code what its sessions are told */
+  ban(peerId: string, reason: string, code: GoodbyeCode = 'badData'): void {
     this.#bans.ban(peerId, this.init.clock.now())
     this.init.log.warn(`banned ${peerId}: ${reason}`)
-    for (const swarm of this.#swarms.values()) swarm.dropPeer(peerId, 'badData', reason)
+    for (const swarm of this.#swarms.values()) swarm.dropPeer(peerId, code, reason)
     this.events.emit('peer:banned', { peerId, reason })
   }
 
@@ -123,19 +127,26 @@ export class SwarmHost {
   }
 
   openSession(stream: PeerStream, handlers: SessionHandlers): PeerSession {
-    return new PeerSession(this.#nextSession++, stream, handlers)
+    return new PeerSession(this.#nextSession++, stream, handlers, {
+      now: () => this.init.clock.now(),
+      onOffence: (code, message) => this.#offended(stream.peerId, code, message)
+    })
   }
 
   /** An incoming stream: its hello says which root it is about. */
   accept(stream: PeerStream): void {
-    if (this.#stopped || this.#ungreeted.size >= MAX_UNGREETED) {
-      stream.abort(new ShoalError('ERR_LIMIT', 'too many streams without a hello'))
+    const refusal = this.#stopped
+      ? 'this node is stopping'
+      : this.#arrivals.refusal(stream.peerId, this.init.clock.now())
+    if (refusal !== undefined) {
+      stream.abort(new ShoalError('ERR_LIMIT', refusal))
       return
     }
-    const timer = setTimeout(() => session.goodbye('protocol', 'no hello'), HELLO_TIMEOUT_MS)
+    // it may be slow, or gone: that is no offence
+    const timer = setTimeout(() => session.goodbye('idle', 'no hello'), HELLO_TIMEOUT_MS)
     const done = () => {
       clearTimeout(timer)
-      this.#ungreeted.delete(session)
+      this.#arrivals.done(session)
     }
     const session = this.openSession(stream, {
       onMessage: (_, message) => {
@@ -146,7 +157,13 @@ export class SwarmHost {
       onDrain: () => {},
       onClosed: done
     })
-    if (!session.isClosed) this.#ungreeted.add(session)
+    if (!session.isClosed) this.#arrivals.came(session)
+  }
+
+  #offended(peerId: string, code: GoodbyeCode, message: string): void {
+    if (!this.#offences.add(peerId, this.init.clock.now())) return
+    // not in the middle of an action of that session
+    queueMicrotask(() => this.ban(peerId, `it broke the rules again and again, the last time: ${message}`, code))
   }
 
   #greet(session: PeerSession, message: Message): void {
@@ -159,7 +176,7 @@ export class SwarmHost {
       return
     }
     if (this.isBanned(session.peerId)) {
-      session.goodbye('badData', 'banned for bad data')
+      session.goodbye('badData', 'this peer is banned')
       return
     }
     const swarm = this.#swarms.get(hex(message.root))

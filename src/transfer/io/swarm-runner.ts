@@ -11,11 +11,11 @@ import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
 import { Downloads, type Request } from './downloads.ts'
 import { dialReason, goodbyeReason } from './end-reasons.ts'
 import { FetchFacts } from './fetch-facts.ts'
+import { NodeAnswers } from './node-answers.ts'
 import type { PeerSession, SessionHandlers } from './peer-session.ts'
 import { takePieces } from './piece-intake.ts'
 import { RootLimits } from './root-limits.ts'
 import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
-import { sendNodes } from './send-nodes.ts'
 import type { SwarmHost } from './swarm-host.ts'
 import { type Rates, Traffic } from './traffic.ts'
 
@@ -48,8 +48,7 @@ export class SwarmRunner {
   readonly #downloads: Downloads
   readonly #traffic = new Traffic()
   readonly #inputs: Input[] = []
-  /** The last answer with DAG nodes that a session gets. */
-  readonly #answering = new WeakMap<PeerSession, Promise<void>>()
+  readonly #nodeAnswers = new NodeAnswers()
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<unknown>>()
   #sink: ManifestSink | undefined
@@ -167,6 +166,7 @@ export class SwarmRunner {
     if (this.#sessions.size === 0 && this.#search === undefined) return
     const moved: Array<{ session: number; down: number; up: number }> = []
     for (const session of this.sessions) {
+      if (session.endedAsStuck(this.#now())) continue
       const { up, down } = this.#traffic.count(session, this.#now())
       if (up > 0 || down > 0) moved.push({ session: session.id, down, up })
     }
@@ -209,7 +209,10 @@ export class SwarmRunner {
     },
     onData: (session, requestId, chunk) => this.#receive(session, requestId, chunk),
     onDrain: session => this.#host.uploader.drained(session),
-    onClosed: session => {
+    onClosed: (session, err) => {
+      if (err instanceof ShoalError && err.code === 'ERR_BUG') {
+        this.#host.init.log.error(`a message of ${session.peerId} was not stood: ${err.message}`, err.cause)
+      }
       if (!this.#sessions.delete(session.id)) return
       this.#traffic.end(session, this.#now())
       this.limits.drop(session.id)
@@ -301,7 +304,7 @@ export class SwarmRunner {
         // another storage was attached meanwhile: the core has begun anew
         if (storage !== this.#storage) return
         if (result.type === 'false') this.facts.falsePieces += 1
-        if (result.type === 'verified') {
+        else if (result.type === 'verified') {
           this.facts.fetchedBytes += storage.pieces.wireSize(result.piece)
           for (const peerId of result.from) this.facts.givers.add(peerId)
         }
@@ -346,14 +349,8 @@ export class SwarmRunner {
   #sendNodes(session: PeerSession, first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
-    const { init } = this.#host
-    const limiter = this.limits.up
-    // answers go out in the order of the requests; not waited for at the stop, as they end with their session
-    const before = this.#answering.get(session) ?? Promise.resolve()
-    this.#answering.set(
-      session,
-      before.then(() => sendNodes({ session, storage, first, count, limiter, log: init.log }))
-    )
+    const { log } = this.#host.init
+    this.#nodeAnswers.give({ session, storage, first, count, limiter: this.limits.up, log })
   }
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {
@@ -373,12 +370,12 @@ export class SwarmRunner {
       return
     }
     this.facts.givers.add(session.peerId)
+    session.askedFor(blocks)
     this.events.emit('progressed', undefined)
     this.#post({ type: 'nodesAccepted', session: session.id, known: sink.known, complete: sink.complete })
-    if (sink.complete) {
-      this.#sink = undefined
-      this.events.emit('manifest:completed', undefined)
-    }
+    if (!sink.complete) return
+    this.#sink = undefined
+    this.events.emit('manifest:completed', undefined)
   }
 
   async #dial(peer: PexPeer): Promise<void> {

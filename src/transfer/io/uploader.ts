@@ -3,8 +3,9 @@
  * The pure UploadQueue decides which request is next; this reads it from storage ahead of the wire and feeds the streams
  * as they drain, frame by frame, under the upload limits of their root and the node.
  */
-import { KIB, MIB } from '../../base/units.ts'
+import { KIB, MIB, SECOND_MS } from '../../base/units.ts'
 import { UploadQueue } from '../core/upload-queue.ts'
+import { BufferPool } from './buffer-pool.ts'
 import type { PeerSession } from './peer-session.ts'
 import type { RootLimiter } from './root-limiter.ts'
 import type { PieceStorage } from './seams.ts'
@@ -21,8 +22,12 @@ const MAX_READS_OF_LIMITED_ROOT = 8
 export const MAX_READS_PER_SESSION = 2
 /** The same for the whole node: what bounds the memory of uploads. */
 export const MAX_READS = 24
+/** What was read for a session that takes nothing for so long is dropped, and read again when it takes more. */
+export const SET_ASIDE_MS = 5 * SECOND_MS
 /** Requests that follow each other are read together, up to so many bytes. */
 export const MAX_READ_BYTES = MIB
+/** Buffers that are kept for the next reads. A fresh megabyte for each costs a seeder a quarter of its time in garbage. */
+const MAX_IDLE_BUFFERS = 8
 
 export interface UploadJob {
   readonly session: PeerSession
@@ -48,6 +53,11 @@ interface Read {
   readonly limiter: RootLimiter
   /** Whether it is one of MAX_READS. */
   readonly isCounted: boolean
+  /** What it was read into; gone when somebody may still look at it. */
+  buffer: Uint8Array | undefined
+  isReading: boolean
+  /** Frames that were given to the stream and are not consumed yet. */
+  onWire: number
 }
 
 interface Active {
@@ -61,6 +71,7 @@ interface Active {
 const keyOf = (session: number, id: number) => `${session}:${id}`
 
 export class Uploader {
+  readonly #pool = new BufferPool(MAX_READ_BYTES, MAX_IDLE_BUFFERS)
   readonly #queue = new UploadQueue()
   readonly #jobs = new Map<string, UploadJob>()
   readonly #active = new Map<string, Active>()
@@ -75,6 +86,8 @@ export class Uploader {
   readonly #limiters = new Map<number, RootLimiter>()
   /** Sessions that wait for their limiter. */
   readonly #waiting = new Set<number>()
+  /** Sessions that take nothing, and hold no buffer meanwhile. */
+  readonly #setAside = new Set<number>()
 
   enqueue(job: UploadJob): void {
     const key = keyOf(job.session.id, job.id)
@@ -117,12 +130,42 @@ export class Uploader {
     this.#limiters.get(session.id)?.drop(session.id)
     this.#limiters.delete(session.id)
     this.#waiting.delete(session.id)
+    this.#setAside.delete(session.id)
     this.#pump()
   }
 
   /** The session's stream takes data again. */
   drained(session: PeerSession): void {
+    if (this.#setAside.delete(session.id)) this.#pump()
     this.#flush(session)
+  }
+
+  /** Those who ask and do not read must not hold what others could be served with. */
+  tick(now: number): void {
+    let isAny = false
+    for (const lane of [...this.#lanes.values()]) {
+      const session = lane[0]?.job.session
+      if (session === undefined || session.blockedForMs(now) < SET_ASIDE_MS || this.#waiting.has(session.id)) continue
+      if (lane.some(({ buffer }) => buffer === undefined)) continue
+      this.#putAside(session, lane)
+      isAny = true
+    }
+    if (isAny) this.#pump()
+  }
+
+  /** What is left of each goes back to the queue. */
+  #putAside(session: PeerSession, lane: Active[]): void {
+    this.#lanes.delete(session.id)
+    this.#setAside.add(session.id)
+    for (const active of lane) {
+      const { job, sent } = active
+      this.#end(active)
+      if (active.cancelled || sent >= job.length) job.onEnded(sent)
+      else {
+        const rest = { ...job, offset: job.offset + sent, length: job.length - sent }
+        this.enqueue({ ...rest, onEnded: more => job.onEnded(sent + more) })
+      }
+    }
   }
 
   #pump(): void {
@@ -148,6 +191,7 @@ export class Uploader {
   }
 
   #mayRead(session: number): boolean {
+    if (this.#setAside.has(session)) return false
     const reads = this.#reads.get(session) ?? 0
     const limiter = this.#limiters.get(session)
     if (limiter?.own === undefined) return this.#allReads < MAX_READS && reads < MAX_READS_PER_SESSION
@@ -160,7 +204,15 @@ export class Uploader {
     const [head] = jobs
     if (head === undefined) return
     const { session, storage, limiter } = head
-    const read: Read = { open: jobs.length, limiter, isCounted: limiter.own === undefined }
+    const into = this.#pool.take(bytes)
+    const read: Read = {
+      open: jobs.length,
+      limiter,
+      isCounted: limiter.own === undefined,
+      buffer: into,
+      isReading: true,
+      onWire: 0
+    }
     if (read.isCounted) this.#allReads += 1
     this.#readsOf.set(limiter, (this.#readsOf.get(limiter) ?? 0) + 1)
     this.#reads.set(session.id, (this.#reads.get(session.id) ?? 0) + 1)
@@ -172,15 +224,22 @@ export class Uploader {
       lane.push(active)
       return active
     })
-    storage.read(offset, bytes).then(
+    storage.read(offset, bytes, into).then(
       buffer => {
+        read.isReading = false
+        if (buffer.buffer !== into.buffer) read.buffer = undefined
+        this.#recycle(read)
         for (const active of actives) {
           const from = active.job.offset - offset
           active.buffer = buffer.subarray(from, from + active.job.length)
         }
         this.#flush(session)
       },
-      (err: unknown) => this.#readFailed(actives, session, err)
+      (err: unknown) => {
+        // a read may still be under way where another failed
+        read.buffer = undefined
+        this.#readFailed(actives, session, err)
+      }
     )
   }
 
@@ -210,11 +269,19 @@ export class Uploader {
     const { session, id } = active.job
     if (!this.#active.delete(keyOf(session.id, id))) return
     active.read.open -= 1
+    this.#recycle(active.read)
     if (active.read.open > 0) return
     const { limiter, isCounted } = active.read
     if (isCounted) this.#allReads -= 1
     countDown(this.#reads, session.id)
     countDown(this.#readsOf, limiter)
+  }
+
+  /** The buffer of a read that is over, once no stream looks at it. */
+  #recycle(read: Read): void {
+    if (read.isReading || read.open > 0 || read.onWire > 0 || read.buffer === undefined) return
+    this.#pool.give(read.buffer)
+    read.buffer = undefined
   }
 
   #flush(session: PeerSession): void {
@@ -233,7 +300,12 @@ export class Uploader {
       const { limiter } = head.job
       const amount = () => Math.min(frameBytes(limiter.bytesPerSec), left)
       const send = (active: Active, buffer: Uint8Array, bytes: number) => {
-        session.sendData(active.job.id, buffer.subarray(active.sent, active.sent + bytes))
+        const { read } = active
+        read.onWire += 1
+        session.sendData(active.job.id, buffer.subarray(active.sent, active.sent + bytes), () => {
+          read.onWire -= 1
+          this.#recycle(read)
+        })
         active.sent += bytes
       }
       const { buffer } = head

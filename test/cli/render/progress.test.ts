@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { describeTransfer, formatShare, renderHashing, renderTransfer } from '../../../src/cli/render/progress.ts'
+import {
+  describeHashing,
+  describeTransfer,
+  formatShare,
+  renderHashing,
+  renderTransfer
+} from '../../../src/cli/render/progress.ts'
 import { widthOf } from '../../../src/cli/render/text.ts'
 import type { TransferSnapshot } from '../../../src/node/api.ts'
 import { snapshotOf } from '../../helpers/fake-node.ts'
@@ -63,8 +69,9 @@ test('a transfer in words, for a log', () => {
 })
 
 test('the bar of hashing', () => {
-  const state = { bytes: 500_000_000, totalBytes: 1_000_000_000, rate: 1_100_000_000, label: 'film.mkv' }
+  const state = { bytes: 500_000_000, totalBytes: 1_000_000_000, rate: 1_100_000_000, etaMs: 455, label: 'film.mkv' }
   expect([80, 40].map(columns => renderHashing(state, at(columns))).join('\n')).toMatchSnapshot()
+  expect(describeHashing(state)).toBe('film.mkv  50%  0.50/1.00 GB  1.10 GB/s  ETA 0.5 s')
 })
 
 test('a share of a size is told in the unit of the size', () => {

@@ -65,3 +65,9 @@ test('plain addresses: no peer ID, each once, nothing that is none', () => {
   const addr = '/ip4/10.0.0.1/tcp/1'
   expect(plainAddrs([addr, `${addr}/p2p/${ID}`, 'nonsense', `/p2p/${ID}`])).toEqual([addr])
 })
+
+test('an address of nothing is refused, and a list from a stranger loses those that name a peer amid the address', () => {
+  expect(() => parseMultiaddr('/')).toThrow(expect.objectContaining({ code: 'ERR_BAD_MULTIADDR' }))
+  const relay = `/ip4/192.0.2.1/tcp/1/p2p/${ID}/p2p-circuit`
+  expect(plainAddrs([relay, `/ip4/192.0.2.1/tcp/4/p2p/${ID}`, `${relay}/p2p/${ID}`])).toEqual(['/ip4/192.0.2.1/tcp/4'])
+})

@@ -44,6 +44,9 @@ describe('an offer', () => {
     expect(bench.offer(1, 1)).toEqual(quarters(1, 1))
     expect(bench.offer(1, 2)).toEqual(['1: decline 2 busy'])
     bench.tick(250, [{ session: 1, down: 1, up: 0 }])
+    // a byte is no gift
+    expect(bench.offer(1, 2)).toEqual(['1: decline 2 busy'])
+    bench.completed(1, 1)
     expect(bench.offer(1, 2)).toEqual(quarters(1, 2))
   })
 

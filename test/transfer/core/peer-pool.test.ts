@@ -98,7 +98,7 @@ describe('a peer that ended its session', () => {
     const pool = poolOf('a')
     pool.takeDials(1, 0)
     pool.connected('a', 0)
-    pool.greeted('a')
+    pool.greeted('a', 0)
     pool.disconnected('a', 0, HOUR_MS)
     pool.add(peer('a'), 'found', 1000)
     expect(pool.takeDials(1, 1000)).toEqual([])

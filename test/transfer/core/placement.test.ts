@@ -4,15 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.ts'
 import { KIB, MIB } from '../../../src/base/units.ts'
 import type { Batch } from '../../../src/transfer/core/batch.ts'
+import { STALLED_MS, UNANSWERED_MS, UNCONFIRMED_MS } from '../../../src/transfer/core/lapse.ts'
 import { PieceSet } from '../../../src/transfer/core/piece-set.ts'
-import {
-  Placement,
-  PROMISED_MS,
-  STALLED_MS,
-  UNANSWERED_MS,
-  UNCONFIRMED_MS,
-  type Wants
-} from '../../../src/transfer/core/placement.ts'
+import { Placement, PROMISED_MS, type Wants } from '../../../src/transfer/core/placement.ts'
 import { MAX_OFFER_PIECES } from '../../../src/transfer/protocol/limits.ts'
 import { pieceMap } from './mini-sim.ts'
 
@@ -39,7 +33,8 @@ function setUp(init: { held: string; peers: string[]; size?: number; seed?: numb
     random: seededRandom(init.seed ?? 1),
     byRarity: true,
     onOver: batch => over.push(batch),
-    onLapsed: session => lapsed.push(session)
+    onLapsed: session => lapsed.push(session),
+    isSlow: () => false
   })
   const peers: Peer[] = init.peers.map((have, i) => ({ id: i + 1, have: set(have), countsAsSeeder: false }))
   for (const peer of peers) placement.join(peer)
@@ -115,8 +110,8 @@ describe('placement', () => {
     expect(placement.batchOf(1, 0)).toBe(asked)
     expect(placement.batchOf(1, 1)).toBeUndefined()
     expect(over.length).toBe(1)
-    expect(placement.permits(1, 0, 1)).toBe(true)
-    expect(placement.permits(1, 1, 2)).toBe(false)
+    expect(placement.permitsOf(1)?.allow(0, MIB)).toBe(true)
+    expect(placement.permitsOf(1)?.allow(MIB, 2 * MIB)).toBe(false)
   })
 
   it('waits two seconds for an answer, and ten for the news that it arrived', () => {
@@ -131,7 +126,7 @@ describe('placement', () => {
     placement.tick(UNANSWERED_MS)
     expect(over.map(batch => batch.askedAt)).toEqual([undefined])
     // it may still be asked for
-    expect(placement.permits(1, 0, 3)).toBe(true)
+    expect(placement.permitsOf(1)?.allow(0, 3 * MIB)).toBe(true)
     placement.tick(1000 + UNCONFIRMED_MS - 1)
     expect(placement.batchOf(1, 1)).toBe(sent)
     placement.tick(1000 + UNCONFIRMED_MS)
@@ -147,13 +142,27 @@ describe('placement', () => {
     expect(lapsed).toEqual([1, 1, 1])
   })
 
+  it('permits each byte once, and again what was taken back before it was sent', () => {
+    const { placement, placeAll } = setUp({ held: '11', peers: ['00'] })
+    placeAll()
+    placement.permitsOf(1)?.use(MIB / 2, MIB)
+    expect(placement.permitsOf(1)?.allow(0, MIB)).toBe(false)
+    expect(placement.permitsOf(1)?.allow(0, MIB / 2)).toBe(true)
+    placement.permitsOf(1)?.use(0, MIB / 2)
+    expect(placement.permitsOf(1)?.allow(0, 1)).toBe(false)
+    expect(placement.permitsOf(1)?.allow(MIB, 2 * MIB)).toBe(true)
+    placement.permitsOf(1)?.giveBack(0, MIB / 4)
+    expect(placement.permitsOf(1)?.allow(0, MIB / 4)).toBe(true)
+    expect(placement.permitsOf(1)?.allow(0, MIB / 2)).toBe(false)
+  })
+
   it('permits what was offered last, 4096 pieces', () => {
     const count = 4 * MAX_OFFER_PIECES + 100
     const { placement, placeAll } = setUp({ held: '1'.repeat(count), peers: ['0'.repeat(count)] })
     const order = placeAll().map(placed => Number(pieceOf(placed)))
-    const permitted = order.filter(piece => placement.permits(1, piece, piece + 1))
+    const permitted = order.filter(piece => placement.permitsOf(1)?.allow(piece * MIB, (piece + 1) * MIB))
     expect(permitted).toEqual(order.slice(100))
-    expect(placement.permits(2, 0, 1)).toBe(false)
+    expect(placement.permitsOf(2)?.allow(0, MIB)).toBeUndefined()
   })
 })
 
@@ -238,7 +247,8 @@ class Model {
       random: seededRandom(seed),
       byRarity: true,
       onOver: batch => this.over.push(batch),
-      onLapsed: session => expect(this.members.map(member => member.id)).toContain(session)
+      onLapsed: session => expect(this.members.map(member => member.id)).toContain(session),
+      isSlow: () => false
     })
   }
 
@@ -419,7 +429,7 @@ class Model {
         said += `${index} ${this.rarity([...batch.left.keys()][0] ?? index)}\n`
         seen += `${index} ${placement.rarityOf(batch)}\n`
         expect(batch.leftBytes).toBe([...batch.left.values()].reduce((sum, size) => sum + size, 0))
-        expect(placement.permits(id, index, index + 1)).toBe(true)
+        expect(placement.permitsOf(id)?.allow(this.pieces.offset(index), this.pieces.offset(index + 1))).toBe(true)
         expect(this.over).not.toContain(batch)
       }
     }

@@ -6,29 +6,41 @@ import { ALL, Bench, only } from './bench.ts'
 const isSnubbed = (bench: Bench) => bench.swarm.snapshot(bench.now).sessions[0]?.snubbed
 
 describe('a peer that offered and gives nothing', () => {
-  it('is given up after five seconds: others may give its pieces, and what it offers is declined for ten', () => {
+  it('is given up after two seconds when another offers the same, and after five in any case', () => {
     const bench = new Bench('0000')
     bench.openPlacer(1, ALL)
     bench.openPlacer(2, ALL)
-    bench.offer(1, 2)
-    expect(bench.wait(5 * SECOND_MS - 1)).toEqual([])
+    bench.offer(1, 2, 3)
+    expect(bench.wait(2 * SECOND_MS - 1)).toEqual([])
     expect(bench.offer(2, 2)).toEqual(['2: decline 2 coming'])
-    const givenUp = bench.tick(1)
-    expect(only(givenUp, 'cancelRequest')).toEqual([1, 2, 3, 4].map(id => `1: cancelRequest ${id}`))
-    expect(givenUp).toContain('2: lost 2+1')
-    expect(only(bench.offer(2, 2), 'request').length).toBe(4)
+    expect(bench.tick(1)).toEqual(['2: lost 2+2'])
+    const taken = bench.offer(2, 2)
+    expect(only(taken, 'cancelRequest').length).toBe(8)
+    expect(only(taken, 'request').length).toBe(4)
     bench.wait(SECOND_MS)
     expect(bench.offer(1, 3)).toEqual(['1: decline 3 busy'])
     bench.now += 9 * SECOND_MS - 1
     expect(bench.offer(1, 3)).toEqual(['1: decline 3 busy'])
     bench.now += 1
     expect(only(bench.offer(1, 3), 'request').length).toBe(4)
+    expect(only(bench.wait(5 * SECOND_MS - 1), '1: cancelRequest')).toEqual([])
+    expect(only(bench.tick(1), '1: cancelRequest').length).toBe(4)
   })
 
-  it('is left alone twice as long each time, until it gives something', () => {
+  it('is not given up before twenty where nobody else is there to give', () => {
     const bench = new Bench('0000')
     bench.openPlacer(1, ALL)
+    bench.offer(1, 2)
+    expect(bench.wait(20 * SECOND_MS - 1)).toEqual([])
+    expect(only(bench.tick(1), 'cancelRequest').length).toBe(4)
+  })
+
+  it('is left alone twice as long each time, whatever trickles in between', () => {
+    const bench = new Bench('0000')
+    bench.openPlacer(1, ALL)
+    bench.openPlacer(2, ALL)
     const coolMs = () => {
+      bench.say(2, { type: 'interested' })
       bench.offer(1, 2)
       bench.wait(5 * SECOND_MS)
       const since = bench.now
@@ -40,9 +52,11 @@ describe('a peer that offered and gives nothing', () => {
     bench.now += 200 * SECOND_MS
     const later = coolMs()
     expect(later).toBeGreaterThan(1.5 * first)
-    bench.tick(250, [{ session: 1, down: 1, up: 0 }])
+    // something came, but no request was answered in full
+    bench.tick(250, [{ session: 1, down: 4096, up: 0 }])
     bench.now += 2000 * SECOND_MS
-    expect(coolMs()).toBe(first)
+    expect(coolMs()).toBeGreaterThan(1.5 * later)
+    bench.tick(250, [{ session: 1, down: 4096, up: 0 }])
   })
 
   it('is snubbed once it gave nothing for 20 s', () => {
@@ -61,13 +75,22 @@ describe('a peer that offered and gives nothing', () => {
     const bench = new Bench('0000')
     bench.openPlacer(1, ALL)
     bench.offer(1, 2)
-    for (let at = 0; at < 60; at++) expect(bench.tick(250, [{ session: 1, down: 100, up: 0 }])).toEqual([])
+    for (let at = 0; at < 60; at++) expect(bench.tick(250, [{ session: 1, down: 1024, up: 0 }])).toEqual([])
+  })
+
+  it('is given up though a byte comes now and then', () => {
+    const bench = new Bench('0000')
+    bench.openPlacer(1, ALL)
+    bench.openPlacer(2, ALL)
+    bench.offer(1, 2)
+    const actions = Array.from({ length: 20 }, () => bench.tick(250, [{ session: 1, down: 1, up: 0 }])).flat()
+    expect(only(actions, 'cancelRequest').length).toBe(4)
   })
 })
 
 describe('a peer that rejects what it offered', () => {
   const small = () => {
-    const bench = new Bench('0'.repeat(40), {}, 256 * KIB)
+    const bench = new Bench('0'.repeat(200), {}, 256 * KIB)
     bench.openPlacer(1, ALL)
     return bench
   }
@@ -91,7 +114,7 @@ describe('a peer that rejects what it offered', () => {
     expect(only(bench.offer(1, 30), 'request').length).toBe(1)
   })
 
-  it('is ended after sixteen, unless it gave something between', () => {
+  it('is ended after sixteen, unless it gave four times as much', () => {
     const bench = small()
     for (let id = 1; id <= 16; id++) {
       expect(only(broken(bench, id), 'disconnect')).toEqual([])
@@ -99,13 +122,24 @@ describe('a peer that rejects what it offered', () => {
     }
     expect(broken(bench, 17)).toContain('1: disconnect limit')
 
+    const answers = (bench: Bench, id: number) => {
+      expect(only(bench.offer(1, id), 'request').length).toBe(1)
+      bench.completed(1, id)
+    }
     const kept = small()
-    for (let id = 1; id <= 30; id++) {
-      if (id === 10) {
-        kept.offer(1, id)
-        kept.completed(1, id)
-      } else if (id <= 26) expect(only(broken(kept, id), 'disconnect')).toEqual([])
-      kept.now += 30 * SECOND_MS
+    for (let id = 1; id <= 150; id++) {
+      if (id % 5 > 0) answers(kept, id)
+      else expect(only(broken(kept, id), 'disconnect')).toEqual([])
+      kept.now += 20 * SECOND_MS
+    }
+
+    // one block for each that it rejects
+    const alternating = small()
+    let id = 0
+    for (let ended = false; !ended; alternating.now += 30 * SECOND_MS) {
+      answers(alternating, ++id)
+      ended = broken(alternating, ++id).includes('1: disconnect limit')
+      expect(id).toBeLessThan(50)
     }
   })
 })

@@ -32,26 +32,35 @@ describe('the manifest exchange', () => {
   it('asks one peer at a time, and goes on where it is', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     expect(exchange.next([1, 2], 0)).toEqual({ session: 1, first: 0, count: 1024 })
-    expect(exchange.next([1, 2], 5000)).toBeUndefined()
-    exchange.accepted(1024, 6000)
-    expect(exchange.next([1, 2], 6000)).toEqual({ session: 1, first: 1024, count: 1024 })
+    expect(exchange.next([1, 2], 1999)).toBeUndefined()
+    exchange.accepted(1, 1024, 1999)
+    expect(exchange.next([1, 2], 1999)).toEqual({ session: 1, first: 1024, count: 1024 })
   })
 
-  it('asks another after 10 s without a node, and comes back later', () => {
+  it('asks another after 2 s without a node, longer where there is no other, and comes back later', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     exchange.next([1, 2], 0)
-    exchange.accepted(5, 9000)
-    expect(exchange.next([1, 2], 18_000)).toBeUndefined()
-    expect(exchange.next([1, 2], 19_000)).toEqual({ session: 2, first: 5, count: 1024 })
+    exchange.accepted(1, 5, 1500)
+    expect(exchange.next([1, 2], 3499)).toBeUndefined()
+    expect(exchange.next([1, 2], 3500)).toEqual({ session: 2, first: 5, count: 1024 })
+    expect(exchange.next([1, 2], 13_499)).toBeUndefined()
     exchange.gone(2)
-    expect(exchange.next([1], 19_000)).toBeUndefined()
+    expect(exchange.next([1], 13_499)).toBeUndefined()
     expect(exchange.next([1], 60_000)?.session).toBe(1)
+  })
+
+  it('takes what a slow one sends in the end, and goes on with it', () => {
+    const exchange = new ManifestExchange(10 * SECOND_MS)
+    exchange.next([1], 0)
+    expect(exchange.next([1], 10_000)).toBeUndefined()
+    exchange.accepted(1, 2, 12_000)
+    expect(exchange.next([1], 12_000)).toEqual({ session: 1, first: 2, count: 1024 })
   })
 
   it('leaves one that cannot give more than it gave', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     exchange.next([1, 2], 0)
-    exchange.accepted(3, 1)
+    exchange.accepted(1, 3, 1)
     exchange.ended(1, 1)
     expect(exchange.next([1, 2], 1)).toEqual({ session: 2, first: 3, count: 1024 })
   })

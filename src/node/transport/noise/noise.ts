@@ -5,6 +5,8 @@
  */
 import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { noise as stockNoise } from '@chainsafe/libp2p-noise'
+import type { MessageStream } from '@libp2p/interface'
+import { leanNoiseStream } from './lean-noise-stream.ts'
 
 /** X25519, RFC 7748. */
 const KEY_BYTES = 32
@@ -27,7 +29,16 @@ export function noise(): ReturnType<typeof stockNoise> {
   return components => {
     const encrypter = make(components)
     keepKeyObjects(encrypter as unknown as NoiseView)
-    return encrypter
+    const lean = <Secured extends { connection: MessageStream }>(secured: Secured): Secured => ({
+      ...secured,
+      connection: leanNoiseStream(secured.connection)
+    })
+    return Object.assign(Object.create(encrypter) as typeof encrypter, {
+      secureInbound: async (...args: Parameters<typeof encrypter.secureInbound>) =>
+        lean(await encrypter.secureInbound(...args)),
+      secureOutbound: async (...args: Parameters<typeof encrypter.secureOutbound>) =>
+        lean(await encrypter.secureOutbound(...args))
+    })
   }
 }
 

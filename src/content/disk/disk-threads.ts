@@ -1,0 +1,171 @@
+/**
+ * Threads for what would be slow here: hashing, and thousands of small files. They are few, shared by all of the
+ * process, started when there is work that pays for it (some 30 ms each), and ended when nobody needs them.
+ */
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { ShoalError } from '../../base/errors.ts'
+import type { DiskJobs, JobAnswered, JobAsked, JobKind } from './disk-jobs.ts'
+
+const MAX_HASHING = 8
+/** Jobs that keep a core busy. */
+export const HASHING_AT_ONCE = Math.min(MAX_HASHING, availableParallelism())
+/** A file system commits together what is synced at the same time, so waiting for it pays beyond the number of cores. */
+export const SYNCING_AT_ONCE = 4
+/** Two threads that make files in one folder wait for its lock, spinning. */
+const CREATING_AT_ONCE = 1
+const MAX_THREADS = Math.max(HASHING_AT_ONCE, SYNCING_AT_ONCE)
+
+/** Of a thread's heap: its buffer lies outside of it, and what it allocates is short-lived. */
+const YOUNG_MIB = 4
+
+/** Jobs of a kind under way at once. */
+const AT_ONCE: { readonly [K in JobKind]: number } = {
+  hashSpans: HASHING_AT_ONCE,
+  hashFiles: HASHING_AT_ONCE,
+  readFiles: HASHING_AT_ONCE,
+  createFiles: CREATING_AT_ONCE,
+  syncFiles: SYNCING_AT_ONCE,
+  statFiles: HASHING_AT_ONCE
+}
+
+interface Asked {
+  readonly asked: JobAsked
+  readonly transfer: readonly ArrayBuffer[]
+  resolve(answer: DiskJobs[JobKind]['answer']): void
+  reject(err: unknown): void
+}
+
+interface Thread {
+  readonly worker: Worker
+  busyWith: Asked | undefined
+}
+
+/** What is asked of the threads. */
+export interface DiskThreads {
+  /**
+   * Jobs of a kind begin in the order in which they are asked.
+   * @param transfer buffers of the job that are moved, and empty here afterwards
+   * @throws the system error where the job failed as a whole; ERR_IO where its thread died
+   */
+  run<K extends JobKind>(
+    kind: K,
+    job: DiskJobs[K]['job'],
+    transfer?: readonly ArrayBuffer[]
+  ): Promise<DiskJobs[K]['answer']>
+}
+
+/** Invariant: a job waits only while all threads that there may be are busy, or as many of its kind as there may be. */
+export class DiskThreadPool implements DiskThreads {
+  readonly #start: () => Worker
+  readonly #threads = new Set<Thread>()
+  readonly #queue: Asked[] = []
+  #closing = false
+
+  constructor(start: () => Worker) {
+    this.#start = start
+  }
+
+  run<K extends JobKind>(
+    kind: K,
+    job: DiskJobs[K]['job'],
+    transfer: readonly ArrayBuffer[] = []
+  ): Promise<DiskJobs[K]['answer']> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing) throw new ShoalError('ERR_NOT_RUNNING', 'the disk threads have ended')
+      this.#queue.push({ asked: { kind, job }, transfer, resolve, reject })
+      this.#next()
+    })
+  }
+
+  /** Jobs that are under way fail. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()))
+  }
+
+  #next(): void {
+    if (this.#closing) return
+    for (let next = this.#ready(); next !== -1; next = this.#ready()) {
+      const thread = this.#idle() ?? (this.#threads.size < MAX_THREADS ? this.#begin() : undefined)
+      if (thread === undefined) return
+      const [asked] = this.#queue.splice(next, 1)
+      if (asked === undefined) return
+      thread.busyWith = asked
+      // A job that is under way keeps the process alive, a thread that waits for one does not.
+      thread.worker.ref()
+      thread.worker.postMessage(asked.asked, asked.transfer)
+    }
+  }
+
+  /** The index of the first job that may begin, as far as its kind goes; -1 where there is none. */
+  #ready(): number {
+    const busy = [...this.#threads].map(({ busyWith }) => busyWith?.asked.kind)
+    return this.#queue.findIndex(({ asked: { kind } }) => busy.filter(other => other === kind).length < AT_ONCE[kind])
+  }
+
+  #idle(): Thread | undefined {
+    for (const thread of this.#threads) if (thread.busyWith === undefined) return thread
+    return undefined
+  }
+
+  #begin(): Thread {
+    const worker = this.#start()
+    const thread: Thread = { worker, busyWith: undefined }
+    worker.on('message', (answered: JobAnswered) => this.#answered(thread, answered))
+    worker.on('error', err => this.#ended(thread, err))
+    worker.on('exit', () => this.#ended(thread, undefined))
+    this.#threads.add(thread)
+    return thread
+  }
+
+  #answered(thread: Thread, answered: JobAnswered): void {
+    const asked = thread.busyWith
+    thread.busyWith = undefined
+    thread.worker.unref()
+    this.#next()
+    if ('answer' in answered) asked?.resolve(answered.answer)
+    else asked?.reject(Object.assign(new Error(answered.error.message), { code: answered.error.code }))
+  }
+
+  #ended(thread: Thread, cause: unknown): void {
+    if (!this.#threads.delete(thread)) return
+    thread.busyWith?.reject(
+      new ShoalError('ERR_IO', 'a disk thread died', { cause, hint: 'run the same command again' })
+    )
+    thread.busyWith = undefined
+    this.#next()
+  }
+}
+
+export interface DiskLease {
+  readonly threads: DiskThreads
+  /** Once, when nothing of the holder's is under way. The last holder's ends the threads. */
+  release(): Promise<void>
+}
+
+let shared: DiskThreadPool | undefined
+let holders = 0
+
+/** Undefined where the worker's file is not there (uncompiled, bundled): then everything is done on this thread. */
+export function borrowDiskThreads(): DiskLease | undefined {
+  if (!existsSync(fileURLToPath(new URL('./disk-worker.js', import.meta.url)))) return undefined
+  shared ??= new DiskThreadPool(
+    () =>
+      new Worker(new URL('./disk-worker.js', import.meta.url), {
+        name: 'shoal-disk',
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB }
+      })
+  )
+  const threads = shared
+  holders += 1
+  const release = async () => {
+    holders -= 1
+    if (holders > 0) return
+    shared = undefined
+    await threads.close()
+  }
+  return { threads, release }
+}

@@ -1,0 +1,68 @@
+/**
+ * Which addresses that strangers told of are dialled again. A record or a peer can name a victim's address under any
+ * number of peer IDs; whoever is dialled in vain must not be dialled by us again and again. What worked once is free.
+ *
+ * An address that failed waits; the wait doubles. Of one host so many addresses may fail within the memory, then others of
+ * it that never worked wait too: a swarm may live behind one address, so that is a large number.
+ */
+import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
+
+/** Dials of one address that may fail before it waits, whoever is said to be there. */
+export const FREE_FAILURES = 3
+const WAIT_MS = 10 * SECOND_MS
+export const MAX_WAIT_MS = 10 * MINUTE_MS
+/** Addresses of one host that may fail within the memory. */
+export const MAX_FAILED_OF_HOST = 64
+/** An address that was not dialled for so long is forgotten. */
+export const DIAL_MEMORY_MS = 10 * MINUTE_MS
+/** Addresses that are remembered; of more those that failed longest ago are forgotten. */
+const MAX_REMEMBERED = 4096
+
+interface Failed {
+  times: number
+  at: number
+}
+
+export class DialGuard {
+  readonly #failed = new Map<string, Failed>()
+
+  /** Whether a stranger's word is enough to dial it. @param addr multiaddr without `/p2p` */
+  allows(addr: string, now: number): boolean {
+    const failed = this.#recent(addr, now)
+    if (failed !== undefined) {
+      const doublings = failed.times - FREE_FAILURES
+      return doublings < 0 || now - failed.at >= Math.min(MAX_WAIT_MS, WAIT_MS * 2 ** doublings)
+    }
+    return this.#failedOf(hostOf(addr), now) < MAX_FAILED_OF_HOST
+  }
+
+  failed(addr: string, now: number): void {
+    const times = (this.#recent(addr, now)?.times ?? 0) + 1
+    this.#failed.delete(addr)
+    this.#failed.set(addr, { times, at: now })
+    for (const oldest of this.#failed.keys()) {
+      if (this.#failed.size <= MAX_REMEMBERED) return
+      this.#failed.delete(oldest)
+    }
+  }
+
+  succeeded(addr: string): void {
+    this.#failed.delete(addr)
+  }
+
+  #recent(addr: string, now: number): Failed | undefined {
+    const failed = this.#failed.get(addr)
+    return failed === undefined || now - failed.at > DIAL_MEMORY_MS ? undefined : failed
+  }
+
+  #failedOf(host: string, now: number): number {
+    let count = 0
+    for (const [addr, { at }] of this.#failed) if (now - at <= DIAL_MEMORY_MS && hostOf(addr) === host) count += 1
+    return count
+  }
+}
+
+/** `/ip4/192.0.2.7` of `/ip4/192.0.2.7/tcp/4160`. */
+function hostOf(addr: string): string {
+  return addr.split('/', 3).join('/')
+}

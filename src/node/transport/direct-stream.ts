@@ -1,0 +1,22 @@
+/**
+ * A way past libp2p's events: the layers of one connection that are ours (TLS, yamux, the swarm's stream) hand chunks
+ * to each other by a call, without a list to append to, cut and copy at each of them.
+ */
+export interface DirectStream {
+  /**
+   * As `send` of a libp2p stream: false means that the caller waits for `drain`; what it gave was taken all the same.
+   * The chunks are not copied and must not change until `onConsumed` is called, which may be before this returns, and
+   * may be never: then they are left to the collector.
+   * @throws once the stream is closed for writing
+   */
+  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
+  /**
+   * Where it is set, inbound bytes go there in place of `message` events: first what was buffered before, in order.
+   * Each chunk is the receiver's.
+   */
+  onChunk: ((chunk: Uint8Array) => void) | undefined
+}
+
+export function isDirectStream<Stream extends object>(stream: Stream): stream is Stream & DirectStream {
+  return 'sendChunks' in stream && typeof stream.sendChunks === 'function' && 'onChunk' in stream
+}

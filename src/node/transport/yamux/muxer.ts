@@ -1,0 +1,387 @@
+import {
+  type AbortOptions,
+  type EventHandler,
+  type Logger,
+  type MessageStream,
+  type StreamMessageEvent,
+  type StreamMuxer,
+  type StreamMuxerEvents,
+  type StreamMuxerStatus,
+  TypedEventEmitter
+} from '@libp2p/interface'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { ShoalError } from '../../../base/errors.ts'
+import { TokenBucket } from '../../../transfer/core/token-bucket.ts'
+import { type DirectStream, isDirectStream } from '../direct-stream.ts'
+import {
+  encodeHeader,
+  FLAG_ACK,
+  FLAG_FIN,
+  FLAG_RST,
+  FLAG_SYN,
+  type FrameHeader,
+  GO_AWAY_INTERNAL_ERROR,
+  GO_AWAY_NORMAL,
+  GO_AWAY_PROTOCOL_ERROR,
+  TYPE_DATA,
+  TYPE_GO_AWAY,
+  TYPE_PING,
+  TYPE_WINDOW
+} from './frame.ts'
+import { FrameDecoder } from './frame-decoder.ts'
+import { KeepAlive } from './keep-alive.ts'
+import { type DataFrame, type FrameSink, YamuxStream } from './stream.ts'
+
+export const PROTOCOL = '/yamux/1.0.0'
+
+/** So many small frames of one turn of the event loop wait for each other at most: each write costs a cipher and a call. */
+const MAX_GATHERED_BYTES = 16 * 1024
+/** Data up to here waits with them. */
+const MAX_GATHERED_DATA_BYTES = 4 * 1024
+/**
+ * Frames without data that may be queued while the connection takes nothing, of 12 bytes each. A peer that makes us
+ * answer (pings, streams that are refused) and never reads what we answer is dropped there.
+ */
+export const MAX_QUEUED_CONTROL_FRAMES = 16_384
+
+/** Streams that the other side may open at once, as many as there are roots, and later in a second: most are reset soon. */
+export const STREAM_BURST = 4096
+export const STREAMS_PER_SEC = 256
+/** Pings that are answered; usual is one in 30 s. */
+export const PING_BURST = 256
+export const PINGS_PER_SEC = 16
+
+export interface YamuxInit {
+  /** Default 1000 each. */
+  maxInboundStreams?: number
+  maxOutboundStreams?: number
+  /** Inbound streams that come before anyone listens. Default 10. */
+  maxEarlyStreams?: number
+  /** How far the window of a stream may grow. Default 16 MiB. */
+  maxWindowBytes?: number
+  /** Default 30 s; 0: no pings. */
+  keepAliveMs?: number
+}
+
+/**
+ * Invariants: `#byNumber` holds exactly the streams that are not over; what was gathered goes out ahead of what comes
+ * later, at the latest at the end of the turn of the event loop; after an error of the peer's nothing of it is read.
+ */
+export class YamuxMuxer
+  extends TypedEventEmitter<StreamMuxerEvents<YamuxStream>>
+  implements StreamMuxer<YamuxStream>, FrameSink
+{
+  readonly protocol = PROTOCOL
+  status: StreamMuxerStatus = 'open'
+  readonly #log: Logger
+  readonly #connection: MessageStream
+  readonly #direct: DirectStream | undefined
+  readonly #maxInbound: number
+  readonly #maxOutbound: number
+  readonly #maxEarly: number
+  readonly #maxWindowBytes: number
+  readonly #decoder: FrameDecoder
+  readonly #keepAlive: KeepAlive
+  readonly #byNumber = new Map<number, YamuxStream>()
+  /** The dialer's streams have odd numbers, the listener's even ones. */
+  readonly #isDialer: boolean
+  #nextNumber: number
+  #inbound = 0
+  #outbound = 0
+  /** Where the payload that comes next belongs; undefined: nowhere. */
+  #receiving: YamuxStream | undefined
+  #finAfterPayload = false
+  #isWritable = true
+  #queuedControlFrames = 0
+  readonly #opens = new TokenBucket(performance.now(), STREAMS_PER_SEC, STREAM_BURST)
+  readonly #pings = new TokenBucket(performance.now(), PINGS_PER_SEC, PING_BURST)
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
+  #flush: NodeJS.Immediate | undefined
+  #sentGoAway = false
+  #gotGoAway = false
+  /** Inbound ones that nobody listened for yet. */
+  #early: YamuxStream[] = []
+
+  constructor(connection: MessageStream, init: YamuxInit = {}) {
+    super()
+    this.#log = connection.log.newScope('yamux')
+    this.#connection = connection
+    this.#maxInbound = init.maxInboundStreams ?? 1_000
+    this.#maxOutbound = init.maxOutboundStreams ?? 1_000
+    this.#maxEarly = init.maxEarlyStreams ?? 10
+    this.#maxWindowBytes = init.maxWindowBytes ?? 16 * 1024 * 1024
+    this.#isDialer = connection.direction === 'outbound'
+    this.#nextNumber = this.#isDialer ? 1 : 2
+    this.#decoder = new FrameDecoder({
+      onHeader: header => this.#onHeader(header),
+      onPayload: (chunk, isLast) => this.#onPayload(chunk, isLast)
+    })
+    this.#keepAlive = new KeepAlive(init.keepAliveMs ?? 30_000, id => this.sendControl(TYPE_PING, FLAG_SYN, 0, id))
+    connection.addEventListener('drain', () => this.#onDrain())
+    connection.addEventListener('close', () => this.#onConnectionClosed())
+    if (isDirectStream(connection)) {
+      this.#direct = connection
+      connection.onChunk = chunk => this.#receive([chunk])
+    } else {
+      this.#direct = undefined
+      connection.addEventListener('message', ({ data }: StreamMessageEvent) =>
+        this.#receive(data instanceof Uint8Array ? [data] : data)
+      )
+    }
+    this.#keepAlive.start()
+  }
+
+  /** Those that are not over, in the order in which they were opened. */
+  get streams(): YamuxStream[] {
+    return [...this.#byNumber.values()]
+  }
+
+  get isWritable(): boolean {
+    return this.#isWritable
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#keepAlive.roundTripMs
+  }
+
+  /** @throws ERR_UNREACHABLE once the connection is closing, ERR_LIMIT */
+  async createStream(): Promise<YamuxStream> {
+    if (this.status !== 'open' || this.#gotGoAway) {
+      throw new ShoalError('ERR_UNREACHABLE', 'the connection is closing')
+    }
+    if (this.#outbound >= this.#maxOutbound) {
+      throw new ShoalError('ERR_LIMIT', `more than ${this.#maxOutbound} streams on one connection`)
+    }
+    const stream = this.#newStream(this.#nextNumber, 'outbound')
+    this.#nextNumber += 2
+    queueMicrotask(() => stream.announce())
+    return stream
+  }
+
+  sendData({ stream, flags, chunks, byteLength, onConsumed }: DataFrame): void {
+    const header = encodeHeader({ type: TYPE_DATA, flags, stream, length: byteLength })
+    if (byteLength <= MAX_GATHERED_DATA_BYTES) this.#gather([header, ...chunks], header.byteLength + byteLength)
+    else this.#write([header, ...chunks], onConsumed)
+  }
+
+  sendControl(type: number, flags: number, stream: number, length: number): void {
+    if (!this.#isWritable) {
+      this.#queuedControlFrames += 1
+      if (this.#queuedControlFrames > MAX_QUEUED_CONTROL_FRAMES) {
+        this.#fail(new ShoalError('ERR_LIMIT', 'yamux: the peer asks for answers and does not read them'))
+        return
+      }
+    }
+    const header = encodeHeader({ type, flags, stream, length })
+    this.#gather([header], header.byteLength)
+  }
+
+  /** Closes our half of every stream, then says goodbye. */
+  async close(options: AbortOptions = {}): Promise<void> {
+    if (this.status !== 'open') return
+    this.status = 'closing'
+    try {
+      await Promise.all(this.streams.map(stream => stream.close(options)))
+      this.#goAway(GO_AWAY_NORMAL)
+    } finally {
+      this.#stop()
+    }
+  }
+
+  abort(err: Error): void {
+    if (this.status === 'closed') return
+    this.status = 'closing'
+    for (const stream of this.streams) stream.abort(err)
+    const isPeers = err instanceof ShoalError && err.fault === 'peer'
+    this.#goAway(isPeers ? GO_AWAY_PROTOCOL_ERROR : GO_AWAY_INTERNAL_ERROR)
+    this.#stop()
+  }
+
+  override addEventListener<Type extends keyof StreamMuxerEvents<YamuxStream>>(
+    type: Type,
+    listener: EventHandler<StreamMuxerEvents<YamuxStream>[Type]> | null,
+    options?: boolean | AddEventListenerOptions
+  ): void {
+    super.addEventListener(type, listener, options)
+    if (type !== 'stream' || this.#early.length === 0) return
+    const early = this.#early
+    this.#early = []
+    // the listener's owner may not be whole yet
+    queueMicrotask(() => {
+      for (const stream of early) this.safeDispatchEvent('stream', { detail: stream })
+    })
+  }
+
+  #receive(chunks: Iterable<Uint8Array>): void {
+    try {
+      for (const chunk of chunks) this.#decoder.push(chunk)
+    } catch (err) {
+      this.#fail(err instanceof Error ? err : new ShoalError('ERR_PROTOCOL', String(err)))
+    }
+  }
+
+  #fail(err: Error): void {
+    this.#decoder.end()
+    this.abort(err)
+    this.#connection.abort(err)
+  }
+
+  #onHeader(header: FrameHeader): void {
+    this.#receiving = undefined
+    switch (header.type) {
+      case TYPE_PING:
+        this.#onPing(header)
+        break
+      case TYPE_GO_AWAY:
+        this.#onGoAway(header.length)
+        break
+      default:
+        this.#onStreamFrame(header)
+    }
+  }
+
+  #onStreamFrame({ type, flags, stream: number, length }: FrameHeader): void {
+    if (number === 0) throw new ShoalError('ERR_PROTOCOL', 'yamux: a stream frame for the session')
+    if ((flags & FLAG_SYN) !== 0) this.#onSyn(number)
+    const stream = this.#byNumber.get(number)
+    // It may be over on our side alone: what was on its way is thrown away.
+    if (stream === undefined) return
+    if ((flags & FLAG_RST) !== 0) {
+      stream.onRemoteReset()
+      return
+    }
+    const fin = (flags & FLAG_FIN) !== 0
+    if (type === TYPE_WINDOW) {
+      stream.onGranted(length)
+      if (fin) stream.onRemoteCloseWrite()
+      return
+    }
+    stream.onFrame(length)
+    this.#receiving = stream
+    this.#finAfterPayload = fin && length > 0
+    if (fin && length === 0) stream.onRemoteCloseWrite()
+  }
+
+  #onPayload(chunk: Uint8Array, isLast: boolean): void {
+    const stream = this.#receiving
+    if (stream === undefined) return
+    stream.onPayload(chunk)
+    if (isLast && this.#finAfterPayload) stream.onRemoteCloseWrite()
+  }
+
+  #onSyn(number: number): void {
+    if (this.#isDialer !== (number % 2 === 0)) {
+      throw new ShoalError('ERR_PROTOCOL', `yamux: the peer opened stream ${number}, which is ours to open`)
+    }
+    if (this.#byNumber.has(number)) return
+    if (!this.#opens.take(performance.now(), 1)) throw new ShoalError('ERR_LIMIT', 'yamux: streams opened too often')
+    if (this.#sentGoAway || this.#inbound >= this.#maxInbound) {
+      this.sendControl(TYPE_WINDOW, FLAG_RST, number, 0)
+      return
+    }
+    const stream = this.#newStream(number, 'inbound')
+    // with what is answered in this turn, else alone: the other side counts streams that nobody took
+    setImmediate(() => stream.announce())
+    if (this.listenerCount('stream') > 0) {
+      this.safeDispatchEvent('stream', { detail: stream })
+      return
+    }
+    this.#early.push(stream)
+    if (this.#early.length > this.#maxEarly) throw new ShoalError('ERR_LIMIT', 'yamux: too many streams at once')
+  }
+
+  #newStream(number: number, direction: 'inbound' | 'outbound'): YamuxStream {
+    const stream = new YamuxStream({
+      id: `${number}`,
+      number,
+      direction,
+      sink: this,
+      maxWindowBytes: this.#maxWindowBytes,
+      log: this.#log
+    })
+    this.#byNumber.set(number, stream)
+    if (direction === 'inbound') this.#inbound += 1
+    else this.#outbound += 1
+    stream.addEventListener(
+      'close',
+      () => {
+        this.#byNumber.delete(number)
+        if (direction === 'inbound') this.#inbound -= 1
+        else this.#outbound -= 1
+      },
+      { once: true }
+    )
+    return stream
+  }
+
+  #onPing({ flags, length }: FrameHeader): void {
+    if (flags === FLAG_SYN) {
+      if (!this.#pings.take(performance.now(), 1)) throw new ShoalError('ERR_LIMIT', 'yamux: too many pings')
+      this.sendControl(TYPE_PING, FLAG_ACK, 0, length)
+    } else if (flags !== FLAG_ACK) throw new ShoalError('ERR_PROTOCOL', `yamux: a ping with flags ${flags}`)
+    else if (!this.#keepAlive.answered(length)) throw new ShoalError('ERR_PROTOCOL', 'yamux: nobody pinged')
+  }
+
+  #onGoAway(reason: number): void {
+    this.#gotGoAway = true
+    if (reason === GO_AWAY_NORMAL) this.#onConnectionClosed()
+    else this.abort(new ShoalError('ERR_UNREACHABLE', `yamux: the peer ended the connection with reason ${reason}`))
+  }
+
+  #goAway(reason: number): void {
+    if (this.#sentGoAway) return
+    this.#sentGoAway = true
+    this.sendControl(TYPE_GO_AWAY, 0, 0, reason)
+    this.#flushGathered()
+  }
+
+  #onConnectionClosed(): void {
+    this.status = 'closing'
+    for (const stream of this.streams) stream.onTransportClosed()
+    this.#stop()
+  }
+
+  #stop(): void {
+    this.#keepAlive.stop()
+    this.#flushGathered()
+    this.status = 'closed'
+  }
+
+  #gather(chunks: readonly Uint8Array[], byteLength: number): void {
+    this.#gathered.push(...chunks)
+    this.#gatheredBytes += byteLength
+    if (this.#gatheredBytes >= MAX_GATHERED_BYTES) this.#flushGathered()
+    else this.#flush ??= setImmediate(() => this.#flushGathered())
+  }
+
+  #flushGathered(): void {
+    clearImmediate(this.#flush)
+    this.#flush = undefined
+    if (this.#gatheredBytes > 0) this.#write([])
+  }
+
+  #write(chunks: readonly Uint8Array[], onConsumed?: () => void): void {
+    const all = this.#gatheredBytes > 0 ? [...this.#gathered, ...chunks] : chunks
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    if (this.status === 'closed' || this.#connection.status !== 'open') return
+    try {
+      const takesMore =
+        this.#direct === undefined
+          ? this.#connection.send(new Uint8ArrayList(...all))
+          : this.#direct.sendChunks(all, onConsumed)
+      if (!takesMore) this.#isWritable = false
+    } catch (err) {
+      // a layer below is closing already, which that above it does not show
+      this.#log('could not write: %e', err)
+      this.#isWritable = false
+    }
+  }
+
+  #onDrain(): void {
+    this.#isWritable = true
+    this.#queuedControlFrames = 0
+    for (const stream of this.streams) stream.onMuxerDrain()
+  }
+}

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import { parseLimit, parseRate, parseSeconds } from '../../src/base/units.ts'
+
+test.each([
+  ['60', 60_000],
+  ['2.5', 2_500],
+  [' 7 ', 7_000],
+  ['0.0001', 1],
+  ['0.0000000001', 1],
+  ['1000000000', 1e12]
+])('%j seconds are %d ms', (text, ms) => {
+  expect(parseSeconds(text)).toBe(ms)
+})
+
+test.each(['0', '0.0', '-1', '1e3', '0x10', 'Infinity', 'NaN', '', ' ', '1 2', '1000000001', '9'.repeat(400), '٣'])(
+  '%j is no number of seconds',
+  text => {
+    expect(() => parseSeconds(text)).toThrow(expect.objectContaining({ code: 'ERR_BAD_NUMBER' }))
+  }
+)
+
+test.each(['', '0.5', '-1', '1e3', '9007199254740993', '10000T', '1\u212a', '9'.repeat(400), 'none', '0x10', '1KK'])(
+  '%j is no rate',
+  text => {
+    expect(() => parseRate(text)).toThrow(expect.objectContaining({ code: 'ERR_BAD_NUMBER' }))
+  }
+)
+
+test('no limit is null, in each of its spellings', () => {
+  for (const text of ['none', 'UNLIMITED', 'off', '0', '0.00KB/s', ' 0 ']) expect(parseLimit(text)).toBeNull()
+  expect(parseLimit('1.5M')).toBe(1_500_000)
+})

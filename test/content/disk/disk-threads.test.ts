@@ -1,0 +1,113 @@
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { digestAt, printAt } from '../../../src/content/disk/disk-jobs.ts'
+import { borrowDiskThreads, DiskThreadPool } from '../../../src/content/disk/disk-threads.ts'
+import { compileSource } from '../../helpers/compile.ts'
+import { sha256 } from './sha256.ts'
+
+const NO_SUCH_FD = 999_999
+const dir = mkdtempSync(join(tmpdir(), 'shoal-threads-'))
+const at = (name: string) => join(dir, name)
+const compiled = join(dir, 'compiled')
+
+beforeAll(async () => {
+  mkdirSync(compiled)
+  await compileSource(compiled)
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const startThread = () => new Worker(join(compiled, 'content/disk/disk-worker.js'))
+
+test('real threads hash, make, read, sync and look at files, and say which they could not', async () => {
+  const started: Worker[] = []
+  const pool = new DiskThreadPool(() => {
+    const worker = startThread()
+    started.push(worker)
+    return worker
+  })
+  const names = ['a', 'deep/er/b', 'a']
+  const contents = ['first', 'second file', 'third']
+  const data = new Uint8Array(Buffer.from(contents.join('')))
+  const paths = names.map(at)
+  const sizes = Uint32Array.from(contents, ({ length }) => length)
+  const made = await pool.run('createFiles', { paths, sizes, data }, [data.buffer])
+  expect(data.byteLength).toBe(0)
+  expect(made.identities.map(identity => identity !== null)).toEqual([true, true, false])
+  expect(readFileSync(at('a'), 'utf8')).toBe('first')
+  expect(readFileSync(at('deep/er/b'), 'utf8')).toBe('second file')
+
+  const there = [at('a'), at('deep/er/b'), at('missing'), dir]
+  const hashed = await pool.run('hashFiles', { paths: there, maxBytes: 8 })
+  expect(hashed.failed).toEqual([1, 2, 3])
+  expect(Buffer.from(digestAt(hashed.digests, 0))).toEqual(sha256('first'))
+  expect(printAt(hashed.prints, 0)).toMatchObject({ size: 5, ino: statSync(at('a'), { bigint: true }).ino })
+  const stated = await pool.run('statFiles', { paths: there })
+  expect(stated.failed).toEqual([2, 3])
+  expect(printAt(stated.prints, 1).size).toBe(11)
+
+  const fd = openSync(at('deep/er/b'), 'r')
+  const spans = { fd, positions: Float64Array.of(0, 7, 7), lengths: Uint32Array.of(6, 4, 5) }
+  const { digests, short } = await pool.run('hashSpans', spans)
+  expect(short).toEqual([2])
+  expect(Buffer.from(digestAt(digests, 1))).toEqual(sha256('file'))
+  await expect(pool.run('hashSpans', { ...spans, fd: NO_SUCH_FD })).rejects.toMatchObject({ code: 'EBADF' })
+  const read = await pool.run('readFiles', {
+    paths: [at('a'), at('a'), at('deep/er/b')],
+    positions: Float64Array.of(1, 1, 0),
+    lengths: Uint32Array.of(4, 5, 6)
+  })
+  expect(read.failed).toEqual([1])
+  expect(Buffer.from(read.data.subarray(9)).toString()).toBe('second')
+
+  const [first] = made.identities
+  const synced = await pool.run('syncFiles', {
+    paths: [at('a'), at('a'), at('deep/er/b'), at('missing')],
+    identities: [first ?? null, '1:1', null, null]
+  })
+  expect(synced.replaced).toEqual([1])
+  expect(synced.failed).toMatchObject([{ index: 3, code: 'ENOENT' }])
+  expect(started.length).toBe(1)
+  await pool.close()
+  await expect(pool.run('statFiles', { paths: [] })).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
+})
+
+test('no more threads than there may be make files or sync; what a thread that died was asked fails', async () => {
+  const started: Worker[] = []
+  const pool = new DiskThreadPool(() => {
+    const worker = startThread()
+    started.push(worker)
+    return worker
+  })
+  const job = (i: number) => ({ paths: [at(`n${i}`)], sizes: Uint32Array.of(1), data: Uint8Array.of(i) })
+  await Promise.all(Array.from({ length: 9 }, (_, i) => pool.run('createFiles', job(i))))
+  expect(started.length).toBe(1)
+  const sync = () => pool.run('syncFiles', { paths: [at('n1')], identities: [null] })
+  await Promise.all(Array.from({ length: 40 }, sync))
+  expect(started.length).toBe(4)
+  await Promise.all(started.map(worker => worker.terminate()))
+  expect((await sync()).failed).toEqual([])
+  const dying = pool.run('hashSpans', { fd: 0, positions: Float64Array.of(0), lengths: Uint32Array.of(2 ** 32 - 1) })
+  const failed = expect(dying).rejects.toMatchObject({ code: 'ERR_IO' })
+  await started.at(-1)?.terminate()
+  await failed
+  await pool.close()
+})
+
+test('the holders of the threads share them, and the last ends them', async () => {
+  const url = join(compiled, 'content/disk/disk-threads.js')
+  // Of this process's own there are none: its worker is not compiled.
+  expect(borrowDiskThreads()).toBeUndefined()
+  const { borrowDiskThreads: borrow }: typeof import('../../../src/content/disk/disk-threads.ts') = await import(url)
+  const [one, two] = [borrow(), borrow()]
+  expect(one?.threads).toBe(two?.threads)
+  writeFileSync(at('f'), 'f')
+  await one?.release()
+  expect((await two?.threads.run('statFiles', { paths: [at('f')] }))?.failed).toEqual([])
+  await two?.release()
+  const later = borrow()
+  expect(later?.threads).not.toBe(one?.threads)
+  await later?.release()
+})

@@ -1,0 +1,120 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { FileFingerprint } from '../../src/content/fingerprint.ts'
+import { HashJournal } from '../../src/content/hash-journal.ts'
+import { keystream } from '../helpers/keystream.ts'
+
+const HOUR_MS = 3_600_000
+/** Files get the system's time, so all else is told from there. */
+const NOW_MS = Date.now()
+const later = () => NOW_MS + HOUR_MS
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'shoal-journal-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const files = () => readdirSync(join(dir, 'hashed'))
+const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex')
+
+function print(change: Partial<FileFingerprint> = {}): FileFingerprint {
+  const ns = BigInt(NOW_MS) * 1_000_000n
+  return { size: 10 * 2 ** 20, mtimeNs: ns, ctimeNs: ns, ino: 2n ** 63n + 5n, dev: 7n, ...change }
+}
+
+async function interrupted(digests: Uint8Array, root = '/root', now = later): Promise<void> {
+  const journal = await HashJournal.open(dir, root, now)
+  await journal.add('/root/a', print(), 0, digests.subarray(0, 64))
+  await journal.add('/root/ü', print({ size: 3 }), 0, digests.subarray(0, 32))
+  await journal.add('/root/a', print(), 2, digests.subarray(64))
+  await journal.close()
+}
+
+test('the next run finds what was hashed and has not changed', async () => {
+  const digests = keystream(32 * 5, 'digests')
+  await interrupted(digests)
+  const journal = await HashJournal.open(dir, '/root', later)
+  expect(journal.isEmpty).toBe(false)
+  expect(hex(journal.find('/root/a', print()))).toBe(hex(digests))
+  expect(hex(journal.find('/root/ü', print({ size: 3 })))).toBe(hex(digests.subarray(0, 32)))
+  for (const change of [{ size: 11 * 2 ** 20 }, { mtimeNs: 1n }, { ctimeNs: 1n }, { ino: 1n }]) {
+    expect(journal.find('/root/a', print(change))).toBeUndefined()
+  }
+  expect(journal.find('/root/b', print())).toBeUndefined()
+  await journal.close()
+})
+
+test('several runs add up, other paths have journals of their own, and the end deletes those of this one', async () => {
+  const CHUNKS = 10
+  const digests = keystream(32 * CHUNKS, 'digests')
+  await interrupted(digests.subarray(0, 32 * 5))
+  await interrupted(digests.subarray(0, 96), '/other')
+  // So many that the order in which the folder happens to list them is not that of the runs.
+  for (let chunk = 5; chunk < CHUNKS; chunk++) {
+    const next = await HashJournal.open(dir, '/root', later)
+    await next.add('/root/a', print(), chunk, digests.subarray(32 * chunk, 32 * (chunk + 1)))
+    await next.close()
+  }
+  expect(files().length).toBe(2 + CHUNKS - 5)
+  const third = await HashJournal.open(dir, '/root', later)
+  expect(hex(third.find('/root/a', print()))).toBe(hex(digests))
+  await third.discard()
+  expect(files().length).toBe(1)
+  expect((await HashJournal.open(dir, '/root', later)).isEmpty).toBe(true)
+})
+
+test('what was cut off or damaged is not believed, and what comes before it is', async () => {
+  const digests = keystream(32 * 5, 'digests')
+  await interrupted(digests)
+  const path = join(dir, 'hashed', files()[0] ?? '')
+  const whole = readFileSync(path)
+  for (let length = 0; length < whole.byteLength; length += 7) {
+    writeFileSync(path, whole.subarray(0, length))
+    const found = (await HashJournal.open(dir, '/root', later)).find('/root/a', print())
+    if (found !== undefined) expect(hex(digests)?.startsWith(hex(found) ?? '?')).toBe(true)
+    expect(found === undefined).toBe(length < 8 + 46 + 7 + 160)
+  }
+  for (let at = 0; at < 8 + 46 + 7 + 160; at += 5) {
+    const damaged = Buffer.from(whole)
+    damaged[at] = (damaged[at] ?? 0) ^ 0x10
+    writeFileSync(path, damaged)
+    expect((await HashJournal.open(dir, '/root', later)).find('/root/a', print())).toBeUndefined()
+  }
+  writeFileSync(path, whole)
+  appendFileSync(path, Buffer.alloc(100, 0xff))
+  expect(hex((await HashJournal.open(dir, '/root', later)).find('/root/a', print()))).toBe(hex(digests))
+})
+
+test('a file that changed a moment ago is not noted: it may change again and keep its times', async () => {
+  await interrupted(keystream(160, 'digests'), '/root', () => NOW_MS + 1999)
+  expect(existsSync(join(dir, 'hashed'))).toBe(false)
+  await interrupted(keystream(160, 'digests'), '/root', () => NOW_MS + 2000)
+  expect(files().length).toBe(1)
+})
+
+test('a data folder that is not there is not made; what nobody took up again goes after two weeks', async () => {
+  const missing = join(dir, 'missing')
+  const journal = await HashJournal.open(missing, '/root', later)
+  await journal.add('/root/a', print(), 0, keystream(32, 'd'))
+  await journal.discard()
+  expect(existsSync(missing)).toBe(false)
+  await interrupted(keystream(160, 'digests'), '/abandoned')
+  const [old] = files()
+  utimesSync(join(dir, 'hashed', old ?? ''), NOW_MS / 1000, NOW_MS / 1000)
+  await interrupted(keystream(160, 'digests'), '/root', () => NOW_MS + 13 * 24 * HOUR_MS)
+  expect(files()).toContain(old)
+  await interrupted(keystream(160, 'digests'), '/third', () => NOW_MS + 15 * 24 * HOUR_MS)
+  expect(files()).not.toContain(old)
+})

@@ -1,0 +1,53 @@
+import '../../../src/base/polyfill.ts'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { PeerId, PeerStore } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { boundPeers, MAX_ADDR_CHARS, MAX_PEER_ADDRS, MAX_PEER_PROTOCOLS } from '../../../src/node/host/peer-bounds.ts'
+
+let node: Libp2p
+let store: PeerStore
+let ann: PeerId
+
+beforeEach(async () => {
+  node = await createLibp2p({ start: false })
+  store = node.peerStore
+  ann = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+  boundPeers(store)
+})
+
+afterEach(() => node.stop())
+
+const addrs = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => multiaddr(`/ip4/192.0.2.1/tcp/${from + i}`))
+const known = async () => (await store.get(ann)).addresses.map(({ multiaddr }) => multiaddr.toString())
+
+it('takes no more addresses of one message than there can be', async () => {
+  await store.merge(ann, { multiaddrs: addrs(1, 5_000) })
+  expect(await known()).toHaveLength(MAX_PEER_ADDRS)
+  await store.patch(ann, { multiaddrs: addrs(1, 5_000) })
+  expect(await known()).toHaveLength(MAX_PEER_ADDRS)
+})
+
+it('nor of many, of which the newest stay', async () => {
+  for (let from = 1; from <= 181; from += 20) await store.merge(ann, { multiaddrs: addrs(from, 20) })
+  const left = await known()
+  expect(left).toHaveLength(MAX_PEER_ADDRS)
+  for (const addr of addrs(181, 20)) expect(left).toContain(addr.toString())
+})
+
+it('leaves out an address that is longer than any', async () => {
+  const long = multiaddr(`/dns4/${'x'.repeat(MAX_ADDR_CHARS)}/tcp/1`)
+  await store.merge(ann, { multiaddrs: [long, ...addrs(1, 1)] })
+  expect(await known()).toEqual(['/ip4/192.0.2.1/tcp/1'])
+})
+
+it('bounds protocols, and leaves what is within bounds alone', async () => {
+  await store.merge(ann, { protocols: Array.from({ length: 1_000 }, (_, i) => `/p/${i}`) })
+  expect((await store.get(ann)).protocols).toHaveLength(MAX_PEER_PROTOCOLS)
+  await store.patch(ann, { protocols: ['/a'], multiaddrs: addrs(1, 3) })
+  expect((await store.get(ann)).protocols).toEqual(['/a'])
+  expect(await known()).toHaveLength(3)
+})

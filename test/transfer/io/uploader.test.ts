@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+import { PeerSession } from '../../../src/transfer/io/peer-session.ts'
+import { RateLimiter } from '../../../src/transfer/io/rate-limiter.ts'
+import type { PeerStream, PieceStorage } from '../../../src/transfer/io/seams.ts'
+import { Uploader } from '../../../src/transfer/io/uploader.ts'
+import { MemoryStorage, mapPieces } from '../../helpers/memory-storage.ts'
+
+const MIB = 1024 * 1024
+const clock = { now: () => 0, wallMs: () => 0 }
+
+interface Sent {
+  bytes: Uint8Array
+  consume: () => void
+}
+
+/** Keeps what was sent, and consumes it when the test says so. */
+class HoldingStream implements PeerStream {
+  readonly peerId = 'peer'
+  readonly addr = '/ip4/127.0.0.1/tcp/1'
+  readonly outbound = true
+  onData: PeerStream['onData']
+  onDrain: PeerStream['onDrain']
+  onClose: PeerStream['onClose']
+  readonly sent: Sent[] = []
+  send(chunks: readonly Uint8Array[], onConsumed = () => {}): boolean {
+    this.sent.push({ bytes: chunks.at(-1) ?? new Uint8Array(0), consume: onConsumed })
+    return true
+  }
+  async close(): Promise<void> {}
+  abort(): void {}
+}
+
+/** Each read waits until the test answers it. */
+function slowStorage() {
+  const pieces = mapPieces(new Uint8Array(3 * MIB), [MIB, MIB, MIB])
+  const reads: Array<{ into: Uint8Array | undefined; answer: (fill: number, elsewhere?: boolean) => void }> = []
+  const storage: PieceStorage = Object.assign(new MemoryStorage(pieces), {
+    read: (_offset: number, length: number, into?: Uint8Array) =>
+      new Promise<Uint8Array>(resolve => {
+        const answer = (fill: number, elsewhere = false) => {
+          const buffer = elsewhere || into === undefined ? new Uint8Array(length) : into.subarray(0, length)
+          resolve(buffer.fill(fill))
+        }
+        reads.push({ into, answer })
+      })
+  })
+  return { storage, reads }
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve))
+
+function bench() {
+  const { storage, reads } = slowStorage()
+  const uploader = new Uploader()
+  const limiter = new RateLimiter(clock).root()
+  let next = 0
+  const session = () => {
+    const stream = new HoldingStream()
+    const handlers = { onMessage: () => {}, onData: () => {}, onDrain: () => {}, onClosed: () => {} }
+    return { stream, session: new PeerSession(++next, stream, handlers) }
+  }
+  const ask = (session: PeerSession, piece: number) =>
+    uploader.enqueue({
+      ...{ session, id: piece, offset: piece * MIB, length: MIB, piece, storage, limiter },
+      onEnded: () => {},
+      onFailed: () => {}
+    })
+  return { uploader, reads, session, ask }
+}
+
+describe('the buffer of a read', () => {
+  it('serves the next one once every frame of it was consumed, and not before', async () => {
+    const { reads, session, ask } = bench()
+    const { stream, session: one } = session()
+    ask(one, 0)
+    reads[0]?.answer(1)
+    await turn()
+    expect(stream.sent.length).toBe(8)
+    for (const { consume } of stream.sent.slice(1)) consume()
+    ask(one, 1)
+    expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
+    expect(stream.sent[0]?.bytes.every(byte => byte === 1)).toBe(true)
+    stream.sent[0]?.consume()
+    reads[1]?.answer(2)
+    await turn()
+    ask(one, 2)
+    expect(reads[2]?.into?.buffer).toBe(reads[0]?.into?.buffer)
+  })
+
+  it('is nobody’s while a read writes to it, though its session is gone', async () => {
+    const { uploader, reads, session, ask } = bench()
+    const { session: gone } = session()
+    const { stream, session: stays } = session()
+    ask(gone, 0)
+    uploader.dropSession(gone)
+    ask(stays, 1)
+    expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
+    reads[1]?.answer(5)
+    reads[0]?.answer(6)
+    await turn()
+    expect(stream.sent.every(({ bytes }) => bytes.every(byte => byte === 5))).toBe(true)
+    ask(stays, 2)
+    expect(reads[2]?.into?.buffer).toBe(reads[0]?.into?.buffer)
+  })
+
+  it('is not used again where the bytes came in another: reads of a failed attempt may still write to it', async () => {
+    const { reads, session, ask } = bench()
+    const { stream, session: one } = session()
+    ask(one, 0)
+    reads[0]?.answer(1, true)
+    await turn()
+    for (const { consume } of stream.sent) consume()
+    ask(one, 1)
+    expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
+  })
+})
