@@ -56,7 +56,8 @@ async function findHere(context: CommandContext, where: Where): Promise<FetchPla
   const noted = await withStore(context, async node => {
     const root = (await node.list({ signal: context.signal })).find(each => each.cid === cid)
     if (root === undefined || (root.path !== destination.path && root.path !== to)) return undefined
-    if (root.state === 'fetching' || root.state === 'partial') return { path: root.path, size: root.size, right: false }
+    if (root.state === 'fetching' || root.state === 'paused' || root.state === 'partial')
+      return { path: root.path, size: root.size, right: false }
     const meter = meterHashing(context.out, 'checking what is there')
     const { signal } = context
     const { bad } = await node.verify(cid, { signal, onProgress: meter.onProgress }).finally(() => meter.stop())

@@ -12,6 +12,32 @@ const QUIET_START_MS = 300
 
 /** Shows a transfer until the returned function is called. */
 export function meterTransfer(out: Output, transfer: Transfer): () => void {
+  const stop = showProgress(out, transfer)
+  const off = tellPauses(out, transfer)
+  return () => {
+    off()
+    stop()
+  }
+}
+
+/** That the disk takes nothing is told at once: somebody has to do something. */
+function tellPauses(out: Output, transfer: Transfer): () => void {
+  let told: string | undefined
+  return transfer.on('state:changed', ({ state, problem }) => {
+    if (state === 'paused' && problem !== null) {
+      if (told === problem.message) return
+      told = problem.message
+      out.event('paused', problem)
+      out.warn(`paused: ${problem.message}; it goes on by itself when that is mended`)
+    } else if (told !== undefined && state !== 'failed') {
+      told = undefined
+      out.event('resumed', {})
+      out.note('the disk works again, going on')
+    }
+  })
+}
+
+function showProgress(out: Output, transfer: Transfer): () => void {
   if (out.json) return meterEvents(out, transfer)
   if (!out.isChatty) return () => {}
   if (!out.isLive) return every(PLAIN_MS, () => out.note(describeTransfer(transfer.snapshot())))

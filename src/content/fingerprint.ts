@@ -15,7 +15,9 @@ export interface FileFingerprint {
 }
 
 /** @param stats of `handle.stat({ bigint: true })` */
-export function fingerprintOf(stats: BigIntStats): FileFingerprint {
+export function fingerprintOf(
+  stats: Pick<BigIntStats, 'size' | 'mtimeNs' | 'ctimeNs' | 'ino' | 'dev'>
+): FileFingerprint {
   return {
     size: Number(stats.size),
     mtimeNs: stats.mtimeNs,
@@ -37,6 +39,6 @@ export function sameFingerprint(a: FileFingerprint, b: FileFingerprint): boolean
  * Tells a file or folder from any other that had or will have its name: an inode number is used again as soon as its
  * file is deleted, so the time of birth goes with it (0 where the file system keeps none).
  */
-export function identityOf(stats: BigIntStats): string {
+export function identityOf(stats: Pick<BigIntStats, 'ino' | 'birthtimeNs'>): string {
   return `${stats.ino}:${stats.birthtimeNs}`
 }

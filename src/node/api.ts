@@ -116,7 +116,10 @@ export interface TransferSnapshot {
   name: string
   /** Absolute destination. */
   path: string
+  /** `paused`: the disk takes nothing, see `problem`; the fetch goes on by itself when it does. */
   state: 'finding' | 'manifest' | 'fetching' | 'finishing' | 'paused' | 'done' | 'failed'
+  /** Why it is paused; null otherwise. */
+  problem: { code: string; message: string } | null
   /** Bytes that are verified and on disk, of `size`; size is 0 until the manifest is known. */
   have: number
   size: number
@@ -174,8 +177,10 @@ export interface RootInfo {
   have: number
   pieces: number
   piecesHave: number
-  /** `damaged`: something that was held no longer matches; `problem` says what. */
-  state: 'seeding' | 'fetching' | 'partial' | 'damaged'
+  /**
+   * `damaged`: something that was held no longer matches; `paused`: a fetch waits for the disk. `problem` says what.
+   */
+  state: 'seeding' | 'fetching' | 'paused' | 'partial' | 'damaged'
   problem: string | null
   /** Connected peers of this swarm. */
   peers: number

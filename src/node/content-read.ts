@@ -122,7 +122,8 @@ async function untilHeld(
     const offs = [
       runner.events.on('piece:verified', check),
       runner.events.on('progressed', () => watch.touch()),
-      runner.events.on('failed', fail)
+      runner.events.on('failed', fail),
+      runner.events.on('unwritten', fail)
     ]
     failed.addEventListener('abort', onFailed, { once: true })
     if (failed.aborted) onFailed()

@@ -13,6 +13,7 @@ import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
 import type { FetchResult, TransferEvents, TransferSnapshot } from './api.ts'
+import { DiskPause, isDiskTrouble } from './disk-pause.ts'
 import type { Network } from './network.ts'
 import type { ProviderSearch } from './provider-search.ts'
 import type { Roots } from './roots.ts'
@@ -67,6 +68,9 @@ export class FetchJob {
   #cameWithManifest = 0
   #progressTimer: NodeJS.Timeout | undefined
   readonly #watch: StallWatch
+  readonly #pause: DiskPause
+  /** A disk that failed at the end is tried again. */
+  #onDiskRetry: (() => void) | undefined
   /** Waits for peers now, not for the disk. */
   #isWaiting = false
   #whole = 0
@@ -80,6 +84,14 @@ export class FetchJob {
     this.#startedAt = performance.now()
     const { clock } = parts.network
     this.#watch = new StallWatch(clock, init.timeoutMs, () => this.#abort.abort(this.stallError()))
+    this.#pause = new DiskPause({
+      clock,
+      timeoutMs: init.timeoutMs,
+      probe: async () => await this.#root?.probeDisk(),
+      onChanged: () => this.#diskChanged(),
+      onRetry: () => this.#retryDisk(),
+      onGivenUp: problem => this.#abort.abort(problem)
+    })
     let ready: (value: { root: StoredRoot; runner: SwarmRunner }) => void = () => {}
     let notReady: (err: unknown) => void = () => {}
     this.rootReady = new Promise((resolve, reject) => {
@@ -148,6 +160,7 @@ export class FetchJob {
       name: this.init.name,
       path: this.init.path,
       state: this.#state,
+      problem: this.#problem(),
       have,
       size,
       pieces: root?.pieces.count ?? 0,
@@ -170,7 +183,11 @@ export class FetchJob {
     runner.facts.forget()
     const offs = [
       runner.events.on('progressed', () => this.#watch.touch()),
-      runner.events.on('piece:verified', () => this.#watch.touch()),
+      runner.events.on('piece:verified', () => {
+        this.#watch.touch()
+        this.#pause.worked()
+      }),
+      runner.events.on('unwritten', err => this.#diskFailed(err)),
       runner.events.on('failed', err => this.#abort.abort(err))
     ]
     this.#progressTimer = setInterval(() => this.events.emit('progressed', this.snapshot()), PROGRESS_EVENT_MS)
@@ -188,7 +205,7 @@ export class FetchJob {
       await this.#until(runner, 'completed', () => root.have.isFull)
       this.#set('finishing')
       runner.setFetching(false)
-      const { skipped } = await root.complete()
+      const { skipped } = await this.#complete(root)
       runner.endSearch()
       network.announceFetched(cid)
       return {
@@ -210,6 +227,7 @@ export class FetchJob {
       }
       throw err
     } finally {
+      this.#pause.end()
       this.#watch.setActive(false)
       clearInterval(this.#progressTimer)
       for (const off of offs) off()
@@ -290,8 +308,55 @@ export class FetchJob {
 
   #applyWanted(): void {
     const onlyWanted = this.#whole === 0
-    this.#watch.setActive(this.#isWaiting && (!onlyWanted || this.#root === undefined))
+    this.#watch.setActive(this.#isWaiting && !this.#pause.isWaiting && (!onlyWanted || this.#root === undefined))
     this.#runner?.setPriorities([...this.#wanted.values()].flat(), onlyWanted)
+  }
+
+  #diskFailed(err: Error): void {
+    if (isDiskTrouble(err)) this.#pause.failed(err)
+    else this.#abort.abort(err)
+    this.#applyWanted()
+  }
+
+  #diskChanged(): void {
+    const { problem } = this.#pause
+    this.#parts.roots.markPaused(this.init.cid.toString(), problem?.message)
+    this.#applyWanted()
+    if (problem === undefined) this.#set(this.#root?.have.isFull === true ? 'finishing' : 'fetching')
+    else if (this.#state === 'paused') this.events.emit('state:changed', this.snapshot())
+    else this.#set('paused')
+  }
+
+  #retryDisk(): void {
+    this.#applyWanted()
+    this.#runner?.setFetching(this.#onDiskRetry === undefined)
+    this.#onDiskRetry?.()
+  }
+
+  #problem(): TransferSnapshot['problem'] {
+    const { problem } = this.#pause
+    return this.#state === 'paused' && problem !== undefined ? { code: problem.code, message: problem.message } : null
+  }
+
+  /** What is recorded and moved into place at the end needs the disk as well. */
+  async #complete(root: StoredRoot): Promise<Awaited<ReturnType<StoredRoot['complete']>>> {
+    const { signal } = this.#abort
+    for (;;) {
+      try {
+        const result = await root.complete()
+        this.#pause.worked()
+        return result
+      } catch (err) {
+        if (!isDiskTrouble(err)) throw err
+        const again = new Promise<void>((resolve, reject) => {
+          this.#onDiskRetry = resolve
+          signal.addEventListener('abort', () => reject(abortReason(signal)), { once: true })
+        })
+        this.#pause.failed(err)
+        if (signal.aborted) throw abortReason(signal)
+        await again
+      }
+    }
   }
 
   /** Why nothing arrives, as far as the node can tell. */

@@ -5,6 +5,7 @@ export function newSnapshot(known: { cid: string; name: string; path: string }):
   return {
     ...known,
     state: 'finding',
+    problem: null,
     have: 0,
     size: 0,
     pieces: 0,

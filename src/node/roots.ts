@@ -22,6 +22,8 @@ export interface RootsInit {
 export class Roots {
   readonly #init: RootsInit
   readonly #fetching = new Set<string>()
+  /** Fetches that wait for the disk, and why. */
+  readonly #paused = new Map<string, string>()
   readonly #withdrawn = new Set<string>()
   readonly #watched = new WeakSet<SwarmRunner>()
 
@@ -105,7 +107,16 @@ export class Roots {
     if (fetching) {
       this.#withdrawn.delete(cid)
       this.#fetching.add(cid)
-    } else this.#fetching.delete(cid)
+    } else {
+      this.#fetching.delete(cid)
+      this.#paused.delete(cid)
+    }
+  }
+
+  /** @param problem why the fetch waits for the disk; undefined: it goes on */
+  markPaused(cid: string, problem: string | undefined): void {
+    if (problem === undefined) this.#paused.delete(cid)
+    else this.#paused.set(cid, problem)
   }
 
   linkTo(cid: CID, name: string): string {
@@ -126,7 +137,7 @@ export class Roots {
       pieces: root.pieceCount,
       piecesHave: root.heldPieces,
       state: this.#stateOf(root, cid),
-      problem: root.problem,
+      problem: root.problem ?? this.#paused.get(cid) ?? null,
       peers: runner?.sessions.length ?? 0,
       up: Math.round(rates.up),
       down: Math.round(rates.down),
@@ -141,6 +152,7 @@ export class Roots {
   #stateOf(root: StoredRoot, cid: string): RootInfo['state'] {
     if (root.state === 'damaged' || root.problem !== null) return 'damaged'
     if (root.state === 'complete') return 'seeding'
+    if (this.#paused.has(cid)) return 'paused'
     return this.#fetching.has(cid) ? 'fetching' : 'partial'
   }
 }

@@ -61,6 +61,7 @@ export function snapshotOf(changes: Partial<TransferSnapshot> = {}): TransferSna
     piecesHave: 42,
     peers: 3,
     peersKnown: 5,
+    problem: null,
     rate: 118_000_000,
     upRate: 0,
     etaMs: 450,

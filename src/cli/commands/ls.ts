@@ -30,8 +30,9 @@ async function ls(context: CommandContext): Promise<undefined> {
   const session = await openSession(context, { mode: 'offline' })
   try {
     const roots = await session.node.list({ signal })
-    for (const { cid, name, path, size, have, pieces, state } of roots) {
-      out.event('root', { cid, name, path, size, have, pieces, state })
+    for (const { cid, name, path, size, have, pieces, state, problem } of roots) {
+      const why = problem === null ? {} : { problem }
+      out.event('root', { cid, name, path, size, have, pieces, state, ...why })
     }
     if (roots.length === 0) out.note('nothing is held; shoal share PATH shares something')
     else for (const line of renderRoots(roots, out.tableColumns)) out.result(line)

@@ -36,7 +36,8 @@ export function renderTransfer(snapshot: TransferSnapshot, style: BarStyle): str
 export function describeTransfer(snapshot: TransferSnapshot): string {
   if (snapshot.size === 0 || snapshot.state === 'finding' || snapshot.state === 'manifest')
     return describeWait(snapshot)
-  return [percent(snapshot.have, snapshot.size), ...transferFields(snapshot)].join('  ')
+  const why = snapshot.problem === null ? [] : [printable(snapshot.problem.message)]
+  return [percent(snapshot.have, snapshot.size), ...transferFields(snapshot), ...why].join('  ')
 }
 
 export function renderHashing(state: HashBarState, style: BarStyle): string {

@@ -1,15 +1,15 @@
 /** Decides how a fetch begins: anew, where it stopped, from what is held elsewhere, or not at all (docs/store.md). */
-
-import { rm } from 'node:fs/promises'
 import { ShoalError } from '../../base/errors.ts'
 import { identityOf } from '../fingerprint.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, statOf } from './destination.ts'
+import type { Disk } from './disk.ts'
 import { existingContent } from './existing-content.ts'
 import { copyTo, seedFrom } from './local-copy.ts'
 import type { RootRecord } from './records.ts'
 import type { StoredRoot } from './stored-root.ts'
 import { tempPath } from './temp-name.ts'
+import type { Trash } from './trash.ts'
 
 export interface FetchInit {
   readonly manifest: Manifest
@@ -25,6 +25,8 @@ export interface FetchInit {
 
 /** What beginning a fetch needs of the store. */
 export interface FetchHost {
+  readonly disk: Disk
+  readonly trash: Trash
   current(): StoredRoot | undefined
   /** Records a new root with its DAG nodes; it becomes the current one and the old one is forgotten. */
   install(
@@ -36,6 +38,7 @@ export interface FetchHost {
 
 export async function beginFetch(host: FetchHost, init: FetchInit): Promise<StoredRoot> {
   const { manifest, path, force, signal } = init
+  const { disk } = host
   let old = host.current()
   if (old !== undefined) {
     const isLoaded = await old.load().then(
@@ -48,11 +51,11 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
     if (!isLoaded) old = undefined
   }
   if (old !== undefined && old.state !== 'partial') await old.checkFiles(signal)
-  if (old?.state === 'complete' && old.path === path && (await statOf(path)) !== undefined) return old
+  if (old?.state === 'complete' && old.path === path && (await statOf(disk, path)) !== undefined) return old
 
-  const there = await statOf(path)
+  const there = await statOf(disk, path)
   if (there !== undefined) {
-    const files = await existingContent(manifest, init.blocks, path, signal)
+    const files = await existingContent(disk, init)
     if (files !== undefined && old?.state === 'complete') return old
     if (files !== undefined) {
       return await host.install(
@@ -68,29 +71,31 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
       throw existsError(path, `, and ${there.isDirectory() ? 'a folder is never replaced by a file' : 'is no folder'}`)
     }
   }
-  if (old?.state === 'complete' && (await copyTo(old, path, force, signal))) return old
-  if (old?.state === 'partial' && old.path === path && (await isTempThere(old))) {
+  if (old?.state === 'complete' && (await copyTo(old, { path, force, signal, trash: host.trash }))) return old
+  if (old?.state === 'partial' && old.path === path && (await isTempThere(disk, old))) {
     old.force = force
     return old
   }
   return await startAnew(host, init, old)
 }
 
-async function isTempThere({ temp, tempId }: StoredRoot): Promise<boolean> {
+async function isTempThere(disk: Disk, { temp, tempId }: StoredRoot): Promise<boolean> {
   if (temp === null) return true
-  const stats = await statOf(temp)
+  const stats = await statOf(disk, temp)
   return stats !== undefined && identityOf(stats) === tempId
 }
 
 async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | undefined): Promise<StoredRoot> {
   const { manifest, path, name, signal } = init
+  const { disk } = host
   const hasTemp = manifest.entries[0]?.kind !== 'symlink'
   const temp = hasTemp ? tempPath(path, manifest.root) : null
   let claimed: Awaited<ReturnType<typeof claimTemp>> | undefined
   if (temp !== null) {
-    await makeParent(path)
-    if ((await statOf(temp)) === undefined) await checkSpace(path, manifest.totalBytes)
-    claimed = await claimTemp(temp, manifest)
+    await makeParent(disk, path)
+    if ((await statOf(disk, temp)) === undefined) await checkSpace(disk, path, manifest.totalBytes)
+    claimed = await claimTemp(disk, temp, manifest)
+    if (!claimed.adopted) await host.trash.note(temp, claimed.id)
   }
   const tempId = claimed === undefined ? null : claimed.id
   const record = { name, path, source: 'get', state: 'partial', temp, tempId } as const
@@ -111,7 +116,7 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
     return root
   } catch (err) {
     // What was copied so far is still where it came from.
-    if (temp !== null && claimed?.adopted === false) await rm(temp, { recursive: true, force: true }).catch(() => {})
+    if (temp !== null && claimed?.adopted === false) await host.trash.discard(temp, claimed.id).catch(() => {})
     throw err
   }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { pointed } from '../../base/fault-point.ts'
 import { type Logger, silentLogger } from '../../base/log.ts'
 import { borrowDiskThreads, type DiskLease } from '../disk/disk-threads.ts'
 import type { FileFingerprint } from '../fingerprint.ts'
@@ -13,14 +14,17 @@ import type { Manifest } from '../manifest.ts'
 import { beginFetch, type FetchInit } from './begin-fetch.ts'
 import { DamageReport } from './damage-report.ts'
 import { Database, isCorruption } from './database.ts'
+import type { Disk } from './disk.ts'
 import { type KeyValue, StoredKeyValue } from './key-value.ts'
 import { makeFolder } from './make-folder.ts'
+import { nodeDisk } from './node-disk.ts'
 import { recoverRoots } from './recovery.ts'
 import { rootCidKey } from './root-cid.ts'
 import { RootInstaller } from './root-installer.ts'
 import type { RootSet, RootSetInit } from './root-set.ts'
 import { readRootsList } from './roots-list.ts'
 import type { StoredRoot } from './stored-root.ts'
+import { Trash } from './trash.ts'
 
 export interface ShareInit {
   readonly manifest: Manifest
@@ -34,14 +38,20 @@ export interface ShareInit {
 }
 
 export interface StoreOptions {
-  log?: Logger
-  clock?: Clock
+  readonly log?: Logger
+  readonly clock?: Clock
   /** Instead of those that the process shares; released when the store is closed. */
-  lease?: DiskLease
+  readonly lease?: DiskLease
+  /** For tests: another disk than this machine's, without threads unless there is a lease. */
+  readonly disk?: Disk
+  /** For tests: another place for the records. */
+  readonly openDatabase?: typeof Database.open
 }
 
 export class ContentStore {
   readonly kv: KeyValue
+  readonly #disk: Disk
+  readonly #trash: Trash
   readonly #db: Database
   readonly #damage: DamageReport
   readonly #roots: RootSet
@@ -51,15 +61,17 @@ export class ContentStore {
   #closing: Promise<void> | undefined
 
   private constructor(
-    { db, damage }: RootSetInit,
+    init: RootSetInit,
     roots: RootSet,
-    installer: RootInstaller,
-    lease: DiskLease | undefined
+    { clock, lease }: { clock: Clock; lease: DiskLease | undefined }
   ) {
+    const { disk, db, damage } = init
+    this.#disk = disk
+    this.#trash = new Trash(init)
     this.#db = db
     this.#damage = damage
     this.#roots = roots
-    this.#installer = installer
+    this.#installer = new RootInstaller(init, roots, clock)
     this.#lease = lease
     this.kv = new StoredKeyValue(db, sentence => damage.add(sentence))
   }
@@ -71,19 +83,22 @@ export class ContentStore {
   static async open(dir: string, options: StoreOptions = {}): Promise<ContentStore> {
     const log = options.log ?? silentLogger
     const folder = join(dir, 'store')
-    await makeFolder(dir, 0o700).catch(err => {
+    const disk = options.disk ?? nodeDisk
+    const openDatabase = options.openDatabase ?? Database.open
+    await makeFolder(disk, dir, 0o700).catch(err => {
       throw fromSystemError(err, dir)
     })
-    const listed = await readRootsList(folder)
+    const listed = await readRootsList(disk, folder)
     const damage = new DamageReport(log)
     const onLoss = (sentence: string) => damage.add(sentence)
-    let db = await Database.open(folder, onLoss, log)
-    const lease = options.lease ?? borrowDiskThreads()
+    let db = await openDatabase(folder, onLoss, log)
+    const lease = options.lease ?? (options.disk === undefined ? borrowDiskThreads() : undefined)
+    const threads = lease === undefined ? undefined : pointed(lease.threads, 'threads', ['run'])
     for (let attempt = 1; ; attempt++) {
       try {
-        const init = { db, damage, log, threads: lease?.threads }
+        const init = { disk, db, damage, log, threads }
         const roots = await recoverRoots(init, listed)
-        return new ContentStore(init, roots, new RootInstaller(init, roots, options.clock ?? systemClock), lease)
+        return new ContentStore(init, roots, { clock: options.clock ?? systemClock, lease })
       } catch (err) {
         if (!isCorruption(err) || attempt > 1) {
           await db.close()
@@ -141,6 +156,8 @@ export class ContentStore {
     return await this.#inTurn(root, () =>
       beginFetch(
         {
+          disk: this.#disk,
+          trash: this.#trash,
           current: () => this.#roots.get(root),
           install: (record, content, fill) => this.#installer.install(record, content, fill)
         },

@@ -1,25 +1,61 @@
 /** LevelDB behind sealed records: opening, the lock, repair, and errors that a user can read. */
-import { open as openFile, readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
+import { pointed } from '../../base/fault-point.ts'
 import type { Logger } from '../../base/log.ts'
 import { makeFolder } from './make-folder.ts'
+import { nodeDisk } from './node-disk.ts'
 import { seal, unseal } from './records.ts'
 
 export type RecordOp =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: string }
 
-type Level = ClassicLevel<string, Uint8Array>
+export interface KeyRange {
+  readonly gte: string
+  readonly lt: string
+}
+
+/** What is used of LevelDB. Batches are kept in order: of those not synced a crash loses the last ones. */
+export interface Level {
+  get(key: string): Promise<Uint8Array | undefined>
+  getMany(keys: string[]): Promise<Array<Uint8Array | undefined>>
+  iterator(range: KeyRange & { readonly highWaterMarkBytes: number }): {
+    nextv(count: number): Promise<Array<[string, Uint8Array]>>
+    close(): Promise<void>
+  }
+  keys(range: KeyRange & { readonly limit?: number }): {
+    next(): Promise<string | undefined>
+    nextv(count: number): Promise<string[]>
+    close(): Promise<void>
+  }
+  batch(ops: RecordOp[], options: { readonly sync: boolean }): Promise<void>
+  clear(range: KeyRange): Promise<void>
+  approximateSize(from: string, to: string): Promise<number>
+  close(): Promise<void>
+}
 
 export class Database {
   readonly folder: string
-  readonly #level: Level
+  #level: Level
+  readonly #reopen: (() => Promise<Level>) | undefined
+  /** A write failed: LevelDB may have cut its log off amid a record, and would lose what it writes behind that. */
+  #failed = false
+  /** Closed to be opened again, which may have failed so far. */
+  #isShut = false
+  #opening: Promise<void> | undefined
+  #closed = false
 
-  private constructor(folder: string, level: Level) {
+  /**
+   * @param level open; `Database.open` opens the one in a folder
+   * @param reopen opens it again after it was closed
+   */
+  constructor(folder: string, level: Level, reopen?: () => Promise<Level>) {
     this.folder = folder
     this.#level = level
+    this.#reopen = reopen
   }
 
   /**
@@ -30,7 +66,7 @@ export class Database {
   static async open(folder: string, onLoss: (sentence: string) => void, log: Logger): Promise<Database> {
     let names: string[]
     try {
-      await makeFolder(folder, 0o700)
+      await makeFolder(nodeDisk, folder, 0o700)
       names = await readdir(folder)
     } catch (err) {
       throw fromSystemError(err, folder)
@@ -44,13 +80,13 @@ export class Database {
       return await repairAndOpen(folder)
     })
     for (const loss of await droppedByLog(folder)) onLoss(loss)
-    return new Database(folder, level)
+    return new Database(folder, level, () => openLevel(folder, false))
   }
 
   /** Closes, repairs, opens again. This object is closed afterwards. */
   async repaired(): Promise<Database> {
-    await this.#level.close()
-    return new Database(this.folder, await repairAndOpen(this.folder))
+    await this.close()
+    return new Database(this.folder, await repairAndOpen(this.folder), () => openLevel(this.folder, false))
   }
 
   /** `undefined`: absent; `damaged`: there, but not what was written. */
@@ -105,17 +141,13 @@ export class Database {
   /** All or nothing; with `sync` it is on the disk when this resolves. */
   async write(ops: readonly RecordOp[], { sync }: { sync: boolean }): Promise<void> {
     if (ops.length === 0) return
-    await this.#run(() =>
-      this.#level.batch(
-        ops.map(op => (op.type === 'put' ? { ...op, value: seal(op.key, op.value) } : op)),
-        { sync }
-      )
-    )
+    const sealed = ops.map(op => (op.type === 'put' ? { ...op, value: seal(op.key, op.value) } : op))
+    await this.#change(() => this.#level.batch(sealed, { sync }))
   }
 
   /** Deletes every record under `prefix`, not synced. */
   async clear(prefix: string): Promise<void> {
-    await this.#run(() => this.#level.clear({ gte: prefix, lt: `${prefix}\uffff` }))
+    await this.#change(() => this.#level.clear({ gte: prefix, lt: `${prefix}\uffff` }))
   }
 
   /** Bytes on disk under `prefix`, roughly. */
@@ -124,11 +156,43 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
+    await this.#opening?.catch(() => {})
     await this.#level.close()
+  }
+
+  /** After a failure LevelDB is opened anew first: it reads its log, and begins another. */
+  async #change(work: () => Promise<void>): Promise<void> {
+    await this.#run(async () => {
+      if (this.#failed) await this.#openAgain()
+      try {
+        await work()
+      } catch (err) {
+        this.#failed = true
+        throw err
+      }
+    })
+  }
+
+  async #openAgain(): Promise<void> {
+    const reopen = this.#reopen
+    if (reopen === undefined || this.#closed) return
+    const open = async () => {
+      this.#isShut = true
+      await this.#level.close()
+      this.#level = await reopen()
+      this.#isShut = false
+      this.#failed = false
+    }
+    this.#opening ??= open().finally(() => {
+      this.#opening = undefined
+    })
+    await this.#opening
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
     try {
+      if (this.#isShut) await this.#openAgain()
       return await work()
     } catch (err) {
       throw recordError(err, this.folder)
@@ -137,9 +201,9 @@ export class Database {
 }
 
 async function openLevel(folder: string, createIfMissing: boolean): Promise<Level> {
-  const level: Level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  const level = new ClassicLevel<string, Uint8Array>(folder, { keyEncoding: 'utf8', valueEncoding: 'view' })
   await level.open({ createIfMissing })
-  return level
+  return pointed(level, 'level', ['batch', 'clear', 'close'])
 }
 
 async function repairAndOpen(folder: string): Promise<Level> {
@@ -235,19 +299,4 @@ async function droppedByLog(folder: string): Promise<string[]> {
     .map(line => /(\d+\.log): dropping (\d+) bytes; (.*)$/.exec(line))
     .filter(match => match !== null)
     .map(match => `${match[2]} bytes of the store's last records were damaged and dropped (${match[1]}: ${match[3]})`)
-}
-
-/** Makes a rename or a new file in `folder` durable. Not every file system can: failing is no error. */
-export async function syncFolder(folder: string): Promise<void> {
-  try {
-    if (!(await stat(folder)).isDirectory()) return
-    const handle = await openFile(folder, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  } catch {
-    // best effort
-  }
 }

@@ -1,22 +1,19 @@
 /** Where a fetch goes: checked and claimed before the first byte, moved into place after the last. */
-import type { BigIntStats } from 'node:fs'
-import { link, lstat, mkdir, open, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
-import { formatBytes } from '../../base/units.ts'
+import { formatBytes, MIB } from '../../base/units.ts'
 import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
-import { syncFolder } from './database.ts'
-import { WRITE_FLAGS } from './file-handles.ts'
+import type { Disk, FileStats } from './disk.ts'
 import { eachLimited } from './limit.ts'
-import { makeFolder } from './make-folder.ts'
+import { makeFolder, syncFolder } from './make-folder.ts'
 
 const AT_ONCE = 16
 
 /** `lstat`; undefined where there is nothing. */
-export async function statOf(path: string): Promise<BigIntStats | undefined> {
+export async function statOf(disk: Disk, path: string): Promise<FileStats | undefined> {
   try {
-    return await lstat(path, { bigint: true })
+    return await disk.lstat(path)
   } catch (err) {
     const code = systemCode(err)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -34,10 +31,10 @@ export function existsError(path: string, more = ''): ShoalError {
 export const isFolderRoot = (manifest: Manifest) => manifest.entries[0]?.kind === 'directory'
 
 /** Makes the folder that the destination lies in. @throws ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_EXISTS, … */
-export async function makeParent(path: string): Promise<void> {
+export async function makeParent(disk: Disk, path: string): Promise<void> {
   const parent = dirname(path)
   try {
-    await makeFolder(parent)
+    await makeFolder(disk, parent)
   } catch (err) {
     const code = systemCode(err)
     if (code === 'EEXIST' || code === 'ENOTDIR') {
@@ -51,25 +48,60 @@ export async function makeParent(path: string): Promise<void> {
 }
 
 /** @throws ERR_NO_SPACE where the file system says that `bytes` more cannot fit */
-export async function checkSpace(path: string, bytes: number): Promise<void> {
-  const stats = await statfs(dirname(path)).catch(() => undefined)
-  // Some file systems state no size at all.
-  if (stats === undefined || stats.blocks === 0) return
-  const free = stats.bavail * stats.bsize
-  if (free >= bytes) return
+export async function checkSpace(disk: Disk, path: string, bytes: number): Promise<void> {
+  const free = await disk.freeBytes(dirname(path)).catch(() => undefined)
+  if (free === undefined || free >= bytes) return
   throw new ShoalError('ERR_NO_SPACE', `${path} needs ${formatBytes(bytes)}, and ${formatBytes(free)} are free`, {
     hint: 'free some space, or choose another place with -o',
     details: { path, bytes, free }
   })
 }
 
+/** So much must be free before a fetch that ran out of space goes on: a few pieces. */
+const PROBE_BYTES = 8 * MIB
+
 /**
- * Makes the temporary file or folder, or takes over one that a lost data folder left behind.
+ * Whether an unfinished fetch can be written, as far as can be told without writing content.
+ * @param missing bytes that are still to be fetched
+ */
+export async function probeTemp(
+  disk: Disk,
+  manifest: Manifest,
+  { temp, missing }: { temp: string; missing: number }
+): Promise<void> {
+  await checkSpace(disk, temp, Math.min(missing, PROBE_BYTES))
+  try {
+    if (isFolderRoot(manifest)) await probeFolder(disk, probeIn(temp, manifest))
+    else await (await disk.open(temp, 'write')).close()
+  } catch (err) {
+    throw fromSystemError(err, temp)
+  }
+}
+
+/** No file of the content. A kill may leave it: `moveIntoPlace` looks for it. */
+function probeIn(folder: string, { entries }: Manifest): string {
+  let name = '.shoal-probe'
+  while (entries.some(({ path }) => path === name)) name += '-'
+  return join(folder, name)
+}
+
+/** Made, but perhaps not for us to write in (a default ACL, an odd umask). */
+async function probeFolder(disk: Disk, probe: string): Promise<void> {
+  await (await disk.open(probe, 'write')).close()
+  await disk.unlink(probe)
+}
+
+/**
+ * Makes the temporary file or folder, its name durable, or takes over one that a lost data folder left behind.
  * @throws ERR_EXISTS where something else has its name
  */
-export async function claimTemp(temp: string, manifest: Manifest): Promise<{ id: string; adopted: boolean }> {
+export async function claimTemp(
+  disk: Disk,
+  temp: string,
+  manifest: Manifest
+): Promise<{ id: string; adopted: boolean }> {
   const folder = isFolderRoot(manifest)
-  const old = await statOf(temp)
+  const old = await statOf(disk, temp)
   if (old !== undefined) {
     const isOurs = (folder ? old.isDirectory() : old.isFile()) && Number(old.uid) === process.geteuid?.()
     if (!isOurs) {
@@ -82,33 +114,40 @@ export async function claimTemp(temp: string, manifest: Manifest): Promise<{ id:
   }
   try {
     if (folder) {
-      await mkdir(temp)
-      // Made, but not for us to write in (a default ACL, an odd umask): better now than after the first piece.
-      const probe = join(temp, '.shoal-probe')
-      await (await open(probe, WRITE_FLAGS, 0o600)).close()
-      await unlink(probe)
+      await disk.mkdir(temp)
+      // Better now than after the first piece.
+      await probeFolder(disk, probeIn(temp, manifest))
     } else {
-      const handle = await open(temp, WRITE_FLAGS, 0o666)
+      const file = await disk.open(temp, 'write')
       const entry = manifest.entries[0]
       try {
-        await handle.truncate(entry?.kind === 'file' ? entry.size : 0)
+        await file.truncate(entry?.kind === 'file' ? entry.size : 0)
       } finally {
-        await handle.close()
+        await file.close()
       }
     }
-    return { id: identityOf(await lstat(temp, { bigint: true })), adopted: false }
+    await syncFolder(disk, dirname(temp))
+    return { id: identityOf(await disk.lstat(temp)), adopted: false }
   } catch (err) {
     throw fromSystemError(err, temp)
   }
 }
 
+export interface Move {
+  readonly temp: string
+  readonly path: string
+  readonly manifest: Manifest
+}
+
 /** Moves a complete fetch into place. @throws ERR_EXISTS; then nothing was moved */
-export async function moveIntoPlace(temp: string, path: string, manifest: Manifest, force: boolean): Promise<void> {
+export async function moveIntoPlace(disk: Disk, move: Move & { readonly force: boolean }): Promise<void> {
+  const { temp, path, manifest, force } = move
   try {
-    if (!isFolderRoot(manifest)) await moveFile(temp, path, force)
-    else if (force && (await statOf(path)) !== undefined) await mergeFolder(temp, path, manifest)
-    else await moveFolder(temp, path)
-    await syncFolder(dirname(path))
+    if (isFolderRoot(manifest)) await disk.remove(probeIn(temp, manifest))
+    if (!isFolderRoot(manifest)) await moveFile(disk, move)
+    else if (force && (await statOf(disk, path)) !== undefined) await mergeFolder(disk, move)
+    else await moveFolder(disk, move)
+    await syncFolder(disk, dirname(path))
   } catch (err) {
     throw fromSystemError(err, path)
   }
@@ -116,46 +155,46 @@ export async function moveIntoPlace(temp: string, path: string, manifest: Manife
 
 const kept = (temp: string) => `; the complete content is kept in ${temp}`
 
-async function moveFile(temp: string, path: string, force: boolean): Promise<void> {
+async function moveFile(disk: Disk, { temp, path, force }: Move & { readonly force: boolean }): Promise<void> {
   if (force) {
-    if ((await statOf(path))?.isDirectory() === true) {
+    if ((await statOf(disk, path))?.isDirectory() === true) {
       throw existsError(path, ` and is a folder, where a file should go${kept(temp)}`)
     }
-    return await rename(temp, path)
+    return await disk.rename(temp, path)
   }
   try {
     // Unlike rename, link never replaces.
-    await link(temp, path)
+    await disk.link(temp, path)
   } catch {
-    const there = await statOf(path)
-    if (there !== undefined && there.ino !== (await statOf(temp))?.ino) throw existsError(path, kept(temp))
-    if (there === undefined) return await rename(temp, path)
+    const there = await statOf(disk, path)
+    if (there !== undefined && there.ino !== (await statOf(disk, temp))?.ino) throw existsError(path, kept(temp))
+    if (there === undefined) return await disk.rename(temp, path)
   }
-  await unlink(temp)
+  await disk.unlink(temp)
 }
 
-async function moveFolder(temp: string, path: string): Promise<void> {
+async function moveFolder(disk: Disk, { temp, path }: Move): Promise<void> {
   try {
     // rename replaces an empty folder, and mkdir makes sure that it is ours.
-    await mkdir(path)
+    await disk.mkdir(path)
   } catch (err) {
     if (systemCode(err) === 'EEXIST') throw existsError(path, kept(temp))
     throw err
   }
   try {
-    await rename(temp, path)
+    await disk.rename(temp, path)
   } catch (err) {
-    await rmdir(path).catch(() => {})
+    await disk.rmdir(path).catch(() => {})
     throw err
   }
 }
 
 /** Files of the content replace files of the same name; nothing else is touched. */
-async function mergeFolder(temp: string, path: string, manifest: Manifest): Promise<void> {
+async function mergeFolder(disk: Disk, { temp, path, manifest }: Move): Promise<void> {
   const { entries } = manifest
   await eachLimited(entries, AT_ONCE, async entry => {
     const at = join(path, entry.path)
-    const there = await statOf(at)
+    const there = await statOf(disk, at)
     if (there === undefined) return
     const fits = entry.kind === 'directory' ? there.isDirectory() : there.isFile() || there.isSymbolicLink()
     if (!fits) {
@@ -164,15 +203,15 @@ async function mergeFolder(temp: string, path: string, manifest: Manifest): Prom
     }
   })
   for (const entry of entries) {
-    if (entry.kind === 'directory' && (await statOf(join(path, entry.path))) === undefined) {
-      await mkdir(join(path, entry.path))
+    if (entry.kind === 'directory' && (await statOf(disk, join(path, entry.path))) === undefined) {
+      await disk.mkdir(join(path, entry.path))
     }
   }
   for (const kind of ['file', 'symlink'] as const) {
     await eachLimited(entries, AT_ONCE, async entry => {
       if (entry.kind !== kind) return
       try {
-        await rename(join(temp, entry.path), join(path, entry.path))
+        await disk.rename(join(temp, entry.path), join(path, entry.path))
       } catch (err) {
         // A link that was not made has nothing to move.
         if (kind === 'file' || systemCode(err) !== 'ENOENT') throw err
@@ -180,31 +219,47 @@ async function mergeFolder(temp: string, path: string, manifest: Manifest): Prom
     })
   }
   for (const entry of entries.toReversed()) {
-    if (entry.kind === 'directory') await rmdir(join(temp, entry.path)).catch(() => {})
+    if (entry.kind === 'directory') await disk.rmdir(join(temp, entry.path)).catch(() => {})
   }
+  await syncTree(disk, path, manifest)
+}
+
+/** The names in every folder of the content. */
+async function syncTree(disk: Disk, base: string, { entries }: Manifest): Promise<void> {
+  await eachLimited(entries, AT_ONCE, async entry => {
+    if (entry.kind === 'directory') await syncFolder(disk, join(base, entry.path))
+  })
 }
 
 /**
  * After a crash while a fetch was moved into place: brings everything back under the temporary name.
  * @param id identity of the temporary file or folder
  */
-export async function undoMove(temp: string, id: string, path: string, manifest: Manifest): Promise<void> {
+export async function undoMove(
+  disk: Disk,
+  { temp, id, path, manifest }: Move & { readonly id: string }
+): Promise<void> {
   try {
-    const there = await statOf(path)
+    const there = await statOf(disk, path)
     if (there === undefined) return
-    if ((await statOf(temp)) === undefined) {
-      if (identityOf(there) === id) await rename(path, temp)
-      return
+    if ((await statOf(disk, temp)) === undefined) {
+      if (identityOf(there) !== id) return
+      await disk.rename(path, temp)
+      return await syncFolder(disk, dirname(path))
     }
     if (!isFolderRoot(manifest)) return
-    if ((await readdir(path)).length === 0) return await rmdir(path)
+    if ((await disk.readdir(path)).length === 0) {
+      await disk.rmdir(path)
+      return await syncFolder(disk, dirname(path))
+    }
     for (const entry of manifest.entries) {
       const [from, to] = [join(path, entry.path), join(temp, entry.path)]
-      if (entry.kind === 'directory') await mkdir(to, { recursive: true })
-      if (entry.kind !== 'file' || (await statOf(to)) !== undefined) continue
-      const stats = await statOf(from)
-      if (stats?.isFile() === true && Number(stats.size) === entry.size) await rename(from, to)
+      if (entry.kind === 'directory') await disk.mkdirs(to)
+      if (entry.kind !== 'file' || (await statOf(disk, to)) !== undefined) continue
+      const stats = await statOf(disk, from)
+      if (stats?.isFile() === true && Number(stats.size) === entry.size) await disk.rename(from, to)
     }
+    await syncTree(disk, temp, manifest)
   } catch (err) {
     throw fromSystemError(err, path)
   }

@@ -1,9 +1,9 @@
 /** Whether what lies at a destination already is the content, so that nothing needs fetching. */
-import { lstat, readlink } from 'node:fs/promises'
 import { ShoalError, throwIfAborted } from '../../base/errors.ts'
 import { Bitfield } from '../bitfield.ts'
 import { fingerprintOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
+import type { Disk } from './disk.ts'
 import { eachLimited } from './limit.ts'
 import { linkProblem, linksOf } from './link-target.ts'
 import { PieceReader } from './piece-reader.ts'
@@ -15,18 +15,24 @@ const HASHES_AT_ONCE = 4
 /** Ends the walk at the first difference. */
 class Different extends Error {}
 
+export interface ExistingContentInit {
+  readonly manifest: Manifest
+  /** DAG-node blocks in node index order. */
+  readonly blocks: readonly Uint8Array[]
+  readonly path: string
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
  * Compares kinds and sizes first, then hashes. Content with dag-pb leaves is never recognised: their envelopes are not
  * on the disk. What else lies in a folder does not matter.
  * @returns the files, fingerprints taken before they were hashed; undefined where anything differs
  */
 export async function existingContent(
-  manifest: Manifest,
-  blocks: readonly Uint8Array[],
-  path: string,
-  signal?: AbortSignal
+  disk: Disk,
+  { manifest, blocks, path, signal }: ExistingContentInit
 ): Promise<RootFiles | undefined> {
-  const files = new RootFiles(manifest, path, false)
+  const files = new RootFiles({ disk, manifest, base: path, isPartial: false })
   const links = linksOf(manifest.entries)
   const reader = new PieceReader(manifest, files, {
     have: new Bitfield(manifest.pieces.count),
@@ -37,12 +43,12 @@ export async function existingContent(
       throwIfAborted(signal)
       const at = files.path(index)
       if (entry.kind === 'symlink') {
-        if (linkProblem(entry.path, entry.target, links) === undefined && (await readlink(at)) !== entry.target) {
+        if (linkProblem(entry.path, entry.target, links) === undefined && (await disk.readlink(at)) !== entry.target) {
           throw new Different()
         }
         return
       }
-      const stats = await lstat(at, { bigint: true })
+      const stats = await disk.lstat(at)
       if (entry.kind === 'directory' ? !stats.isDirectory() : !stats.isFile()) throw new Different()
       if (entry.kind !== 'file') return
       if (Number(stats.size) !== entry.size) throw new Different()

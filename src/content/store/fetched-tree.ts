@@ -1,5 +1,4 @@
 /** What a fetched tree has besides pieces: folders, empty files, bytes inside DAG nodes, symbolic links. */
-import { mkdir, readlink, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fromSystemError, systemCode } from '../../base/errors.ts'
 import type { Skipped } from '../ingest.ts'
@@ -12,7 +11,7 @@ import type { RootFiles } from './root-files.ts'
 
 const AT_ONCE = 16
 
-/** Folders, files without pieces and inline bytes, synced. */
+/** Folders, files without pieces and inline bytes, synced; their names are by `makeLinks`. */
 export async function makeTree(
   manifest: Manifest,
   files: RootFiles,
@@ -22,9 +21,10 @@ export async function makeTree(
   for (const [index, entry] of manifest.entries.entries()) {
     if (entry.kind !== 'directory') continue
     const path = files.path(index)
-    await mkdir(path, { recursive: true }).catch(err => {
+    await files.disk.mkdirs(path).catch(err => {
       throw fromSystemError(err, path)
     })
+    files.names.add(path, files.base)
   }
   const made = new Set<number>()
   await eachLimited(manifest.entries.entries(), AT_ONCE, async ([index, entry]) => {
@@ -40,21 +40,26 @@ export async function makeTree(
   await writer.syncAll(made)
 }
 
-/** Last of all, so that no file was ever written through one. Returns those that were not made. */
-export async function makeLinks(manifest: Manifest, base: string): Promise<Skipped[]> {
+/**
+ * Last of all, so that no file was ever written through one. Makes the names in the whole tree durable.
+ * @returns those that were not made
+ */
+export async function makeLinks(manifest: Manifest, { disk, base, names }: RootFiles): Promise<Skipped[]> {
   const links = linksOf(manifest.entries)
   const skipped = skippedLinks(manifest)
   for (const [path, target] of links) {
     if (linkProblem(path, target, links) !== undefined) continue
     const at = join(base, path)
     try {
-      await mkdir(dirname(at), { recursive: true })
-      await symlink(target, at)
+      await disk.mkdirs(dirname(at))
+      await disk.symlink(target, at)
+      names.add(at, base)
     } catch (err) {
-      if (systemCode(err) === 'EEXIST' && (await readlink(at).catch(() => undefined)) === target) continue
+      if (systemCode(err) === 'EEXIST' && (await disk.readlink(at).catch(() => undefined)) === target) continue
       skipped.push({ path: printable(path), reason: `the symbolic link could not be made (${systemCode(err) ?? err})` })
     }
   }
+  await names.sync()
   return skipped
 }
 

@@ -1,18 +1,18 @@
 /** Hashes files again that may have changed, and says which pieces are lost. Changes nothing but fingerprints. */
 import { createHash } from 'node:crypto'
-import type { BigIntStats } from 'node:fs'
-import { type FileHandle, lstat } from 'node:fs/promises'
-import { throwIfAborted } from '../../base/errors.ts'
+import { systemCode, throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { digestAt, printAt } from '../disk/disk-jobs.ts'
 import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
 import { fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { MAX_PIECE_BYTES } from '../piece-map.ts'
+import type { DiskFile, FileStats } from './disk.ts'
+import { readFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
 import type { PieceLedger } from './piece-ledger.ts'
 import type { PieceReader } from './piece-reader.ts'
-import { type RootFiles, readFully, SuspectFile, statOpen } from './root-files.ts'
+import { type RootFiles, SuspectFile, UNREADABLE } from './root-files.ts'
 
 const STATS_AT_ONCE = 32
 const BATCH_BYTES = 4 * MIB
@@ -25,6 +25,8 @@ const MAX_ATTEMPTS = 3
 export interface BadSpan {
   readonly piece: number
   readonly fileOffset: number
+  /** The disk gave an error there. */
+  readonly unreadable?: boolean
 }
 
 /** What a check of one file found. */
@@ -77,7 +79,7 @@ export class FileChecker {
     await eachLimited(this.#files.filesWithPieces(), STATS_AT_ONCE, async entry => {
       throwIfAborted(signal)
       if (this.#files.isPartial && !this.#holdsAny(entry)) return
-      const stats = await lstat(this.#files.path(entry), { bigint: true }).catch(() => undefined)
+      const stats = await this.#files.disk.lstat(this.#files.path(entry)).catch(() => undefined)
       if (stats === undefined || this.#files.difference(entry, stats) !== undefined) found.push(entry)
     })
     return found.sort((a, b) => a - b)
@@ -88,7 +90,7 @@ export class FileChecker {
     const found: Array<{ entry: number; reason: string }> = []
     await eachLimited(this.#files.emptyFiles(), STATS_AT_ONCE, async entry => {
       throwIfAborted(signal)
-      const stats = await lstat(this.#files.path(entry), { bigint: true }).catch(() => undefined)
+      const stats = await this.#files.disk.lstat(this.#files.path(entry)).catch(() => undefined)
       if (stats === undefined) found.push({ entry, reason: 'was deleted' })
       else if (!stats.isFile()) found.push({ entry, reason: 'is no file any more' })
       else if (stats.size > 0n) found.push({ entry, reason: 'is not empty any more' })
@@ -138,13 +140,13 @@ export class FileChecker {
     for (let attempt = 1; ; attempt++) {
       try {
         const { before, after, failed } = await this.#files.withHandle(entry, async handle => {
-          const before = statOpen(handle)
+          const before = handle.stat()
           if (!before.isFile()) throw new SuspectFile(entry, 'is no file any more')
           const failed = await this.#hashSpans(entry, handle, options)
-          return { before, after: statOpen(handle), failed }
+          return { before, after: handle.stat(), failed }
         })
         bad = failed
-        reason = failed.length === 0 ? undefined : this.#reason(entry, after, options.known)
+        reason = failed.length === 0 ? undefined : this.#reason(entry, after, { known: options.known, failed })
         if (!sameFingerprint(fingerprintOf(before), fingerprintOf(after))) {
           if (attempt < MAX_ATTEMPTS) continue
           bad = this.#allSpans(entry)
@@ -183,7 +185,7 @@ export class FileChecker {
   async #hashOnThreads(
     threads: DiskThreads,
     entry: number,
-    handle: FileHandle,
+    handle: DiskFile,
     options: CheckOptions
   ): Promise<BadSpan[]> {
     const bad: BadSpan[] = []
@@ -204,18 +206,23 @@ export class FileChecker {
   }
 
   /** Spans that do not match. Reads ahead by one batch while it hashes. */
-  async #hashSpans(entry: number, handle: FileHandle, options: CheckOptions): Promise<BadSpan[]> {
+  async #hashSpans(entry: number, handle: DiskFile, options: CheckOptions): Promise<BadSpan[]> {
     const threads = options.onThreads === true ? this.#threads : undefined
     if (threads !== undefined && !this.#hasEnvelopes(entry)) {
-      return await this.#hashOnThreads(threads, entry, handle, options)
+      try {
+        return await this.#hashOnThreads(threads, entry, handle, options)
+      } catch (err) {
+        // Which of a batch it was is found out here.
+        if (systemCode(err) !== 'EIO') throw err
+      }
     }
     const bad: BadSpan[] = []
     let pending: Promise<LoadedSpan[]> | undefined
     const settle = async () => {
       const loaded = (await pending) ?? []
       return () => {
-        for (const { piece, fileOffset, parts, whole } of loaded) {
-          if (!whole || !this.#matches(piece, parts)) bad.push({ piece, fileOffset })
+        for (const { piece, fileOffset, parts, whole, unreadable = false } of loaded) {
+          if (!whole || !this.#matches(piece, parts)) bad.push({ piece, fileOffset, unreadable })
         }
       }
     }
@@ -248,7 +255,7 @@ export class FileChecker {
   }
 
   async #load(
-    handle: FileHandle,
+    handle: DiskFile,
     batch: ReadonlyArray<{ piece: number; fileOffset: number; length: number }>
   ): Promise<LoadedSpan[]> {
     const dagPb = batch.filter(({ piece }) => this.#manifest.pieces.isDagPb(piece)).map(({ piece }) => piece)
@@ -256,7 +263,13 @@ export class FileChecker {
     return await Promise.all(
       batch.map(async ({ piece, fileOffset, length }) => {
         const data = Buffer.allocUnsafeSlow(length)
-        const whole = (await readFully(handle, data, fileOffset)) === length
+        const got = await readFully(handle, data, fileOffset).catch(err => {
+          // A bad sector costs the pieces that lie on it, not the file.
+          if (systemCode(err) !== 'EIO') throw err
+          return undefined
+        })
+        if (got === undefined) return { piece, fileOffset, parts: [], whole: false, unreadable: true }
+        const whole = got === length
         if (!this.#manifest.pieces.isDagPb(piece)) return { piece, fileOffset, parts: [data], whole }
         const envelope = envelopes?.get(piece)
         const parts = envelope === undefined ? [] : [envelope.prefix, data, envelope.suffix]
@@ -271,7 +284,12 @@ export class FileChecker {
     return hash.digest().equals(this.#manifest.pieces.digest(piece))
   }
 
-  #reason(entry: number, now: BigIntStats, known: string | undefined): string {
+  #reason(
+    entry: number,
+    now: FileStats,
+    { known, failed }: { known: string | undefined; failed: readonly BadSpan[] }
+  ): string {
+    if (failed.some(({ unreadable }) => unreadable === true)) return UNREADABLE
     const size = Number(now.size)
     if (size < this.#files.size(entry)) return 'is shorter than before'
     return known === undefined || known === 'is not known' ? 'was changed' : known
@@ -298,9 +316,7 @@ export class FileChecker {
   }
 }
 
-interface LoadedSpan {
-  readonly piece: number
-  readonly fileOffset: number
+interface LoadedSpan extends BadSpan {
   readonly parts: readonly Uint8Array[]
   readonly whole: boolean
 }

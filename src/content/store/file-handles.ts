@@ -2,16 +2,10 @@
  * Open files, at most `limit` kept, least recently used closed first. A handle in use is never closed: while more than
  * `limit` are in use at once there are more (callers bound their own concurrency).
  */
-import { constants } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
-import { open } from 'node:fs/promises'
-
-/** Never through a symbolic link, never waiting for a FIFO's other end. */
-export const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-export const WRITE_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
+import type { DiskFile } from './disk.ts'
 
 interface Slot {
-  readonly handle: Promise<FileHandle>
+  readonly handle: Promise<DiskFile>
   users: number
   dropped: boolean
 }
@@ -19,16 +13,16 @@ interface Slot {
 export class FileHandles {
   readonly #slots = new Map<string, Slot>()
   readonly #limit: number
-  readonly #open: (path: string) => Promise<FileHandle>
+  readonly #open: (path: string) => Promise<DiskFile>
 
   /** @param openFile how a path is opened; its error reaches whoever asked */
-  constructor(limit: number, openFile: (path: string) => Promise<FileHandle> = path => open(path, READ_FLAGS)) {
+  constructor(limit: number, openFile: (path: string) => Promise<DiskFile>) {
     this.#limit = limit
     this.#open = openFile
   }
 
   /** Runs `work` with an open handle, which stays open afterwards while there is room. */
-  async use<T>(path: string, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+  async use<T>(path: string, work: (handle: DiskFile) => Promise<T>): Promise<T> {
     const slot = this.#slots.get(path) ?? { handle: this.#open(path), users: 0, dropped: false }
     // Last in the map is the most recently used.
     this.#slots.delete(path)

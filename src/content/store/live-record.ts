@@ -14,6 +14,7 @@ export class LiveRecord {
   #value: RootRecord
   #held: HeldCounts | undefined
   #detached = false
+  #installing = false
 
   constructor(db: Database, id: number, value: RootRecord) {
     this.#db = db
@@ -47,6 +48,15 @@ export class LiveRecord {
     this.#detached = true
   }
 
+  /** Until `installed`, nothing writes the record but who installs the root: it is to be the last of its records. */
+  beginInstalling(): void {
+    this.#installing = true
+  }
+
+  installed(): void {
+    this.#installing = false
+  }
+
   /** In memory alone: the caller writes `ops()` along with what belongs to the change. */
   set(change: Partial<RootRecord>): void {
     this.#value = { ...this.#value, ...change }
@@ -55,7 +65,12 @@ export class LiveRecord {
   /** Synced. */
   async save(change: Partial<RootRecord> = {}): Promise<void> {
     this.set(change)
-    if (!this.#detached) await this.#db.write(this.ops(), { sync: true })
+    if (!this.#detached) await this.#db.write(this.accompanyingOps(), { sync: true })
+  }
+
+  /** To be written along with other records of the root: nothing while it is being installed. */
+  accompanyingOps(): RecordOp[] {
+    return this.#installing ? [] : this.ops()
   }
 
   ops(): RecordOp[] {

@@ -8,6 +8,7 @@ import { PieceWriter, type WriteLog } from './piece-writer.ts'
 import { changedError, RootFiles, SuspectFile } from './root-files.ts'
 import type { StoredRoot } from './stored-root.ts'
 import { tempPath } from './temp-name.ts'
+import type { Trash } from './trash.ts'
 
 const BATCH_BYTES = 4 * MIB
 const NOT_RECORDED: WriteLog = { throwFailure: () => {}, wrote: async () => {} }
@@ -50,17 +51,27 @@ export async function seedFrom(from: StoredRoot, to: StoredRoot, signal?: AbortS
   for await (const { first, count, bytes } of heldRuns(from, signal)) await to.write(first, count, [bytes])
 }
 
+export interface CopyInit {
+  readonly path: string
+  readonly force: boolean
+  readonly signal?: AbortSignal | undefined
+  /** What is copied is noted there until it is whole. */
+  readonly trash: Trash
+}
+
 /**
  * A whole copy at `path`; the store knows nothing of it afterwards.
  * @returns whether all of it could be copied; false: pieces turned out to be lost, and nothing is at `path`
  */
-export async function copyTo(from: StoredRoot, path: string, force: boolean, signal?: AbortSignal): Promise<boolean> {
+export async function copyTo(from: StoredRoot, { path, force, signal, trash }: CopyInit): Promise<boolean> {
   const { manifest } = from
+  const { disk } = from.parts.files
   const temp = tempPath(path, from.cid)
-  await makeParent(path)
-  await checkSpace(path, manifest.totalBytes)
-  await claimTemp(temp, manifest)
-  const files = new RootFiles(manifest, temp, true)
+  await makeParent(disk, path)
+  await checkSpace(disk, path, manifest.totalBytes)
+  const { id } = await claimTemp(disk, temp, manifest)
+  await trash.note(temp, id)
+  const files = new RootFiles({ disk, manifest, base: temp, isPartial: true })
   const writer = new PieceWriter(manifest, files, NOT_RECORDED)
   try {
     let copied = 0
@@ -68,15 +79,20 @@ export async function copyTo(from: StoredRoot, path: string, force: boolean, sig
       await writer.write(first, count, [bytes])
       copied += count
     }
-    if (copied < manifest.pieces.count) return false
+    if (copied < manifest.pieces.count) {
+      await trash.discard(temp, id)
+      return false
+    }
     if (!isRawRoot(manifest)) await makeTree(manifest, files, writer, index => from.readNode(index))
     await writer.syncAll(files.filesWithPieces())
-    if (isFolderRoot(manifest)) await makeLinks(manifest, temp)
+    await files.names.sync()
+    if (isFolderRoot(manifest)) await makeLinks(manifest, files)
   } catch (err) {
     throw err instanceof SuspectFile ? changedError(err, temp) : err
   } finally {
     await writer.close()
   }
-  await moveIntoPlace(temp, path, manifest, force)
+  await moveIntoPlace(disk, { temp, path, manifest, force })
+  await trash.forget(temp)
   return true
 }

@@ -19,6 +19,8 @@ export interface LedgerInit {
   readonly manifest: Manifest
   /** fdatasync of the file of an entry. */
   readonly sync: (entry: number) => Promise<void>
+  /** Makes the names of files durable that were made for the pieces. */
+  readonly syncNames: () => Promise<void>
   /** The same of many small files. Returns what failed, by entry. */
   readonly syncSmall: (entries: readonly number[]) => Promise<ReadonlyMap<number, unknown>>
   /** Hashes the pieces again and writes them again. Returns those that do not match any more. */
@@ -74,9 +76,9 @@ export class PieceLedger {
     for (let piece = 0; piece < this.have.length; piece++) if (!this.have.has(piece)) this.#bits.doubt(piece)
   }
 
-  /** The files are gone: nothing is held, in the records neither. */
-  async clear(): Promise<void> {
-    await this.withdraw([...this.have.ones(), ...this.unrecorded.ones()])
+  /** The files are not there: nothing is held. The records stay as they are. */
+  forget(): void {
+    for (const piece of [...this.have.ones(), ...this.unrecorded.ones()]) this.#bits.withdraw(piece)
   }
 
   /** All pieces at once, files known to be as hashed (a share): the ops that record it. */

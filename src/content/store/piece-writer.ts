@@ -1,16 +1,17 @@
 /** Writes verified pieces to every place where they belong, in sparse files of the temporary tree. */
-
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { leafData } from '../dag-node.ts'
 import { type DiskThreads, SYNCING_AT_ONCE } from '../disk/disk-threads.ts'
 import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
-import { FileHandles, WRITE_FLAGS } from './file-handles.ts'
+import { probeTemp } from './destination.ts'
+import type { DiskFile } from './disk.ts'
+import { FileHandles } from './file-handles.ts'
+import { writeFully } from './full-io.ts'
 import { eachLimited, inBatches } from './limit.ts'
 import type { Envelope } from './records.ts'
-import { type RootFiles, SuspectFile, statOpen } from './root-files.ts'
+import { type RootFiles, SuspectFile } from './root-files.ts'
 import { SmallFileWriter } from './small-file-writer.ts'
 import { SMALL_FILE_BYTES } from './sync-backlog.ts'
 
@@ -41,10 +42,12 @@ export class PieceWriter {
   readonly #manifest: Manifest
   readonly #files: RootFiles
   readonly #ledger: WriteLog
-  readonly #handles = new FileHandles(MAX_WRITE_HANDLES, openInTree)
+  readonly #handles: FileHandles
   /** By `identityOf`, of every file that was opened: two entries in one file are two names that the disk takes for one. */
   readonly #entryOf = new Map<string, number>()
   readonly #prepared = new Set<number>()
+  /** Of the file system that the fetch lies on, once a file was opened. */
+  #device: bigint | undefined
 
   readonly #small: SmallFileWriter | undefined
 
@@ -52,6 +55,7 @@ export class PieceWriter {
     this.#manifest = manifest
     this.#files = files
     this.#ledger = ledger
+    this.#handles = new FileHandles(MAX_WRITE_HANDLES, path => this.#open(path))
     if (threads !== undefined && manifest.entries.length >= WORTH_THREADS_FILES)
       this.#small = new SmallFileWriter(threads)
   }
@@ -104,13 +108,19 @@ export class PieceWriter {
     await this.#writeFile(entry, [])
   }
 
+  /** The file's full size, whatever it has now. */
+  async restore(entry: number): Promise<void> {
+    this.#prepared.delete(entry)
+    await this.#writeFile(entry, [])
+  }
+
   /** fdatasync of the file. */
   async sync(entry: number): Promise<void> {
     const path = this.#files.path(entry)
     try {
       await this.#handles.use(path, async handle => {
         // Another file under this name would be synced without complaint.
-        if (this.#files.isReplaced(entry, statOpen(handle))) throw new SuspectFile(entry, 'was replaced')
+        if (this.#files.isReplaced(entry, handle.stat())) throw new SuspectFile(entry, 'was replaced')
         await handle.datasync()
       })
     } catch (err) {
@@ -125,8 +135,12 @@ export class PieceWriter {
       const files = entries.map(entry => ({ path: this.#files.path(entry), identity: this.#files.identity(entry) }))
       for (const [index, err] of await this.#small.sync(files)) {
         const entry = entries[index] ?? 0
+        const gone = await this.checkDrive().then(
+          () => undefined,
+          (reason: unknown) => reason
+        )
         const error = err === 'replaced' ? new SuspectFile(entry, 'was replaced') : err
-        failed.set(entry, asWriteError(error, this.#files.path(entry)))
+        failed.set(entry, gone ?? asWriteError(error, this.#files.path(entry)))
       }
       return failed
     }
@@ -143,8 +157,45 @@ export class PieceWriter {
     })
   }
 
+  /**
+   * Whether the fetch can be written, as far as can be told without writing any of it.
+   * @param missing bytes that are still to be fetched
+   * @throws ERR_NO_SPACE, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_IO
+   */
+  async probe(missing: number): Promise<void> {
+    const { disk, base } = this.#files
+    await this.checkDrive()
+    await probeTemp(disk, this.#manifest, { temp: base, missing })
+  }
+
   async close(): Promise<void> {
     await this.#handles.closeAll()
+  }
+
+  async #open(path: string): Promise<DiskFile> {
+    const { disk, base } = this.#files
+    // Where the drive was is a folder of another file system now, and a single file would be made there.
+    if (path === base) await this.checkDrive()
+    try {
+      return await disk.open(path, 'write')
+    } catch (err) {
+      if (systemCode(err) !== 'ENOENT') throw err
+      await this.checkDrive()
+      await disk.mkdirs(dirname(path))
+      return await disk.open(path, 'write')
+    }
+  }
+
+  /** @throws ERR_IO where the fetch lay on a drive that is not there now */
+  async checkDrive(): Promise<void> {
+    if (this.#device === undefined) return
+    const { disk, base } = this.#files
+    const parent = await disk.lstat(dirname(base)).catch(() => undefined)
+    if (parent?.dev === this.#device) return
+    throw new ShoalError('ERR_IO', `the drive that ${base} was on is gone`, {
+      hint: 'attach it again and run the same command again',
+      details: { path: base }
+    })
   }
 
   /** Makes whole small files that are not there yet. Returns the entries; the others are to be written as ever. */
@@ -159,13 +210,17 @@ export class PieceWriter {
         ? [{ entry, path: this.#files.path(entry), buffers: write.buffers, size }]
         : []
     })
+    if (whole.length === 0) return made
+    await this.checkDrive()
     for (const [index, identity] of (await this.#small.create(whole)).entries()) {
       const entry = whole[index]?.entry
       if (identity === null || entry === undefined) continue
       this.#entryOf.set(identity, entry)
       this.#files.identify(entry, identity)
       this.#prepared.add(entry)
+      this.#files.names.add(this.#files.path(entry), this.#files.base)
       made.add(entry)
+      this.#device ??= (await this.#files.disk.lstat(this.#files.path(entry)).catch(() => undefined))?.dev
     }
     return made
   }
@@ -173,8 +228,8 @@ export class PieceWriter {
   /** @throws SuspectFile where another file has its name */
   async #writeFile(entry: number, writes: readonly FileWrite[]): Promise<void> {
     const path = this.#files.path(entry)
-    const write = async (handle: FileHandle) => {
-      if (this.#files.isReplaced(entry, statOpen(handle))) {
+    const write = async (handle: DiskFile) => {
+      if (this.#files.isReplaced(entry, handle.stat())) {
         this.#prepared.delete(entry)
         throw new SuspectFile(entry, 'was replaced')
       }
@@ -192,8 +247,8 @@ export class PieceWriter {
     }
   }
 
-  async #prepare(entry: number, handle: FileHandle, path: string, writes: readonly FileWrite[]): Promise<void> {
-    const stats = statOpen(handle)
+  async #prepare(entry: number, handle: DiskFile, path: string, writes: readonly FileWrite[]): Promise<void> {
+    const stats = handle.stat()
     if (!stats.isFile()) {
       throw new ShoalError('ERR_EXISTS', `${path} is in the way of a file that is being fetched`, {
         hint: 'move it away and run the same command again'
@@ -209,7 +264,9 @@ export class PieceWriter {
       )
     }
     this.#entryOf.set(identity, entry)
+    this.#device ??= stats.dev
     this.#files.identify(entry, identity)
+    this.#files.names.add(path, this.#files.base)
     const size = this.#files.size(entry)
     // A write up to the end gives the file its size: one call less for each of many small files.
     const grows = Number(stats.size) < size && writes.some(({ position, length }) => position + length === size)
@@ -220,16 +277,6 @@ export class PieceWriter {
 
 function asWriteError(err: unknown, path: string): Error {
   return err instanceof SuspectFile ? err : fromSystemError(err, path)
-}
-
-async function openInTree(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, WRITE_FLAGS, 0o666)
-  } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'ENOENT') throw err
-    await mkdir(dirname(path), { recursive: true })
-    return await open(path, WRITE_FLAGS, 0o666)
-  }
 }
 
 /** Neighbours in the same file become one write. */
@@ -247,26 +294,6 @@ function addWrite(
     last.buffers.push(...parts)
     last.length += length
   } else writes.push({ position, length, buffers: [...parts] })
-}
-
-async function writeFully(
-  handle: FileHandle,
-  buffers: readonly Uint8Array[],
-  position: number,
-  length: number
-): Promise<void> {
-  let at = position
-  let rest = buffers.slice()
-  while (at < position + length) {
-    const { bytesWritten } = await handle.writev(rest, at)
-    at += bytesWritten
-    let skip = bytesWritten
-    rest = rest.flatMap(buffer => {
-      const dropped = Math.min(skip, buffer.byteLength)
-      skip -= dropped
-      return dropped === buffer.byteLength ? [] : [buffer.subarray(dropped)]
-    })
-  }
 }
 
 /** The envelopes outlive the blocks that they are views of. */

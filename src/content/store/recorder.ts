@@ -33,6 +33,7 @@ export interface RecorderInit {
   readonly bits: PieceBits
   readonly envelopes: Envelopes
   readonly sync: (entry: number) => Promise<void>
+  readonly syncNames: () => Promise<void>
   readonly syncSmall: (entries: readonly number[]) => Promise<ReadonlyMap<number, unknown>>
   readonly rewrite: (pieces: readonly number[]) => Promise<number[]>
   readonly rootOps: () => RecordOp[]
@@ -182,9 +183,15 @@ export class Recorder {
   }
 
   async #recordDurable(durable: readonly number[]): Promise<void> {
-    const { bits, rootOps } = this.#init
+    const { bits, rootOps, syncNames } = this.#init
     const pieces = durable.filter(piece => bits.have.has(piece))
     if (pieces.length === 0) return
+    try {
+      await syncNames()
+    } catch (err) {
+      this.#backlog.add(pieces, [], 0)
+      throw err
+    }
     for (const piece of pieces) bits.record(piece)
     try {
       await this.#write([...bits.ops(pieces), ...rootOps()])

@@ -7,6 +7,7 @@ import { decodeRoot, kindPrefix, parseKey, ROOT_KINDS, STORE_VERSION, versionKey
 import { readRootCid } from './root-cid.ts'
 import { RootSet, type RootSetInit } from './root-set.ts'
 import { type ListedRoot, versionError } from './roots-list.ts'
+import { Trash } from './trash.ts'
 
 /** A store with fewer bytes of DAG nodes is checked whole when it is opened; a larger one root by root as it is loaded. */
 const CHECKED_NODE_BYTES = 16 * MIB
@@ -21,6 +22,8 @@ export async function recoverRoots(init: RootSetInit, listed: readonly ListedRoo
   const isNew = await checkVersion(init.db)
   await readRoots(init, roots)
   await sweep(init.db, roots)
+  const temps = new Set(roots.list().map(({ temp }) => temp))
+  await new Trash(init).empty(temp => temps.has(temp))
   for (const { cid, name, path } of listed) {
     const parsed = readRootCid(cid)
     if (parsed !== undefined && roots.get(parsed) !== undefined) continue

@@ -1,5 +1,4 @@
 /** The end of a fetch: the rest of its tree is made, and everything moves into place (docs/store.md, "Completing"). */
-import { lstat } from 'node:fs/promises'
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
 import { printAt } from '../disk/disk-jobs.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
@@ -38,6 +37,7 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   const { temp, tempId, path } = record.value
   let skipped = skippedLinks(manifest)
   if (temp !== null) {
+    await writer.checkDrive()
     await makeTree(manifest, files, writer, init.readNode)
     await ledger.flush()
     if (!ledger.isRecorded) {
@@ -45,15 +45,15 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
         hint: 'check the disk, and run the same command again'
       })
     }
-    if (isFolderRoot(manifest)) skipped = await makeLinks(manifest, temp)
+    if (isFolderRoot(manifest)) skipped = await makeLinks(manifest, files)
     else skipped = []
     await record.save({ moving: true })
     await writer.close()
     await files.close()
     try {
-      await moveIntoPlace(temp, path, manifest, force)
+      await moveIntoPlace(files.disk, { temp, path, manifest, force })
     } catch (err) {
-      await undoMove(temp, tempId ?? '', path, manifest).catch(() => {})
+      await undoMove(files.disk, { temp, id: tempId ?? '', path, manifest }).catch(() => {})
       await record.save({ moving: false })
       throw err
     }
@@ -96,7 +96,7 @@ export async function takeFingerprints(files: RootFiles, threads?: DiskThreads):
   const rest = threads === undefined ? entries : await takeOnThread(files, entries, threads)
   await eachLimited(rest, STATS_AT_ONCE, async index => {
     const path = files.path(index)
-    const stats = await lstat(path, { bigint: true }).catch(err => {
+    const stats = await files.disk.lstat(path).catch(err => {
       throw fromSystemError(err, path)
     })
     files.prints.set(index, { ...fingerprintOf(stats), altered: false })

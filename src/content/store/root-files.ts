@@ -2,15 +2,16 @@
  * The files of one root on disk: where each lies, its fingerprint, and reads that notice a change. Nothing here decides
  * what is held.
  */
-import { type BigIntStats, fstatSync } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError, systemCode } from '../../base/errors.ts'
 import { type FileFingerprint, fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
 import type { RecordOp } from './database.ts'
+import type { Disk, DiskFile, FileStats } from './disk.ts'
 import { FileHandles } from './file-handles.ts'
+import { readFully } from './full-io.ts'
+import { NewNames } from './new-names.ts'
 import { encodeFingerprints, FILES_PER_RECORD, fileKey, type StoredFingerprint } from './records.ts'
 
 const MAX_READ_HANDLES = 64
@@ -29,6 +30,9 @@ export class SuspectFile extends Error {
   }
 }
 
+/** The disk gives an error for some of it. */
+export const UNREADABLE = 'cannot be read (input/output error)'
+
 /** What a reader is told whose file changed under it. */
 export function changedError({ reason }: SuspectFile, path: string): ShoalError {
   return new ShoalError('ERR_FILE_CHANGED', `${printable(path)} ${reason}`, {
@@ -42,19 +46,33 @@ export interface FileRead {
   readonly into: Uint8Array
 }
 
-export class RootFiles {
+export interface RootFilesInit {
+  readonly disk: Disk
   readonly manifest: Manifest
+  /** The file or folder of entry 0. */
+  readonly base: string
+  readonly isPartial: boolean
+}
+
+export class RootFiles {
+  readonly disk: Disk
+  readonly manifest: Manifest
+  /** What a fetch made and did not sync yet. */
+  readonly names: NewNames
   /** By entry. A file without one is read only with its hashes checked. Empty while `isPartial`. */
   readonly prints = new Map<number, StoredFingerprint>()
   /** While partial our own writes change the times: only the size and which file it is are compared. */
   isPartial: boolean
   /** The file or folder of entry 0. */
   base: string
-  readonly #handles = new FileHandles(MAX_READ_HANDLES)
+  readonly #handles: FileHandles
   /** While partial: which file each entry's is, see `identityOf`. Unknown until it was opened first. */
   readonly #identities = new Map<number, string>()
 
-  constructor(manifest: Manifest, base: string, isPartial: boolean) {
+  constructor({ disk, manifest, base, isPartial }: RootFilesInit) {
+    this.disk = disk
+    this.names = new NewNames(disk)
+    this.#handles = new FileHandles(MAX_READ_HANDLES, path => disk.open(path, 'read'))
     this.manifest = manifest
     this.base = base
     this.isPartial = isPartial
@@ -81,7 +99,7 @@ export class RootFiles {
   }
 
   /** Whether it is another file than the one that was identified, or deleted. */
-  isReplaced(entry: number, stats: BigIntStats): boolean {
+  isReplaced(entry: number, stats: FileStats): boolean {
     const known = this.#identities.get(entry)
     // Without a name left it is an old file that only a handle keeps.
     return stats.nlink === 0n || (known !== undefined && known !== identityOf(stats))
@@ -101,26 +119,26 @@ export class RootFiles {
   /** Reads with the fingerprint compared before and after. @throws SuspectFile */
   async read(entry: number, reads: readonly FileRead[]): Promise<void> {
     await this.withHandle(entry, async handle => {
-      this.#compare(entry, statOpen(handle))
+      this.#compare(entry, handle.stat())
       for (const { fileOffset, into } of reads) {
         if ((await readFully(handle, into, fileOffset)) < into.byteLength) {
           throw new SuspectFile(entry, 'is shorter than before')
         }
       }
-      this.#compare(entry, statOpen(handle))
+      this.#compare(entry, handle.stat())
     })
   }
 
   /** Whatever is there now; the caller hashes it. Returns fewer bytes where the file ends. @throws SuspectFile */
   async readUnchecked(entry: number, fileOffset: number, into: Uint8Array): Promise<number> {
     return await this.withHandle(entry, async handle => {
-      if (!statOpen(handle).isFile()) throw new SuspectFile(entry, 'is no file any more')
+      if (!handle.stat().isFile()) throw new SuspectFile(entry, 'is no file any more')
       return await readFully(handle, into, fileOffset)
     })
   }
 
   /** @throws SuspectFile for whatever fails */
-  async withHandle<T>(entry: number, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+  async withHandle<T>(entry: number, work: (handle: DiskFile) => Promise<T>): Promise<T> {
     try {
       return await this.#handles.use(this.path(entry), work)
     } catch (err) {
@@ -164,7 +182,7 @@ export class RootFiles {
   }
 
   /** How the file on disk differs from its fingerprint, or undefined where it does not. */
-  difference(entry: number, stats: BigIntStats): string | undefined {
+  difference(entry: number, stats: FileStats): string | undefined {
     if (!stats.isFile()) return stats.isSymbolicLink() ? 'was replaced by a symbolic link' : 'is no file any more'
     const size = Number(stats.size)
     if (this.isPartial) {
@@ -177,25 +195,10 @@ export class RootFiles {
     return size < print.size ? 'is shorter than before' : size > print.size ? 'is longer than before' : 'was changed'
   }
 
-  #compare(entry: number, stats: BigIntStats): void {
+  #compare(entry: number, stats: FileStats): void {
     const difference = this.difference(entry, stats)
     if (difference !== undefined) throw new SuspectFile(entry, difference)
   }
-}
-
-/** Synchronous: 3 µs, as an open file's inode is in memory; the asynchronous way costs 50 µs, twice a read. */
-export function statOpen(handle: FileHandle): BigIntStats {
-  return fstatSync(handle.fd, { bigint: true })
-}
-
-export async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<number> {
-  let done = 0
-  while (done < into.byteLength) {
-    const { bytesRead } = await handle.read(into, done, into.byteLength - done, position + done)
-    if (bytesRead === 0) break
-    done += bytesRead
-  }
-  return done
 }
 
 function asSuspect(entry: number, err: unknown): Error {
@@ -211,7 +214,7 @@ function asSuspect(entry: number, err: unknown): Error {
     case 'ELOOP':
       return new SuspectFile(entry, 'was replaced by a symbolic link', err)
     case 'EIO':
-      return new SuspectFile(entry, 'cannot be read (input/output error)', err)
+      return new SuspectFile(entry, UNREADABLE, err)
     case 'EMFILE':
     case 'ENFILE':
     case undefined:

@@ -2,7 +2,6 @@
  * Checks of a root's files against their fingerprints and hashes, and what follows from them: fingerprints, withdrawn
  * and regained pieces, the root's state and the sentence that tells the user.
  */
-import { lstat } from 'node:fs/promises'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { MIB } from '../../base/units.ts'
@@ -43,6 +42,8 @@ export interface InspectionInit {
   readonly files: RootFiles
   readonly ledger: PieceLedger
   readonly checker: FileChecker
+  /** Gives a file of a fetch its full size back. */
+  readonly restore: (entry: number) => Promise<void>
   readonly record: LiveRecord
   /** Files are not moved while one is checked. */
   readonly gate: TurnGate
@@ -62,18 +63,18 @@ export class RootInspection {
   }
 
   /** One check per file at a time; a read that waits for it profits from its outcome. */
-  async recheck({ entry, reason }: SuspectFile): Promise<void> {
+  async recheck({ entry, reason, cause }: SuspectFile): Promise<void> {
     const running = this.#rechecks.get(entry)
     if (running !== undefined) return await running
-    const { checker, files } = this.#init
+    const { files } = this.#init
     const check = this.#init.gate.pass(async () => {
-      // A read that began before the last check may only have seen the old fingerprint.
-      const stats = await lstat(files.path(entry), { bigint: true }).catch(() => undefined)
+      // A read that began before the last check may only have seen the old fingerprint; not so one that failed.
+      const stats = await files.disk.lstat(files.path(entry)).catch(() => undefined)
       const print = files.prints.get(entry)
-      if (!files.isPartial && print?.altered === false && stats !== undefined) {
+      if (!files.isPartial && print?.altered === false && stats !== undefined && cause === undefined) {
         if (files.difference(entry, stats) === undefined) return await files.reopen(entry)
       }
-      await this.settle([await checker.check(entry, { known: reason })])
+      await this.settle([await this.#check(entry, { known: reason })])
     })
     this.#rechecks.set(
       entry,
@@ -178,11 +179,19 @@ export class RootInspection {
       const rest = entries.filter(entry => !confirmed.has(entry))
       await eachLimited(rest, HASHES_AT_ONCE, async entry => {
         throwIfAborted(options.signal)
-        await take(await gate.pass(() => checker.check(entry, { ...options, onThreads })))
+        await take(await gate.pass(() => this.#check(entry, { ...options, onThreads })))
       })
     } finally {
       if (outcomes.length > 0 || entries.length === 0) await this.settle(outcomes)
     }
+  }
+
+  /** What a fetch has of a file may be right, and the file too short or too long: then no read would trust it. */
+  async #check(entry: number, options: Parameters<FileChecker['check']>[1]): Promise<FileOutcome> {
+    const { checker, files, restore } = this.#init
+    const outcome = await checker.check(entry, options)
+    if (files.isPartial && outcome.reason === undefined) await restore(entry)
+    return outcome
   }
 
   /** Another temporary file than the one recorded was hashed: it is the one from here on. */

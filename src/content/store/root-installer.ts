@@ -1,17 +1,13 @@
 /** Adds roots to a store and takes them out of it, so that a crash at any moment leaves the old or the new. */
-
-import { rm } from 'node:fs/promises'
-import { basename } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { MIB } from '../../base/units.ts'
-import { identityOf } from '../fingerprint.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { FetchInit } from './begin-fetch.ts'
 import type { RecordOp } from './database.ts'
-import { statOf } from './destination.ts'
 import { kindPrefix, nodeKey, ROOT_KINDS, type RootRecord, rootKey } from './records.ts'
 import type { RootSet, RootSetInit } from './root-set.ts'
 import type { StoredRoot } from './stored-root.ts'
+import { Trash } from './trash.ts'
 
 /** DAG nodes are written in synced batches of this size: LevelDB holds a batch in memory. */
 const NODE_BATCH_BYTES = 4 * MIB
@@ -20,11 +16,13 @@ export class RootInstaller {
   readonly #init: RootSetInit
   readonly #roots: RootSet
   readonly #clock: Clock
+  readonly #trash: Trash
 
   constructor(init: RootSetInit, roots: RootSet, clock: Clock) {
     this.#init = init
     this.#roots = roots
     this.#clock = clock
+    this.#trash = new Trash(init)
   }
 
   /** Records a new root; it takes the place of an old one of the same CID. A complete one holds every piece. */
@@ -47,6 +45,7 @@ export class RootInstaller {
       problem: null
     })
     root.adopt(manifest)
+    root.beginInstalling()
     try {
       await this.#record(root, manifest, blocks, fill, old)
     } catch (err) {
@@ -56,6 +55,7 @@ export class RootInstaller {
       await this.#clear(root)
       throw err
     }
+    root.installed()
     this.#roots.set(root)
     if (old !== undefined) await this.#forget(old, root.temp)
     await this.#roots.writeList()
@@ -65,10 +65,11 @@ export class RootInstaller {
   /** Drops the records and the temporary file of an unfinished fetch. */
   async remove(root: StoredRoot): Promise<void> {
     await root.detach()
-    await this.#init.db.write([{ type: 'del', key: rootKey(root.id) }], { sync: true })
+    // First the list, else a crash right after the record went would be taken for a loss.
+    await this.#roots.writeList(root)
+    await this.#init.db.write(this.#dropOps(root), { sync: true })
     this.#roots.delete(root.cid)
     await this.#forget(root)
-    await this.#roots.writeList()
   }
 
   /** DAG nodes first, the root's own record last, in the batch that also deletes the old root's. */
@@ -96,8 +97,9 @@ export class RootInstaller {
     ops.push(...root.recordOps())
     if (old !== undefined) {
       await old.detach()
-      ops.push({ type: 'del', key: rootKey(old.id) })
+      ops.push(...this.#dropOps(old))
     }
+    if (root.temp !== null) ops.push(...this.#trash.keepOps(root.temp))
     await db.write(ops, { sync: true })
   }
 
@@ -107,12 +109,13 @@ export class RootInstaller {
     await root.close()
     await this.#clear(root)
     const { temp, tempId } = root
-    if (temp === null || temp === keepTemp || !/\.shoal-.{8}\.part$/.test(basename(temp))) return
-    const stats = await statOf(temp).catch(() => undefined)
-    if (stats === undefined || identityOf(stats) !== tempId) return
-    await rm(temp, { recursive: true, force: true }).catch(err => {
-      this.#init.log.warn('%s could not be deleted: %s', temp, err instanceof Error ? err.message : err)
-    })
+    if (temp !== null && tempId !== null && temp !== keepTemp) await this.#trash.discard(temp, tempId)
+  }
+
+  /** The root's record goes, and the temporary file with it. */
+  #dropOps({ id, temp, tempId }: StoredRoot): RecordOp[] {
+    const noted = temp === null || tempId === null ? [] : this.#trash.ops(temp, tempId)
+    return [{ type: 'del', key: rootKey(id) }, ...noted]
   }
 
   async #clear({ id }: StoredRoot): Promise<void> {

@@ -7,6 +7,7 @@ import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Database } from './database.ts'
 import { isFolderRoot, statOf, undoMove } from './destination.ts'
+import type { Disk } from './disk.ts'
 import { FileChecker } from './file-checker.ts'
 import type { LiveRecord } from './live-record.ts'
 import { PieceLedger } from './piece-ledger.ts'
@@ -29,6 +30,7 @@ export interface RootParts {
 
 /** What the parts need of the root that they belong to. */
 export interface PartsInit {
+  readonly disk: Disk
   readonly db: Database
   readonly cid: CID
   readonly record: LiveRecord
@@ -42,9 +44,9 @@ export interface PartsInit {
 
 /** Nothing held yet, no fingerprint known. */
 export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
-  const { db, record, log } = init
+  const { disk, db, record, log } = init
   const { temp, tempId, path, state } = record.value
-  const files = new RootFiles(manifest, temp ?? path, state === 'partial')
+  const files = new RootFiles({ disk, manifest, base: temp ?? path, isPartial: state === 'partial' })
   if (tempId !== null && !isFolderRoot(manifest)) files.identify(0, tempId)
   const ledger: PieceLedger = new PieceLedger({
     db,
@@ -52,15 +54,16 @@ export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
     manifest,
     // The user's own files are taken as they are; only what a fetch wrote is synced.
     sync: async entry => (files.isPartial ? await writer.sync(entry) : undefined),
+    syncNames: async () => (files.isPartial ? await files.names.sync() : undefined),
     syncSmall: async entries => (files.isPartial ? await writer.syncSmall(entries) : new Map()),
     rewrite: pieces => rewritePieces({ manifest, reader, writer }, pieces, init.onLost),
-    rootOps: () => record.ops(),
+    rootOps: () => record.accompanyingOps(),
     log
   })
   const reader: PieceReader = new PieceReader(manifest, files, ledger, init.threads)
   const writer: PieceWriter = new PieceWriter(manifest, files, ledger, init.threads)
   const checker = new FileChecker({ manifest, files, ledger, reader, threads: init.threads })
-  const inspection = new RootInspection({ ...init, files, ledger, checker })
+  const inspection = new RootInspection({ ...init, files, ledger, checker, restore: entry => writer.restore(entry) })
   return { manifest, files, ledger, reader, writer, inspection }
 }
 
@@ -85,17 +88,18 @@ async function loadFingerprints({ db, cid, record, log }: PartsInit, { manifest,
   }
 }
 
-async function resume({ record, log }: PartsInit, { manifest, ledger }: RootParts): Promise<void> {
+async function resume({ disk, record, log }: PartsInit, { manifest, ledger }: RootParts): Promise<void> {
   const { temp, tempId, path, moving } = record.value
   if (temp === null) return
   if (moving) {
-    await undoMove(temp, tempId ?? '', path, manifest)
+    await undoMove(disk, { temp, id: tempId ?? '', path, manifest })
     ledger.doubtAll()
     await record.save({ moving: false })
   }
-  const stats = await statOf(temp)
+  const stats = await statOf(disk, temp)
   if (stats === undefined || identityOf(stats) !== tempId) {
+    // Not recorded: a drive that is attached again brings it back.
     log.warn('%s is gone: nothing of it is held', temp)
-    await ledger.clear()
+    ledger.forget()
   }
 }

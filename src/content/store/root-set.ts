@@ -4,12 +4,14 @@ import type { Logger } from '../../base/log.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
 import type { DamageReport } from './damage-report.ts'
 import type { Database } from './database.ts'
+import type { Disk } from './disk.ts'
 import type { RootRecord } from './records.ts'
 import { rootCidKey } from './root-cid.ts'
 import { type ListedRoot, writeRootsList } from './roots-list.ts'
 import { StoredRoot } from './stored-root.ts'
 
 export interface RootSetInit {
+  readonly disk: Disk
   readonly db: Database
   readonly damage: DamageReport
   readonly log: Logger
@@ -54,8 +56,8 @@ export class RootSet {
 
   /** A root that is not one of the set yet. */
   make(id: number, cid: CID, record: RootRecord): StoredRoot {
-    const { db, damage, log, threads } = this.#init
-    return new StoredRoot({ db, id, cid, record, log, threads, onDamage: sentence => damage.add(sentence) })
+    const { disk, db, damage, log, threads } = this.#init
+    return new StoredRoot({ disk, db, id, cid, record, log, threads, onDamage: sentence => damage.add(sentence) })
   }
 
   takeId(): number {
@@ -73,13 +75,19 @@ export class RootSet {
     return paths.size === this.#roots.size && this.list().every(root => paths.get(root.cid.toString()) === root.path)
   }
 
-  /** Only a help for bad days, as LevelDB has the records: failing is no error. */
-  async writeList(): Promise<void> {
+  /**
+   * Only a help for bad days, as LevelDB has the records: failing is no error.
+   * @param leaving named no more, although it is there still
+   */
+  async writeList(leaving?: StoredRoot): Promise<void> {
     this.#listTurn = this.#listTurn
       .then(() =>
         writeRootsList(
+          this.#init.disk,
           this.#init.db.folder,
-          this.list().map(({ cid, name, path }) => ({ cid: cid.toString(), name, path }))
+          this.list()
+            .filter(root => root !== leaving)
+            .map(({ cid, name, path }) => ({ cid: cid.toString(), name, path }))
         )
       )
       .catch(err => {

@@ -2,10 +2,11 @@
  * `roots.json`: CID, name and path of every root, beside LevelDB. Read only to say what was lost when LevelDB lost
  * records, and to know a newer format before anything is touched.
  */
-import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
-import { syncFolder } from './database.ts'
+import type { Disk } from './disk.ts'
+import { readFully, writeFully } from './full-io.ts'
+import { syncFolder } from './make-folder.ts'
 import { decodeJson, STORE_VERSION } from './records.ts'
 
 export interface ListedRoot {
@@ -25,10 +26,10 @@ export function versionError(folder: string, version: unknown): ShoalError {
 }
 
 /** Empty where there is no such file or it is no list. @throws ERR_STORE_VERSION, ERR_NO_PERMISSION */
-export async function readRootsList(folder: string): Promise<ListedRoot[]> {
+export async function readRootsList(disk: Disk, folder: string): Promise<ListedRoot[]> {
   let bytes: Uint8Array
   try {
-    bytes = await readFile(fileOf(folder))
+    bytes = await readWhole(disk, fileOf(folder))
   } catch (err) {
     if (systemCode(err) === 'ENOENT' || systemCode(err) === 'ENOTDIR') return []
     throw fromSystemError(err, fileOf(folder))
@@ -45,6 +46,16 @@ export function parseRootsList(bytes: Uint8Array, folder: string): ListedRoot[] 
   return Array.isArray(roots) ? roots.filter(isListed) : []
 }
 
+async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
+  const file = await disk.open(path, 'read')
+  try {
+    const bytes = Buffer.alloc(Number(file.stat().size))
+    return bytes.subarray(0, await readFully(file, bytes, 0))
+  } finally {
+    await file.close()
+  }
+}
+
 function isListed(value: unknown): value is ListedRoot {
   if (typeof value !== 'object' || value === null) return false
   const { cid, name, path } = value as Partial<Record<keyof ListedRoot, unknown>>
@@ -52,18 +63,19 @@ function isListed(value: unknown): value is ListedRoot {
 }
 
 /** Atomically: the old list or the new one survives a crash. */
-export async function writeRootsList(folder: string, roots: readonly ListedRoot[]): Promise<void> {
+export async function writeRootsList(disk: Disk, folder: string, roots: readonly ListedRoot[]): Promise<void> {
   const temporary = `${fileOf(folder)}.new`
   try {
-    const handle = await open(temporary, 'w', 0o600)
+    const file = await disk.open(temporary, 'replace')
     try {
-      await handle.writeFile(`${JSON.stringify({ version: STORE_VERSION, roots }, null, 1)}\n`)
-      await handle.datasync()
+      const text = Buffer.from(`${JSON.stringify({ version: STORE_VERSION, roots }, null, 1)}\n`)
+      await writeFully(file, [text], 0, text.byteLength)
+      await file.datasync()
     } finally {
-      await handle.close()
+      await file.close()
     }
-    await rename(temporary, fileOf(folder))
-    await syncFolder(folder)
+    await disk.rename(temporary, fileOf(folder))
+    await syncFolder(disk, folder)
   } catch (err) {
     throw fromSystemError(err, fileOf(folder))
   }

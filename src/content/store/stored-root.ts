@@ -11,6 +11,7 @@ import type { Skipped } from '../ingest.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { PieceMap } from '../piece-map.ts'
 import type { Database, RecordOp } from './database.ts'
+import type { Disk } from './disk.ts'
 import { readEntry } from './entry-reader.ts'
 import { skippedLinks } from './fetched-tree.ts'
 import { LiveRecord } from './live-record.ts'
@@ -34,6 +35,7 @@ const LAST_RECORDING_MS = 500
 export type { BadPiece } from './root-inspection.ts'
 
 export interface StoredRootInit {
+  readonly disk: Disk
   readonly db: Database
   readonly id: number
   readonly cid: CID
@@ -58,6 +60,7 @@ export class StoredRoot extends RootSummary {
   constructor(init: StoredRootInit) {
     super(init.cid, new LiveRecord(init.db, init.id, init.record))
     this.#init = {
+      disk: init.disk,
       db: init.db,
       log: init.log,
       threads: init.threads,
@@ -166,6 +169,16 @@ export class StoredRoot extends RootSummary {
     })
   }
 
+  /**
+   * Whether a fetch may go on after the disk failed. Writes no piece, so that it resolves is no proof.
+   * @throws ERR_NO_SPACE, ERR_NO_PERMISSION, ERR_READ_ONLY, ERR_IO while it is known that it cannot
+   */
+  async probeDisk(): Promise<void> {
+    const { ledger, writer } = this.parts
+    if (this.temp !== null) await writer.probe(this.totalBytes - this.heldBytes)
+    await ledger.flush()
+  }
+
   /** Records everything that was written before the call. */
   async flush(): Promise<void> {
     await this.#parts?.ledger.flush()
@@ -213,6 +226,16 @@ export class StoredRoot extends RootSummary {
   /** For the store alone: changes the record, synced. */
   async update(change: Partial<RootRecord>): Promise<void> {
     await this.record.save(change)
+  }
+
+  /** For the store alone: the root's record stays unwritten until `installed`. */
+  beginInstalling(): void {
+    this.record.beginInstalling()
+  }
+
+  /** For the store alone. */
+  installed(): void {
+    this.record.installed()
   }
 
   /** For the store alone: the op that writes the record as it is now. */

@@ -19,7 +19,12 @@ export async function recheckUnrecorded(
     const block = await reader.readVerified(piece)
     if (block === undefined) return ledger.disproved([piece])
     for (const span of spans) {
-      if (!files.isPartial || (await reader.readSpan(piece, span)) !== undefined) continue
+      if (!files.isPartial) continue
+      if ((await reader.readSpan(piece, span)) !== undefined) {
+        // A power cut may have kept the bytes and not the size, and a read trusts no file of another size.
+        await writer.touch(span.entry)
+        continue
+      }
       const data = await reader.dataOf(piece, block)
       await writer.writeData(span.entry, span.fileOffset, data)
     }

@@ -31,7 +31,9 @@ export interface SwarmRunnerEvents {
   progressed: undefined
   /** Every wanted piece is held. */
   completed: undefined
-  /** The fetch cannot go on: the root is malformed, or the storage failed. */
+  /** The storage could not write a piece. It is fetched again after `setFetching(true)`; until then nothing is. */
+  unwritten: Error
+  /** The fetch cannot go on: the root is malformed. */
   failed: Error
 }
 
@@ -317,7 +319,7 @@ export class SwarmRunner {
           case 'unwritten':
             this.#post({ type: 'fetchPaused', paused: true })
             this.#post({ type: 'pieceLost', piece: result.piece })
-            this.events.emit('failed', result.error)
+            this.events.emit('unwritten', result.error)
         }
       })
     )

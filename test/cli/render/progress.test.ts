@@ -59,6 +59,10 @@ describe('the bar of a transfer', () => {
 
 test('a transfer in words, for a log', () => {
   expect(describeTransfer(snapshotOf())).toBe('45%  44.1/97.4 MB  118 MB/s  ETA 0.5 s  3 peers  42/98 pieces')
+  const problem = { code: 'ERR_NO_SPACE', message: 'no space left for /disk/film' }
+  expect(describeTransfer(snapshotOf({ state: 'paused', problem }))).toBe(
+    '45%  44.1/97.4 MB  paused  3 peers  42/98 pieces  no space left for /disk/film'
+  )
   expect(describeTransfer(snapshotOf({ state: 'finding', size: 0, peers: 0 }))).toBe(
     'looking for peers: 5 found, 0 connected  film.mkv'
   )

@@ -331,3 +331,16 @@ describe('symbolic links', () => {
     expect((await beginFetch(store, content, join(dir, 'out'))).state).toBe('complete')
   })
 })
+
+test('the probe that a kill left in a temporary folder does not come along, and is no file of the content', async () => {
+  const dir = await temporaryFolder()
+  const content = await contentOf({ '.shoal-probe': bytes(2000, 'theirs'), b: bytes(100, 'b') })
+  const store = await openStore(join(dir, 'data'))
+  const root = await beginFetch(store, content, join(dir, 'out'))
+  await writePieces(root, content)
+  await root.probeDisk()
+  await writeFile(join(root.temp ?? '', '.shoal-probe-'), '')
+  await root.complete()
+  expect((await readdir(join(dir, 'out'))).sort()).toEqual(['.shoal-probe', 'b'])
+  expect((await readFile(join(dir, 'out/.shoal-probe'))).equals(bytes(2000, 'theirs'))).toBe(true)
+})

@@ -101,9 +101,9 @@ describe('SwarmRunner', () => {
     network.seeder('seeder', pieces, bytes)
     const { runner, storage } = network.leecher('leecher', pieces)
     storage.writeError = new Error('disk full')
-    const failed = runner.events.once('failed')
+    const unwritten = runner.events.once('unwritten')
     runner.addPeers([peer('seeder')])
-    expect((await failed).message).toBe('disk full')
+    expect((await unwritten).message).toBe('disk full')
     expect(runner.facts.bannedPeers.size).toBe(0)
     storage.writeError = undefined
     const completed = runner.events.once('completed')

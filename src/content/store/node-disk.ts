@@ -1,0 +1,97 @@
+/** The disk of this machine. */
+import { constants, fstatSync } from 'node:fs'
+import {
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+  statfs,
+  symlink,
+  unlink
+} from 'node:fs/promises'
+import { pointed } from '../../base/fault-point.ts'
+import type { Disk, DiskFile, FileStats, OpenMode } from './disk.ts'
+
+const GUARDED = constants.O_NOFOLLOW | constants.O_NONBLOCK
+const FLAGS: Record<OpenMode, number> = {
+  read: constants.O_RDONLY | GUARDED,
+  write: constants.O_RDWR | constants.O_CREAT | GUARDED,
+  replace: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | GUARDED
+}
+const MADE_WITH: Record<OpenMode, number> = { read: 0, write: 0o666, replace: 0o600 }
+
+class NodeFile implements DiskFile {
+  readonly #handle: FileHandle
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  get fd(): number {
+    return this.#handle.fd
+  }
+
+  stat(): FileStats {
+    return fstatSync(this.#handle.fd, { bigint: true })
+  }
+
+  read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }> {
+    return this.#handle.read(into, offset, length, position)
+  }
+
+  writev(buffers: Uint8Array[], position: number): Promise<{ bytesWritten: number }> {
+    return this.#handle.writev(buffers, position)
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#handle.truncate(sizeBytes)
+  }
+
+  datasync(): Promise<void> {
+    return this.#handle.datasync()
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+const plainDisk: Disk = {
+  open: async (path, mode) =>
+    pointed(new NodeFile(await open(path, FLAGS[mode], MADE_WITH[mode])), 'file', ['writev', 'truncate', 'datasync']),
+  lstat: path => lstat(path, { bigint: true }),
+  mkdir: (path, mode) => mkdir(path, { mode }),
+  mkdirs: (path, mode) => mkdir(path, { recursive: true, mode }),
+  readdir: path => readdir(path),
+  readlink: path => readlink(path),
+  symlink: (target, path) => symlink(target, path),
+  link,
+  rename,
+  unlink,
+  rmdir: path => rmdir(path),
+  remove: path => rm(path, { recursive: true, force: true }),
+  async freeBytes(path) {
+    const stats = await statfs(path)
+    // Some file systems state no size at all.
+    return stats.blocks === 0 ? undefined : stats.bavail * stats.bsize
+  },
+  async syncFolder(path) {
+    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+}
+
+export const nodeDisk: Disk = pointed(plainDisk, 'disk', [
+  ...(['open', 'mkdir', 'mkdirs', 'symlink', 'link', 'rename'] as const),
+  ...(['unlink', 'rmdir', 'remove', 'syncFolder'] as const)
+])
