@@ -8,9 +8,6 @@ import { createHost } from '../../src/node/host/create-host.ts'
 import { LOOPBACK, until } from '../node/host/test-hosts.ts'
 
 const SEED = 11
-const NODES = 12
-const STAYING = 3
-const ROUNDS = 6
 
 let network: DhtNetwork
 beforeEach(() => {
