@@ -1,16 +1,7 @@
 /** Real disks that fill up, vanish and change under the real program. Mounting needs root. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync
-} from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest'
 import { type Cli, Lab, LOOPBACK } from '../helpers/cli.ts'
 import { keystream } from '../helpers/keystream.ts'
@@ -172,13 +163,6 @@ describe('a seeder', () => {
     ['changed', (path: string) => writeAt(path, 2_500_000)],
     ['shortened', (path: string) => truncateSync(path, 1_200_000)],
     ['extended', (path: string) => appendFileSync(path, 'more')],
-    [
-      'replaced',
-      (path: string) => {
-        writeFileSync(`${path}+`, keystream(4_000_000, 'another'))
-        renameSync(`${path}+`, path)
-      }
-    ],
     ['deleted', (path: string) => rmSync(path)]
   ])('under which a file is %s gives no bad byte, withdraws it, and names it', async (what, change) => {
     const { share, link } = await seed('file.bin', [4_000_000], '2M')
