@@ -1,7 +1,16 @@
 /** Real disks that fill up, vanish and change under the real program. Mounting needs root. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync
+} from 'node:fs'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest'
 import { type Cli, Lab, LOOPBACK } from '../helpers/cli.ts'
 import { keystream } from '../helpers/keystream.ts'
@@ -163,11 +172,19 @@ describe('a seeder', () => {
     ['changed', (path: string) => writeAt(path, 2_500_000)],
     ['shortened', (path: string) => truncateSync(path, 1_200_000)],
     ['extended', (path: string) => appendFileSync(path, 'more')],
+    [
+      'replaced',
+      (path: string) => {
+        writeFileSync(`${path}+`, keystream(4_000_000, 'another'))
+        renameSync(`${path}+`, path)
+      }
+    ],
     ['deleted', (path: string) => rmSync(path)]
   ])('under which a file is %s gives no bad byte, withdraws it, and names it', async (what, change) => {
-    const { share, link } = await seed('file.bin', [4_000_000], '2M')
+    // So slow that it tells its progress more than once, on a busy machine too.
+    const { share, link } = await seed('file.bin', [4_000_000], '1M')
     const right = readFileSync(lab.path('file.bin'))
-    const get = lab.cli(getArgs(link, lab.path('copy.bin'), ['--timeout', '2']))
+    const get = lab.cli(getArgs(link, lab.path('copy.bin'), ['--timeout', what === 'extended' ? '30' : '3']))
     await get.event('progress', 30_000, event => Number(event['have']) > 0)
     change(lab.path('file.bin'))
     const code = await get.exited
