@@ -145,7 +145,7 @@ describe('what a user can get wrong', () => {
       const early = await fails(args, 5, 'needs 12.0 MB')
       expect(early?.['code']).toBe('ERR_NO_SPACE')
       execFileSync('mount', ['-o', 'remount,size=16m', lab.path('small')])
-      const get = lab.cli([...args, '--json', '--data-dir', lab.path('data'), '--down', '3M'])
+      const get = lab.cli([...args, '--json', '--data-dir', lab.path('data'), '--down', '3M', '--timeout', '2'])
       await get.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
       writeFileSync(lab.path('small/other'), new Uint8Array(8_000_000))
       expect(await get.exited).toBe(5)
