@@ -3,9 +3,9 @@
  * a time and only while the stream takes more, so that little lies ahead of the next control message.
  */
 import { ShoalError } from '../../base/errors.ts'
+import { TokenBucket } from '../../base/token-bucket.ts'
 import { MIB, MINUTE_MS } from '../../base/units.ts'
 import type { SessionId } from '../core/swarm-io.ts'
-import { TokenBucket } from '../core/token-bucket.ts'
 import { decodeMessage } from '../protocol/codec.ts'
 import { dataFrameHeader, encodeControlFrame, FrameDecoder } from '../protocol/frame.ts'
 import type { GoodbyeCode, Message } from '../protocol/messages.ts'
@@ -27,8 +27,8 @@ export interface SessionHandlers {
   onClosed(session: PeerSession, err: Error | undefined): void
 }
 
-/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s a frame takes half of it. */
-export const WRITE_TIMEOUT_MS = MINUTE_MS
+/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s two frames take half of it. */
+export const WRITE_TIMEOUT_MS = 2 * MINUTE_MS
 /** Bytes that are no payload (control messages, headers, frames of unknown type): at once, and in a second. */
 export const CONTROL_BURST_BYTES = 16 * MIB
 export const CONTROL_BYTES_PER_SEC = MIB

@@ -1,7 +1,14 @@
 /** A session with a peer that sends what it likes and reads what it likes. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { ShoalError } from '../../../src/base/errors.ts'
-import { MAX_UNSENT_BYTES, PeerSession, type SessionHandlers } from '../../../src/transfer/io/peer-session.ts'
+import {
+  CONTROL_BURST_BYTES,
+  CONTROL_BYTES_PER_SEC,
+  MAX_UNSENT_BYTES,
+  PeerSession,
+  type SessionHandlers,
+  WRITE_TIMEOUT_MS
+} from '../../../src/transfer/io/peer-session.ts'
 import type { PeerStream } from '../../../src/transfer/io/seams.ts'
 import { decodeMessage, encodeMessage } from '../../../src/transfer/protocol/codec.ts'
 import { encodeControlFrame, FrameDecoder } from '../../../src/transfer/protocol/frame.ts'
@@ -56,7 +63,9 @@ function open(onMessage: () => void = () => {}) {
     onDrain: () => {},
     onClosed: (_, err) => closed.push(err)
   }
-  return { stream, session: new PeerSession(1, stream, handlers), closed }
+  const clock = { now: 0, offences: [] as string[] }
+  const init = { now: () => clock.now, onOffence: (code: string) => void clock.offences.push(code) }
+  return { stream, session: new PeerSession(1, stream, handlers, init), closed, clock }
 }
 
 const interested = encodeControlFrame({ type: 'interested' })
@@ -194,4 +203,65 @@ it('what is told of itself stays short', () => {
   const { stream, session } = open()
   session.goodbye('protocol', 'x'.repeat(10_000))
   expect(encodeMessage(stream.sent[0] ?? { type: 'choke' }).byteLength).toBeLessThan(250)
+})
+
+describe('a peer that does not read', () => {
+  const data = new Uint8Array(1000)
+
+  it('is left after two minutes in which its stream took nothing, and that is no offence', () => {
+    const { stream, session, clock } = open()
+    stream.takesMore = false
+    session.sendData(1, data)
+    clock.now = WRITE_TIMEOUT_MS - 1
+    expect(session.endedAsStuck(clock.now)).toBe(false)
+    clock.now = WRITE_TIMEOUT_MS
+    expect(session.endedAsStuck(clock.now)).toBe(true)
+    expect(stream.sent.at(-1)).toMatchObject({ type: 'goodbye', code: 'idle' })
+    expect(clock.offences).toEqual([])
+  })
+
+  it('is slow, not stuck, where its stream drains now and then', () => {
+    const { stream, session, clock } = open()
+    stream.takesMore = false
+    for (let i = 0; i < 5; i++) {
+      session.sendData(1, data)
+      clock.now += WRITE_TIMEOUT_MS - 1
+      expect(session.endedAsStuck(clock.now)).toBe(false)
+      stream.onDrain?.()
+    }
+  })
+})
+
+describe('bytes that are no payload', () => {
+  /** A frame of an unknown type, which is skipped. */
+  const unknown = (bytes: number) => {
+    const frame = Buffer.alloc(4 + bytes)
+    frame.writeUInt32BE(bytes)
+    frame[4] = 99
+    return frame
+  }
+
+  it('may come in a burst, then so many a second; beyond that the session ends with the limit', () => {
+    const { stream, session, clock } = open()
+    const half = unknown(64 * 1024)
+    const room = Math.floor(CONTROL_BURST_BYTES / half.byteLength)
+    for (let i = 0; i < room; i++) stream.onData?.(half)
+    expect(session.isClosed).toBe(false)
+    clock.now = 1_000
+    for (let i = 0; i < Math.floor(CONTROL_BYTES_PER_SEC / half.byteLength); i++) stream.onData?.(half)
+    expect(session.isClosed).toBe(false)
+    for (let i = 0; i < 4; i++) stream.onData?.(half)
+    expect(stream.sent.at(-1)).toMatchObject({ type: 'goodbye', code: 'limit' })
+    expect(clock.offences).toEqual(['limit'])
+  })
+
+  it('that were asked for do not count', () => {
+    const { stream, session } = open()
+    const block = unknown(64 * 1024)
+    for (let i = 0; i < (2 * CONTROL_BURST_BYTES) / block.byteLength; i++) {
+      stream.onData?.(block)
+      session.askedFor([block])
+    }
+    expect(session.isClosed).toBe(false)
+  })
 })

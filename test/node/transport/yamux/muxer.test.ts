@@ -17,7 +17,12 @@ import {
   TYPE_WINDOW
 } from '../../../../src/node/transport/yamux/frame.ts'
 import { FrameDecoder } from '../../../../src/node/transport/yamux/frame-decoder.ts'
-import { MAX_QUEUED_CONTROL_FRAMES, YamuxMuxer } from '../../../../src/node/transport/yamux/muxer.ts'
+import {
+  MAX_QUEUED_CONTROL_FRAMES,
+  PING_BURST,
+  STREAM_BURST,
+  YamuxMuxer
+} from '../../../../src/node/transport/yamux/muxer.ts'
 import { accepted, drainOf, PAIRS, pair, sendAll, streams } from './pairs.ts'
 
 const closed = (stream: Stream) =>
@@ -283,6 +288,33 @@ describe('a peer that does as it likes', () => {
     await expect.poll(() => frames.some(frame => frame.type === TYPE_PING)).toBe(true)
     expect(seen).toBe(100)
     expect(muxer.streams).toEqual([])
+  })
+
+  test('opens streams faster than anybody needs, and resets each: the connection ends', async () => {
+    const { muxer, end, peer } = byHand()
+    muxer.addEventListener('stream', () => {})
+    const both = (number: number) => [
+      encodeHeader({ type: TYPE_WINDOW, flags: FLAG_SYN, stream: number, length: 0 }),
+      encodeHeader({ type: TYPE_WINDOW, flags: FLAG_RST, stream: number, length: 0 })
+    ]
+    const burst = (from: number, count: number) =>
+      Buffer.concat(Array.from({ length: count }, (_, i) => both(2 * (from + i) + 1)).flat())
+    peer.send(burst(0, STREAM_BURST))
+    // one that passes is answered: all before it were read
+    peer.send(encodeHeader({ type: TYPE_PING, flags: FLAG_SYN, stream: 0, length: 1 }))
+    expect(end.status).toBe('open')
+    for (let i = 1; i < 4; i++) peer.send(burst(i * STREAM_BURST, STREAM_BURST))
+    await expect.poll(() => end.status).toBe('aborted')
+    expect(muxer.streams).toEqual([])
+  })
+
+  test('pings without end: the connection ends', async () => {
+    const { end, send, frames } = byHand()
+    for (let i = 0; i < PING_BURST; i++) send(TYPE_PING, FLAG_SYN, 0, i)
+    await expect.poll(() => frames.length).toBeGreaterThanOrEqual(PING_BURST)
+    expect(end.status).toBe('open')
+    for (let i = 0; i < 2 * PING_BURST; i++) send(TYPE_PING, FLAG_SYN, 0, i)
+    await expect.poll(() => end.status).toBe('aborted')
   })
 
   test('asks for answers and reads none: the connection ends, the queue is bounded', async () => {
