@@ -30,7 +30,7 @@ export function drawCast(seed, nodes) {
 }
 
 /** Tommy Ettinger's generator: 32 bits of state, good enough to cast parts. @param {number} seed */
-function mulberry32(seed) {
+export function mulberry32(seed) {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

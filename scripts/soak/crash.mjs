@@ -8,6 +8,7 @@
  */
 import { cpSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { mulberry32 } from '../lab/cast.mjs'
 import { formatTable } from '../lab/format.mjs'
 import { Lab } from '../lab/lab.mjs'
 import { makeTree, readPoints, Victim } from './victim.mjs'
@@ -28,17 +29,7 @@ if (!(wanted >= 1) || !Number.isInteger(seed) || !(minutes > 0)) {
   process.exit(2)
 }
 
-/** mulberry32 (Tommy Ettinger) */
-function makeRandom(state = seed >>> 0) {
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let z = state
-    z = Math.imul(z ^ (z >>> 15), z | 1)
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61)
-    return ((z ^ (z >>> 14)) >>> 0) / 0x1_0000_0000
-  }
-}
-const random = makeRandom()
+const random = mulberry32(seed)
 /** @param {number} bound */
 const below = bound => Math.floor(random() * bound)
 

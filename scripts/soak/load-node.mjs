@@ -1,4 +1,5 @@
 /** The node under load, in a process of its own so that memory and the event loop are its own. A child of load.mjs. */
+import { answerParent } from './answer-parent.mjs'
 import { builtApi } from './built.mjs'
 import { LoopDelay } from './vitals.mjs'
 
@@ -47,11 +48,4 @@ const METHODS = {
   }
 }
 
-process.on('message', async message => {
-  const { id, method, params } = /** @type {{ id: number, method: string, params: object }} */ (message)
-  try {
-    process.send?.({ id, result: await METHODS[method]?.(params) })
-  } catch (err) {
-    process.send?.({ id, error: err instanceof Error ? err.message : String(err) })
-  }
-})
+answerParent(METHODS)

@@ -2,8 +2,10 @@
  * Peers of the node under load, a child of load.mjs: bare hosts that are connected and no more, and nodes that fetch
  * everything, slowly, so that every swarm is at work for as long as it is measured.
  */
+
 import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import { answerParent } from './answer-parent.mjs'
 import { builtApi, builtHosts } from './built.mjs'
 
 const [folder = ''] = process.argv.slice(2)
@@ -45,11 +47,4 @@ const METHODS = {
   }
 }
 
-process.on('message', async message => {
-  const { id, method, params } = /** @type {{ id: number, method: string, params: object }} */ (message)
-  try {
-    process.send?.({ id, result: await METHODS[method]?.(params) })
-  } catch (err) {
-    process.send?.({ id, error: err instanceof Error ? err.message : String(err) })
-  }
-})
+answerParent(METHODS)

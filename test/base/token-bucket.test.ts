@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { TokenBucket } from '../../../src/transfer/core/token-bucket.ts'
+import { TokenBucket } from '../../src/base/token-bucket.ts'
 
 describe('a token bucket', () => {
   it('lets everything through without a rate', () => {

@@ -36,9 +36,9 @@ function print(change: Partial<FileFingerprint> = {}): FileFingerprint {
 
 async function interrupted(digests: Uint8Array, root = '/root', now = later): Promise<void> {
   const journal = await HashJournal.open(dir, root, now)
-  await journal.add('/root/a', print(), 0, digests.subarray(0, 64))
-  await journal.add('/root/ü', print({ size: 3 }), 0, digests.subarray(0, 32))
-  await journal.add('/root/a', print(), 2, digests.subarray(64))
+  await journal.add('/files/a', print(), 0, digests.subarray(0, 64))
+  await journal.add('/files/ü', print({ size: 3 }), 0, digests.subarray(0, 32))
+  await journal.add('/files/a', print(), 2, digests.subarray(64))
   await journal.close()
 }
 
@@ -47,12 +47,12 @@ test('the next run finds what was hashed and has not changed', async () => {
   await interrupted(digests)
   const journal = await HashJournal.open(dir, '/root', later)
   expect(journal.isEmpty).toBe(false)
-  expect(hex(journal.find('/root/a', print()))).toBe(hex(digests))
-  expect(hex(journal.find('/root/ü', print({ size: 3 })))).toBe(hex(digests.subarray(0, 32)))
+  expect(hex(journal.find('/files/a', print()))).toBe(hex(digests))
+  expect(hex(journal.find('/files/ü', print({ size: 3 })))).toBe(hex(digests.subarray(0, 32)))
   for (const change of [{ size: 11 * 2 ** 20 }, { mtimeNs: 1n }, { ctimeNs: 1n }, { ino: 1n }]) {
-    expect(journal.find('/root/a', print(change))).toBeUndefined()
+    expect(journal.find('/files/a', print(change))).toBeUndefined()
   }
-  expect(journal.find('/root/b', print())).toBeUndefined()
+  expect(journal.find('/files/b', print())).toBeUndefined()
   await journal.close()
 })
 
@@ -64,12 +64,12 @@ test('several runs add up, other paths have journals of their own, and the end d
   // So many that the order in which the folder happens to list them is not that of the runs.
   for (let chunk = 5; chunk < CHUNKS; chunk++) {
     const next = await HashJournal.open(dir, '/root', later)
-    await next.add('/root/a', print(), chunk, digests.subarray(32 * chunk, 32 * (chunk + 1)))
+    await next.add('/files/a', print(), chunk, digests.subarray(32 * chunk, 32 * (chunk + 1)))
     await next.close()
   }
   expect(files().length).toBe(2 + CHUNKS - 5)
   const third = await HashJournal.open(dir, '/root', later)
-  expect(hex(third.find('/root/a', print()))).toBe(hex(digests))
+  expect(hex(third.find('/files/a', print()))).toBe(hex(digests))
   await third.discard()
   expect(files().length).toBe(1)
   expect((await HashJournal.open(dir, '/root', later)).isEmpty).toBe(true)
@@ -82,7 +82,7 @@ test('what was cut off or damaged is not believed, and what comes before it is',
   const whole = readFileSync(path)
   for (let length = 0; length < whole.byteLength; length += 7) {
     writeFileSync(path, whole.subarray(0, length))
-    const found = (await HashJournal.open(dir, '/root', later)).find('/root/a', print())
+    const found = (await HashJournal.open(dir, '/root', later)).find('/files/a', print())
     if (found !== undefined) expect(hex(digests)?.startsWith(hex(found) ?? '?')).toBe(true)
     expect(found === undefined).toBe(length < 8 + 46 + 7 + 160)
   }
@@ -90,11 +90,11 @@ test('what was cut off or damaged is not believed, and what comes before it is',
     const damaged = Buffer.from(whole)
     damaged[at] = (damaged[at] ?? 0) ^ 0x10
     writeFileSync(path, damaged)
-    expect((await HashJournal.open(dir, '/root', later)).find('/root/a', print())).toBeUndefined()
+    expect((await HashJournal.open(dir, '/root', later)).find('/files/a', print())).toBeUndefined()
   }
   writeFileSync(path, whole)
   appendFileSync(path, Buffer.alloc(100, 0xff))
-  expect(hex((await HashJournal.open(dir, '/root', later)).find('/root/a', print()))).toBe(hex(digests))
+  expect(hex((await HashJournal.open(dir, '/root', later)).find('/files/a', print()))).toBe(hex(digests))
 })
 
 test('a file that changed a moment ago is not noted: it may change again and keep its times', async () => {
@@ -107,7 +107,7 @@ test('a file that changed a moment ago is not noted: it may change again and kee
 test('a data folder that is not there is not made; what nobody took up again goes after two weeks', async () => {
   const missing = join(dir, 'missing')
   const journal = await HashJournal.open(missing, '/root', later)
-  await journal.add('/root/a', print(), 0, keystream(32, 'd'))
+  await journal.add('/files/a', print(), 0, keystream(32, 'd'))
   await journal.discard()
   expect(existsSync(missing)).toBe(false)
   await interrupted(keystream(160, 'digests'), '/abandoned')

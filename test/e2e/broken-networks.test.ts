@@ -49,6 +49,7 @@ it('a fetch that sleeps and wakes goes on', async () => {
   const fetch = get('b', link)
   await fetch.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
   fetch.child.kill('SIGSTOP')
+  // a stopped process tells nothing: so long its peer hears nothing of it
   await new Promise(resolve => setTimeout(resolve, 3_000))
   fetch.child.kill('SIGCONT')
   expect(await fetch.exited, fetch.stderr).toBe(0)

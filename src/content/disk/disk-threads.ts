@@ -149,7 +149,7 @@ export interface DiskLease {
 let shared: DiskThreadPool | undefined
 let holders = 0
 
-/** Undefined where the worker's file is not there (uncompiled, bundled): then everything is done on this thread. */
+/** Undefined where the worker's file is not there (uncompiled): then everything is done on this thread. */
 export function borrowDiskThreads(): DiskLease | undefined {
   if (!existsSync(fileURLToPath(new URL('./disk-worker.js', import.meta.url)))) return undefined
   shared ??= new DiskThreadPool(

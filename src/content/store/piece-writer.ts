@@ -13,13 +13,12 @@ import { eachLimited, inBatches } from './limit.ts'
 import type { Envelope } from './records.ts'
 import { type RootFiles, SuspectFile } from './root-files.ts'
 import { SmallFileWriter } from './small-file-writer.ts'
-import { SMALL_FILE_BYTES } from './sync-backlog.ts'
+import { SMALL_FILE_BYTES, SYNC_BATCH_FILES } from './sync-backlog.ts'
 
 const MAX_WRITE_HANDLES = 64
 const MAX_FILES_AT_ONCE = 16
 /** From so many files and folders on, starting threads for the small ones pays. */
 const WORTH_THREADS_FILES = 128
-const SYNC_BATCH_FILES = 32
 
 interface FileWrite {
   readonly position: number

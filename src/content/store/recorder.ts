@@ -11,7 +11,7 @@ import type { Database, RecordOp } from './database.ts'
 import type { Envelopes } from './envelopes.ts'
 import { eachLimited, inBatches } from './limit.ts'
 import type { PieceBits } from './piece-bits.ts'
-import { SyncBacklog } from './sync-backlog.ts'
+import { SYNC_BATCH_FILES, SyncBacklog } from './sync-backlog.ts'
 
 /** After so long a written piece is known to LevelDB, so that `kill -9` costs only hashing it. */
 const WRITTEN_DELAY_MS = 250
@@ -22,8 +22,6 @@ const RECORD_BYTES = 64 * MIB
 const MAX_BEHIND_BYTES = 2 * RECORD_BYTES
 /** A batch takes so long for small files while a fetch runs; the rest waits for the next. */
 const SMALL_FILES_MS = 1000
-/** Small files that are synced by one thread, one after another. */
-const SYNC_BATCH_FILES = 32
 /** A file system commits together what is synced at the same time: fewer at once took longer, not less of the disk. */
 const MAX_SYNCS = 16
 

@@ -8,6 +8,8 @@ import type { Manifest } from '../manifest.ts'
 
 /** Below this a file is small: to sync it costs more than to hash it again. */
 export const SMALL_FILE_BYTES = 256 * KIB
+/** Small files that are synced by one thread, one after another. */
+export const SYNC_BATCH_FILES = 32
 
 export class SyncBacklog {
   readonly #manifest: Manifest

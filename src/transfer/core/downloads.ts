@@ -85,10 +85,12 @@ export class Downloads {
 
   /** Pieces that they offer: what we have no use for is declined, so that they offer something else. */
   offered(session: Session, pieces: readonly number[], now: number): void {
-    for (const piece of pieces) {
-      const assembly =
-        now < session.coolUntil || this.requests.isTardy(session, now) ? undefined : this.picker.assemblyOf(piece)
-      if (assembly !== undefined) this.requests.takeOver(assembly, session, now)
+    const isTardy = this.requests.isTardy(session, now)
+    if (now >= session.coolUntil && !isTardy) {
+      for (const piece of pieces) {
+        const assembly = this.picker.assemblyOf(piece)
+        if (assembly !== undefined) this.requests.takeOver(assembly, session, now)
+      }
     }
     const open = pieces.filter(piece => this.picker.isOpen(piece))
     if (open.length < pieces.length) {
@@ -100,7 +102,7 @@ export class Downloads {
     }
     if (open.length === 0) return
     const untried = !session.hasGiven && session.inFlightBytes >= UNTRIED_PIECES * this.#largest
-    const isSlow = session.inFlightBytes > 0 && this.requests.isTardy(session, now)
+    const isSlow = session.inFlightBytes > 0 && isTardy
     if (this.interest.paused || now < session.coolUntil || untried || isSlow || this.#isFull(now)) {
       this.#context.send(session, { type: 'decline', pieces: open, busy: true })
       return

@@ -5,8 +5,9 @@
  *
  * An honest peer at 400 MB/s and pieces of 1 MiB sends some 3,000 messages a second, of 10 units each at most.
  */
+
+import { TokenBucket } from '../../base/token-bucket.ts'
 import type { Message, Run } from '../protocol/messages.ts'
-import { TokenBucket } from './token-bucket.ts'
 
 /** Units a second. */
 export const MESSAGE_UNITS_PER_SEC = 50_000

@@ -1,5 +1,5 @@
 /** Which incoming streams are taken at all: so many without a hello, of one peer and of all, and so many from one peer. */
-import { TokenBucket } from '../core/token-bucket.ts'
+import { TokenBucket } from '../../base/token-bucket.ts'
 import type { PeerSession } from './peer-session.ts'
 
 /** Incoming streams that have not said hello yet, of all peers and of one. */

@@ -6,7 +6,7 @@
  * the first of them may go, or earlier.
  */
 import type { Clock } from '../../base/clock.ts'
-import { TokenBucket } from '../core/token-bucket.ts'
+import { TokenBucket } from '../../base/token-bucket.ts'
 import { FairQueue } from './fair-queue.ts'
 import { type NodeTurns, RootLimiter, type Waiter } from './root-limiter.ts'
 

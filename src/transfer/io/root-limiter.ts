@@ -5,7 +5,7 @@
  * Invariant: a session is in `#flows` exactly while it has a waiter in `#lanes`.
  */
 import type { Clock } from '../../base/clock.ts'
-import { TokenBucket } from '../core/token-bucket.ts'
+import { TokenBucket } from '../../base/token-bucket.ts'
 import { FairQueue } from './fair-queue.ts'
 
 /** Bytes to take. A function: as many as fit the limit, which may change while one waits. */

@@ -12,7 +12,9 @@
  *
  * The frames of one request's data carry its bytes in order; their payload together is the request's length.
  */
+
 import { ShoalError } from '../../base/errors.ts'
+import { readU32, writeU32 } from '../../base/u32.ts'
 import { encodeMessage } from './codec.ts'
 import { MAX_CONTROL_BYTES, MAX_DATA_BYTES, MAX_FRAME_BYTES } from './limits.ts'
 import type { Message } from './messages.ts'
@@ -168,21 +170,4 @@ export class FrameDecoder {
 function writeHeader(buffer: Uint8Array, length: number, type: number): void {
   writeU32(buffer, 0, length)
   buffer[4] = type
-}
-
-function writeU32(buffer: Uint8Array, at: number, value: number): void {
-  buffer[at] = value >>> 24
-  buffer[at + 1] = value >>> 16
-  buffer[at + 2] = value >>> 8
-  buffer[at + 3] = value
-}
-
-function readU32(buffer: Uint8Array, at: number): number {
-  return (
-    (((buffer[at] ?? 0) << 24) |
-      ((buffer[at + 1] ?? 0) << 16) |
-      ((buffer[at + 2] ?? 0) << 8) |
-      (buffer[at + 3] ?? 0)) >>>
-    0
-  )
 }

@@ -1,4 +1,5 @@
 import { ShoalError } from '../../../base/errors.ts'
+import { readU32 } from '../../../base/u32.ts'
 import { type FrameHeader, HEADER_BYTES, TYPE_DATA, TYPE_GO_AWAY, VERSION } from './frame.ts'
 
 export interface FrameHandlers {
@@ -63,14 +64,4 @@ export class FrameDecoder {
     const flags = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
     this.#handlers.onHeader({ type, flags, stream: readU32(bytes, at + 4), length })
   }
-}
-
-function readU32(buffer: Uint8Array, at: number): number {
-  return (
-    (((buffer[at] ?? 0) << 24) |
-      ((buffer[at + 1] ?? 0) << 16) |
-      ((buffer[at + 2] ?? 0) << 8) |
-      (buffer[at + 3] ?? 0)) >>>
-    0
-  )
 }

@@ -14,6 +14,8 @@
  *     type 2  ping: `length` is echoed
  *     type 3  go away: `length` is the reason
  */
+import { writeU32 } from '../../../base/u32.ts'
+
 export const HEADER_BYTES = 12
 export const VERSION = 0
 
@@ -54,11 +56,4 @@ export function encodeHeader({ type, flags, stream, length }: FrameHeader): Uint
   writeU32(header, 4, stream)
   writeU32(header, 8, length)
   return header
-}
-
-function writeU32(buffer: Uint8Array, at: number, value: number): void {
-  buffer[at] = value >>> 24
-  buffer[at + 1] = value >>> 16
-  buffer[at + 2] = value >>> 8
-  buffer[at + 3] = value
 }

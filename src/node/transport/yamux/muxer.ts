@@ -11,7 +11,7 @@ import {
 } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../../base/errors.ts'
-import { TokenBucket } from '../../../transfer/core/token-bucket.ts'
+import { TokenBucket } from '../../../base/token-bucket.ts'
 import { type DirectStream, isDirectStream } from '../direct-stream.ts'
 import {
   encodeHeader,
