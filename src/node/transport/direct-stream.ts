@@ -12,7 +12,7 @@ export interface DirectStream {
   sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
   /**
    * Where it is set, inbound bytes go there in place of `message` events: first what was buffered before, in order.
-   * Each chunk is the receiver's.
+   * A chunk is the receiver's until it returns: what it keeps it copies.
    */
   onChunk: ((chunk: Uint8Array) => void) | undefined
 }

@@ -4,6 +4,7 @@ import { type AbortOptions, type MessageStream, type StreamCloseEvent, StreamSta
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { DirectStream } from '../direct-stream.ts'
+import { readIntoOwnBuffer } from './own-buffer-reads.ts'
 
 /**
  * Invariants: what is sent goes to the socket at once and waits there, never in the write buffer; what arrives goes to
@@ -30,7 +31,7 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     tls.once('end', () => tls.destroy())
     tls.on('drain', () => this.safeDispatchEvent('drain'))
     below.addEventListener('close', event => this.#onBelowClosed(event), { once: true })
-    tls.on('data', (chunk: Buffer) => this.#receive(chunk))
+    if (!readIntoOwnBuffer(tls, bytes => this.#receive(bytes))) tls.on('data', (chunk: Buffer) => this.#receive(chunk))
   }
 
   override get writeBufferLength(): number {
@@ -99,9 +100,10 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     super.dispatchReadBuffer()
   }
 
+  /** @param chunk the socket's again when this returns */
   #receive(chunk: Uint8Array): void {
     if (this.#onChunk === undefined || this.readBuffer.byteLength > 0 || this.readStatus === 'paused') {
-      this.onData(chunk)
+      this.onData(new Uint8Array(chunk))
     } else if (this.readStatus === 'readable') this.#onChunk(chunk)
   }
 

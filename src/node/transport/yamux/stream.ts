@@ -142,6 +142,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     if (!this.#window.arrived(bytes)) throw new ShoalError('ERR_PROTOCOL', 'yamux: more data than was granted')
   }
 
+  /** @param chunk the connection's again when this returns */
   onPayload(chunk: Uint8Array): void {
     if (this.readStatus === 'closing' || this.readStatus === 'closed') {
       this.#taken(chunk.byteLength)
@@ -149,7 +150,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
       this.#onChunk(chunk)
       this.#taken(chunk.byteLength)
     } else {
-      this.onData(chunk)
+      this.onData(new Uint8Array(chunk))
     }
   }
 

@@ -217,7 +217,7 @@ describe.each([
     await until('it waits', () => far.readBufferLength === 50_000)
     const chunks: Uint8Array[] = []
     let events = 0
-    far.onChunk = chunk => chunks.push(chunk)
+    far.onChunk = chunk => chunks.push(chunk.slice())
     far.addEventListener('message', () => events++)
     near.sendChunks([bytes.subarray(50_000, 700_000), bytes.subarray(700_000)])
     await until('all came', () => chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0) === bytes.byteLength)
