@@ -1,12 +1,13 @@
 /**
  * Last step of `npm run build`: puts the command line and all it needs into a few files of `dist/cli`, because finding,
  * reading and compiling 700 small modules is most of a start (docs/performance.md). What an embedder imports,
- * `dist/index.js`, stays as tsc made it, so that it shares libp2p's classes with the program that embeds it.
+ * `dist/index.js`, stays as tsc made it, so that it shares libp2p's classes with the program that embeds it; who uses
+ * none of them and starts often imports the same from the bundle, `shoal/bundled`.
  *
  * Names and lines are kept: a stack trace says where in which chunk, and the function's name finds it in src/.
  */
 import { chmod, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { licencesOf } from './licences.mjs'
@@ -21,7 +22,11 @@ const made = join(dist, 'bundle')
 const workers = (await readdir(dist, { recursive: true })).filter(path => path.endsWith('-worker.js'))
 
 const bundle = await rolldown({
-  input: [join(program, 'main.js'), ...workers.map(path => join(dist, path))],
+  input: {
+    main: join(program, 'main.js'),
+    bundled: join(dist, 'index.js'),
+    ...Object.fromEntries(workers.map(path => [basename(path, '.js'), join(dist, path)]))
+  },
   platform: 'node',
   plugins: [leaveNative(), packPrefixes()],
   onLog: (level, { message }) => {

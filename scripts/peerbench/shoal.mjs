@@ -34,7 +34,7 @@ const ingested = () => join(env('PEER_STATE'), 'ingested')
 
 /** @param {NodeOptions} options @returns {Promise<ShoalNode>} started */
 async function startNode(options) {
-  const built = new URL('../../dist/index.js', import.meta.url)
+  const built = new URL('../../dist/cli/bundled.js', import.meta.url)
   if (!existsSync(built)) throw new Error('dist is not there: run npm run build first')
   /** @type {typeof import('../../src/index.ts')} */
   const { createNode } = await import(built.href)

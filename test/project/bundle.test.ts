@@ -107,6 +107,29 @@ async function firstLine(stream: NodeJS.ReadableStream): Promise<string[]> {
   return ['']
 }
 
+test('who embeds the bundle has the whole program in a handful of files', async () => {
+  const script = join(folder, 'embed.mjs')
+  const bundled = pathToFileURL(join(checkout, 'dist/cli/bundled.js')).href
+  writeFileSync(
+    script,
+    `import { createNode } from '${bundled}'
+const node = await createNode({ dataDir: 'embedded', listen: ['/ip4/127.0.0.1/tcp/0'] })
+await node.start()
+const { cid } = await node.share('small')
+console.log(cid)
+await node.stop()`
+  )
+  const printed = await succeed(process.execPath, [...hooked.slice(0, 2), script], {
+    cwd: folder,
+    env: { LOADED: noted },
+    timeoutMs: TIMEOUT_MS
+  })
+  expect(printed.trim()).toBe('bafkreieb3ohlxo6gtrwgvvfgvkjlo3qmbcxvi7ncg246fso34hmcqwubga')
+  const files = loadedFiles()
+  expect(partsIn(files)).toEqual(Object.keys(PARTS))
+  expect(files.filter(file => file.includes('/node_modules/')).map(file => basename(file))).toEqual([])
+})
+
 test('the licences of what it holds come along', () => {
   const text = readFileSync(join(checkout, 'dist/cli/LICENSES.txt'), 'utf8')
   for (const name of [
