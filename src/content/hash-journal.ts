@@ -11,7 +11,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { MIB } from '../base/units.ts'
+import { HOUR_MS, MIB } from '../base/units.ts'
 import { DIGEST_BYTES } from './disk/disk-jobs.ts'
 import { CHUNK_BYTES } from './file-builder.ts'
 import { type FileFingerprint, sameFingerprint } from './fingerprint.ts'
@@ -168,15 +168,7 @@ export class HashJournal {
   }
 
   #read(bytes: Buffer): void {
-    for (let at = 0; at + HEAD_BYTES <= bytes.byteLength; ) {
-      const length = bytes.readUInt32LE(at)
-      const payload = bytes.subarray(at + HEAD_BYTES, at + HEAD_BYTES + length)
-      if (payload.byteLength < length || crc32(payload) !== bytes.readUInt32LE(at + 4)) return
-      const record = decode(payload)
-      if (record === undefined) return
-      this.#learn(record)
-      at += HEAD_BYTES + length
-    }
+    for (const record of recordsIn(bytes)) this.#learn(record)
   }
 
   #learn({ path, print, first, digests }: HashRecord): void {
@@ -200,6 +192,51 @@ export class HashJournal {
 
 const numbered = (run: number) => run.toString(16).padStart(8, '0')
 const runOf = (name: string) => Number.parseInt(name.split('-')[1] ?? '', 16) || 0
+
+/** What follows a record that is cut off or damaged is not read. */
+function* recordsIn(bytes: Buffer): Generator<HashRecord> {
+  for (let at = 0; at + HEAD_BYTES <= bytes.byteLength; ) {
+    const length = bytes.readUInt32LE(at)
+    const payload = bytes.subarray(at + HEAD_BYTES, at + HEAD_BYTES + length)
+    if (payload.byteLength < length || crc32(payload) !== bytes.readUInt32LE(at + 4)) return
+    const record = decode(payload)
+    if (record === undefined) return
+    yield record
+    at += HEAD_BYTES + length
+  }
+}
+
+/**
+ * Journals that no ingest will take up: too old, or none of the files that they tell of is there. A run that has just
+ * begun has an empty one: that is left for an hour.
+ * @param now ms since 1970
+ */
+export async function staleJournals(dataDir: string, now: number): Promise<Array<{ path: string; size: number }>> {
+  const folder = join(dataDir, FOLDER)
+  const stale: Array<{ path: string; size: number }> = []
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name)
+    const stats = await stat(path).catch(() => undefined)
+    if (stats === undefined) continue
+    const ageMs = now - stats.mtimeMs
+    if (ageMs > MAX_AGE_MS || (await isVain(path, ageMs))) stale.push({ path, size: stats.size })
+  }
+  return stale
+}
+
+async function isVain(path: string, ageMs: number): Promise<boolean> {
+  const files = new Set<string>()
+  for (const record of recordsIn(await readFile(path).catch(() => Buffer.alloc(0)))) files.add(record.path)
+  if (files.size === 0) return ageMs > HOUR_MS
+  for (const file of files) {
+    const isThere = await stat(file).then(
+      () => true,
+      () => false
+    )
+    if (isThere) return false
+  }
+  return true
+}
 
 interface HashRecord {
   readonly path: string

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FileFingerprint } from '../../src/content/fingerprint.ts'
-import { HashJournal } from '../../src/content/hash-journal.ts'
+import { HashJournal, staleJournals } from '../../src/content/hash-journal.ts'
 import { keystream } from '../helpers/keystream.ts'
 
 const HOUR_MS = 3_600_000
@@ -117,4 +117,24 @@ test('a data folder that is not there is not made; what nobody took up again goe
   expect(files()).toContain(old)
   await interrupted(keystream(160, 'digests'), '/third', () => NOW_MS + 15 * 24 * HOUR_MS)
   expect(files()).not.toContain(old)
+})
+
+test('that no run will take up are told: none of its files is there, or it is too old', async () => {
+  expect(await staleJournals(join(dir, 'missing'), NOW_MS)).toEqual([])
+  const file = join(dir, 'film')
+  writeFileSync(file, '')
+  const journal = await HashJournal.open(dir, '/root', later)
+  await journal.add('/files/gone', print(), 0, keystream(32, 'd'))
+  await journal.add(file, print(), 0, keystream(32, 'd'))
+  await journal.close()
+  const [name = ''] = files()
+  const path = join(dir, 'hashed', name)
+  expect(await staleJournals(dir, NOW_MS)).toEqual([])
+  expect(await staleJournals(dir, NOW_MS + 15 * 24 * HOUR_MS)).toMatchObject([{ path }])
+  rmSync(file)
+  expect(await staleJournals(dir, NOW_MS)).toEqual([{ path, size: readFileSync(path).byteLength }])
+  // a run that has just begun has noted nothing so far
+  writeFileSync(path, '')
+  expect(await staleJournals(dir, NOW_MS)).toEqual([])
+  expect(await staleJournals(dir, NOW_MS + 2 * HOUR_MS)).toEqual([{ path, size: 0 }])
 })

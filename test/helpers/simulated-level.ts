@@ -70,6 +70,8 @@ export class SimulatedLevel implements Level {
     return 0
   }
 
+  async compactRange(): Promise<void> {}
+
   async close(): Promise<void> {}
 
   #apply(ops: readonly RecordOp[]): void {

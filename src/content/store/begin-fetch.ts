@@ -6,7 +6,7 @@ import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, statOf } 
 import type { Disk } from './disk.ts'
 import { existingContent } from './existing-content.ts'
 import { copyTo, seedFrom } from './local-copy.ts'
-import type { RootRecord } from './records.ts'
+import type { NewRoot } from './root-installer.ts'
 import type { StoredRoot } from './stored-root.ts'
 import { tempPath } from './temp-name.ts'
 import type { Trash } from './trash.ts'
@@ -20,6 +20,8 @@ export interface FetchInit {
   readonly name: string
   /** Replace what is at `path`. */
   readonly force: boolean
+  /** The node may delete it when it needs room. Only of what is new at `path`. Default false. */
+  readonly evictable?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -30,7 +32,7 @@ export interface FetchHost {
   current(): StoredRoot | undefined
   /** Records a new root with its DAG nodes; it becomes the current one and the old one is forgotten. */
   install(
-    record: Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempId'>,
+    record: NewRoot,
     content: Pick<FetchInit, 'manifest' | 'blocks'>,
     fill: (root: StoredRoot) => Promise<void>
   ): Promise<StoredRoot>
@@ -59,7 +61,7 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
     if (files !== undefined && old?.state === 'complete') return old
     if (files !== undefined) {
       return await host.install(
-        { name: init.name, path, source: 'get', state: 'complete', temp: null, tempId: null },
+        { name: init.name, ...ownership(host, init, 'share'), path, state: 'complete', temp: null, tempId: null },
         init,
         async root => {
           for (const [entry, print] of files.prints) root.parts.files.prints.set(entry, print)
@@ -85,6 +87,17 @@ async function isTempThere(disk: Disk, { temp, tempId }: StoredRoot): Promise<bo
   return stats !== undefined && identityOf(stats) === tempId
 }
 
+/** Of a root that was at this place before: as it was. Files that nobody fetched are their owner's. */
+function ownership(
+  host: FetchHost,
+  { path, evictable = false }: FetchInit,
+  otherwise: 'share' | 'get'
+): Pick<NewRoot, 'source' | 'evictable'> {
+  const before = host.current()
+  if (before?.path !== path) return { source: otherwise, evictable: evictable && otherwise === 'get' }
+  return { source: otherwise === 'get' ? 'get' : before.source, evictable: before.isEvictable }
+}
+
 async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | undefined): Promise<StoredRoot> {
   const { manifest, path, name, signal } = init
   const { disk } = host
@@ -95,10 +108,10 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
     await makeParent(disk, path)
     if ((await statOf(disk, temp)) === undefined) await checkSpace(disk, path, manifest.totalBytes)
     claimed = await claimTemp(disk, temp, manifest)
-    if (!claimed.adopted) await host.trash.note(temp, claimed.id)
+    await host.trash.noteMade(temp, claimed)
   }
   const tempId = claimed === undefined ? null : claimed.id
-  const record = { name, path, source: 'get', state: 'partial', temp, tempId } as const
+  const record = { name, ...ownership(host, init, 'get'), path, state: 'partial', temp, tempId } as const
   const installing = host.install(record, init, async root => {
     const { ledger } = root.parts
     if (claimed?.adopted === true) ledger.suspectAll()

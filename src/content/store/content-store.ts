@@ -11,15 +11,19 @@ import { type Logger, silentLogger } from '../../base/log.ts'
 import { borrowDiskThreads, type DiskLease } from '../disk/disk-threads.ts'
 import type { FileFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
+import { printable } from '../safe-path.ts'
 import { beginFetch, type FetchInit } from './begin-fetch.ts'
 import { DamageReport } from './damage-report.ts'
 import { Database, isCorruption } from './database.ts'
+import { statOf } from './destination.ts'
 import type { Disk } from './disk.ts'
+import { type CollectOptions, collectGarbage, type Garbage } from './garbage.ts'
 import { type KeyValue, StoredKeyValue } from './key-value.ts'
 import { makeFolder } from './make-folder.ts'
 import { nodeDisk } from './node-disk.ts'
 import { recoverRoots } from './recovery.ts'
 import { rootCidKey } from './root-cid.ts'
+import { type Evicted, RootEviction } from './root-eviction.ts'
 import { RootInstaller } from './root-installer.ts'
 import type { RootSet, RootSetInit } from './root-set.ts'
 import { readRootsList } from './roots-list.ts'
@@ -58,6 +62,8 @@ export class ContentStore {
   readonly #installer: RootInstaller
   readonly #turns = new Map<string, Promise<unknown>>()
   readonly #lease: DiskLease | undefined
+  readonly #eviction: RootEviction
+  #collecting: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   private constructor(
@@ -73,6 +79,7 @@ export class ContentStore {
     this.#roots = roots
     this.#installer = new RootInstaller(init, roots, clock)
     this.#lease = lease
+    this.#eviction = new RootEviction(init, roots)
     this.kv = new StoredKeyValue(db, sentence => damage.add(sentence))
   }
 
@@ -136,7 +143,7 @@ export class ContentStore {
     }
     return await this.#inTurn(manifest.root, () =>
       this.#installer.install(
-        { name, path, source: 'share', state: 'complete', temp: null, tempId: null },
+        { name, path, source: 'share', state: 'complete', temp: null, tempId: null, evictable: false },
         { manifest, blocks },
         async root => {
           for (const [entry, print] of fingerprints) root.parts.files.prints.set(entry, { ...print, altered: false })
@@ -168,17 +175,78 @@ export class ContentStore {
 
   /**
    * Drops the records, and the temporary file of an unfinished fetch; never a file of the user's.
+   * @returns `temp`: the temporary file, where there was one, and whether it is `left`, as it could not be deleted
    * @throws ERR_UNKNOWN_ROOT
    */
-  async remove(cid: CID): Promise<{ cid: string; path: string }> {
+  async remove(cid: CID): Promise<{ cid: string; path: string; temp: string | null; left: boolean }> {
+    return await this.#inTurn(cid, async () => {
+      const root = this.#rootOf(cid)
+      const { path, temp } = root
+      const isGone = await this.#installer.remove(root)
+      return { cid: root.cid.toString(), path, temp, left: !isGone }
+    })
+  }
+
+  /**
+   * Whether the node may delete what a fetch wrote, for room. Durable when it resolves.
+   * @throws ERR_UNKNOWN_ROOT; ERR_USAGE where the files were shared: those are never deleted
+   */
+  async setEvictable(cid: CID, evictable: boolean): Promise<void> {
+    await this.#inTurn(cid, async () => {
+      const root = this.#rootOf(cid)
+      if (evictable && root.source !== 'get') {
+        throw new ShoalError('ERR_USAGE', `${printable(root.path)} was not fetched: a node never deletes it`, {
+          hint: 'shoal rm stops sharing it'
+        })
+      }
+      if (root.isEvictable !== evictable) await root.update({ evictable })
+    })
+  }
+
+  /**
+   * Deletes what a fetch wrote of a root that may go, and drops its records (root-eviction.ts). Nobody may read it.
+   * @returns undefined where it may not go (any more), or cannot: its manifest is lost, or its drive is away
+   */
+  async evict(cid: CID): Promise<Evicted | undefined> {
     return await this.#inTurn(cid, async () => {
       const root = this.get(cid)
-      if (root === undefined) {
-        throw new ShoalError('ERR_UNKNOWN_ROOT', `${cid} is not in this store`, { hint: 'shoal ls shows what is' })
+      if (root?.isEvictable !== true) return undefined
+      const { heldBytes, temp } = root
+      if (root.state === 'partial') {
+        const isGone = await this.#installer.remove(root)
+        return isGone || temp === null ? { freed: heldBytes, left: [] } : { freed: 0, left: [temp] }
       }
-      await this.#installer.remove(root)
-      return { cid: root.cid.toString(), path: root.path }
+      if ((await statOf(this.#disk, root.path)) === undefined) return undefined
+      const isLoaded = await root.load().then(
+        () => true,
+        () => false
+      )
+      return isLoaded ? await this.#eviction.evict(root) : undefined
     })
+  }
+
+  /**
+   * Finds what nothing refers to any more, and deletes it (garbage.ts). Changes of roots wait meanwhile; where one is
+   * under way, what might be its own is left for another time.
+   */
+  async collectGarbage(options: CollectOptions): Promise<Garbage> {
+    await this.#collecting
+    const isBusy = this.#turns.size > 0
+    const work = collectGarbage(
+      { disk: this.#disk, db: this.#db, trash: this.#trash, roots: this.#roots },
+      {
+        ...options,
+        isBusy
+      }
+    )
+    this.#collecting = work.catch(() => {})
+    return await work
+  }
+
+  #rootOf(cid: CID): StoredRoot {
+    const root = this.get(cid)
+    if (root !== undefined) return root
+    throw new ShoalError('ERR_UNKNOWN_ROOT', `${cid} is not in this store`, { hint: 'shoal ls shows what is' })
   }
 
   /** Records what is left to record and closes every file. A second call waits for the first. */
@@ -188,7 +256,7 @@ export class ContentStore {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#turns.values())
+    await Promise.allSettled([...this.#turns.values(), this.#collecting])
     const failures = await this.#roots.close()
     await this.#db.close()
     await this.#lease?.release()
@@ -200,7 +268,11 @@ export class ContentStore {
     if (this.#closing !== undefined) throw new ShoalError('ERR_NOT_RUNNING', 'the content store is closed')
     const key = rootCidKey(root)
     const before = this.#turns.get(key) ?? Promise.resolve()
-    const turn = before.catch(() => {}).then(work)
+    const collecting = this.#collecting
+    const turn = before
+      .catch(() => {})
+      .then(() => collecting)
+      .then(work)
     this.#turns.set(key, turn)
     try {
       return await turn

@@ -34,6 +34,8 @@ export interface Level {
   batch(ops: RecordOp[], options: { readonly sync: boolean }): Promise<void>
   clear(range: KeyRange): Promise<void>
   approximateSize(from: string, to: string): Promise<number>
+  /** Rewrites what lies between, without what was deleted. */
+  compactRange(from: string, to: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -153,6 +155,11 @@ export class Database {
   /** Bytes on disk under `prefix`, roughly. */
   async approximateSize(prefix: string): Promise<number> {
     return await this.#run(() => this.#level.approximateSize(prefix, `${prefix}\uffff`))
+  }
+
+  /** Rewrites all records without what was deleted or replaced: less on disk, and sooner read. */
+  async compact(): Promise<void> {
+    await this.#run(() => this.#level.compactRange('', '\uffff'))
   }
 
   async close(): Promise<void> {

@@ -70,7 +70,7 @@ export async function copyTo(from: StoredRoot, { path, force, signal, trash }: C
   await makeParent(disk, path)
   await checkSpace(disk, path, manifest.totalBytes)
   const { id } = await claimTemp(disk, temp, manifest)
-  await trash.note(temp, id)
+  await trash.noteMade(temp, { id, adopted: false })
   const files = new RootFiles({ disk, manifest, base: temp, isPartial: true })
   const writer = new PieceWriter(manifest, files, NOT_RECORDED)
   try {

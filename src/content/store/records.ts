@@ -22,6 +22,8 @@ export const nodeKey = (id: number, index: number) => `node/${hex(id)}/${hex(ind
 export const fileKey = (id: number, group: number) => `file/${hex(id)}/${hex(group)}`
 export const haveKey = (id: number, chunk: number) => `have/${hex(id)}/${hex(chunk)}`
 export const writtenKey = (id: number, chunk: number) => `written/${hex(id)}/${hex(chunk)}`
+/** A root whose files are being deleted: its record as it was. */
+export const evictKey = (id: number) => `evict/${hex(id)}`
 export const envKey = (id: number, piece: number) => `env/${hex(id)}/${hex(piece)}`
 
 /** The kinds of records that belong to a root and lie under `<kind>/<id>/`. */
@@ -71,6 +73,8 @@ export interface RootRecord {
   heldPieces: number
   heldBytes: number
   problem: string | null
+  /** The node may delete its files when it needs room. Older versions drop the field: then it may not. */
+  evictable: boolean
 }
 
 export function encodeJson(value: unknown): Uint8Array {
@@ -114,7 +118,8 @@ export function decodeRoot(payload: Uint8Array): RootRecord | undefined {
     totalBytes: r.totalBytes,
     heldPieces: r.heldPieces,
     heldBytes: r.heldBytes,
-    problem: r.problem
+    problem: r.problem,
+    evictable: r.evictable === true
   }
 }
 

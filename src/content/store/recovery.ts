@@ -5,6 +5,7 @@ import { printable } from '../safe-path.ts'
 import type { Database } from './database.ts'
 import { decodeRoot, kindPrefix, parseKey, ROOT_KINDS, STORE_VERSION, versionKey } from './records.ts'
 import { readRootCid } from './root-cid.ts'
+import { RootEviction } from './root-eviction.ts'
 import { RootSet, type RootSetInit } from './root-set.ts'
 import { type ListedRoot, versionError } from './roots-list.ts'
 import { Trash } from './trash.ts'
@@ -21,7 +22,8 @@ export async function recoverRoots(init: RootSetInit, listed: readonly ListedRoo
   const roots = new RootSet(init)
   const isNew = await checkVersion(init.db)
   await readRoots(init, roots)
-  await sweep(init.db, roots)
+  const evicting = await new RootEviction(init, roots).resume()
+  await sweep(init.db, roots, evicting)
   const temps = new Set(roots.list().map(({ temp }) => temp))
   await new Trash(init).empty(temp => temps.has(temp))
   for (const { cid, name, path } of listed) {
@@ -64,8 +66,8 @@ async function readRoots({ db, damage }: RootSetInit, roots: RootSet): Promise<v
 }
 
 /** Deletes what a crash left under an id without a root. */
-async function sweep(db: Database, roots: RootSet): Promise<void> {
-  const known = new Set(roots.list().map(({ id }) => id))
+async function sweep(db: Database, roots: RootSet, evicting: ReadonlySet<number>): Promise<void> {
+  const known = new Set([...roots.list().map(({ id }) => id), ...evicting])
   for (const kind of ROOT_KINDS) {
     let from = `${kind}/`
     for (;;) {

@@ -4,13 +4,14 @@ import { printAt } from '../disk/disk-jobs.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
 import { fingerprintOf } from '../fingerprint.ts'
 import type { Skipped } from '../ingest.ts'
-import type { Database } from './database.ts'
-import { isFolderRoot, moveIntoPlace, undoMove } from './destination.ts'
+import type { Database, RecordOp } from './database.ts'
+import { isFolderRoot, moveIntoPlace, statOf, undoMove } from './destination.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
 import { eachLimited, inBatches } from './limit.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { RootFiles } from './root-files.ts'
 import type { RootParts } from './root-parts.ts'
+import { forgetTempOps } from './temp-ledger.ts'
 
 const STATS_AT_ONCE = 32
 /** Looked at together on a thread. */
@@ -58,19 +59,24 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
       throw err
     }
   }
-  await settleInPlace(init)
+  // What could not be moved is told by the ledger later on.
+  const isTempGone = temp !== null && (await statOf(files.disk, temp)) === undefined
+  await settleInPlace(init, isTempGone ? forgetTempOps(temp) : [])
   return skipped
 }
 
 /** Fingerprints of what lies in place now, and the state, in one synced batch. */
-async function settleInPlace({ db, parts, record, threads }: CompletionInit): Promise<void> {
+async function settleInPlace(
+  { db, parts, record, threads }: CompletionInit,
+  along: readonly RecordOp[]
+): Promise<void> {
   const { manifest, files } = parts
   files.base = record.value.path
   files.isPartial = false
   await takeFingerprints(files, threads)
   record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
   const entries = [...manifest.entries.keys()].filter(entry => files.prints.has(entry))
-  await db.write([...files.printOps(record.id, entries), ...record.ops()], { sync: true })
+  await db.write([...files.printOps(record.id, entries), ...record.ops(), ...along], { sync: true })
 }
 
 /** Returns the entries whose files are to be looked at from here. */

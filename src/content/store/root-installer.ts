@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import { MIB } from '../../base/units.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { FetchInit } from './begin-fetch.ts'
-import type { RecordOp } from './database.ts'
+import type { Database, RecordOp } from './database.ts'
 import { kindPrefix, nodeKey, ROOT_KINDS, type RootRecord, rootKey } from './records.ts'
 import type { RootSet, RootSetInit } from './root-set.ts'
 import type { StoredRoot } from './stored-root.ts'
@@ -11,6 +11,9 @@ import { Trash } from './trash.ts'
 
 /** DAG nodes are written in synced batches of this size: LevelDB holds a batch in memory. */
 const NODE_BATCH_BYTES = 4 * MIB
+
+/** What whoever adds a root says of it. */
+export type NewRoot = Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempId' | 'evictable'>
 
 export class RootInstaller {
   readonly #init: RootSetInit
@@ -27,7 +30,7 @@ export class RootInstaller {
 
   /** Records a new root; it takes the place of an old one of the same CID. A complete one holds every piece. */
   async install(
-    part: Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempId'>,
+    part: NewRoot,
     { manifest, blocks }: Pick<FetchInit, 'manifest' | 'blocks'>,
     fill: (root: StoredRoot) => Promise<void>
   ): Promise<StoredRoot> {
@@ -62,14 +65,17 @@ export class RootInstaller {
     return root
   }
 
-  /** Drops the records and the temporary file of an unfinished fetch. */
-  async remove(root: StoredRoot): Promise<void> {
+  /**
+   * Drops the records and the temporary file of an unfinished fetch.
+   * @returns false: that could not be deleted
+   */
+  async remove(root: StoredRoot): Promise<boolean> {
     await root.detach()
     // First the list, else a crash right after the record went would be taken for a loss.
     await this.#roots.writeList(root)
     await this.#init.db.write(this.#dropOps(root), { sync: true })
     this.#roots.delete(root.cid)
-    await this.#forget(root)
+    return await this.#forget(root)
   }
 
   /** DAG nodes first, the root's own record last, in the batch that also deletes the old root's. */
@@ -103,13 +109,14 @@ export class RootInstaller {
     await db.write(ops, { sync: true })
   }
 
-  /** Deletes what is left of a root whose record is gone. */
-  async #forget(root: StoredRoot, keepTemp: string | null = null): Promise<void> {
+  /** Deletes what is left of a root whose record is gone. @returns false: the temporary file is left */
+  async #forget(root: StoredRoot, keepTemp: string | null = null): Promise<boolean> {
     this.#roots.retire(root)
     await root.close()
     await this.#clear(root)
     const { temp, tempId } = root
-    if (temp !== null && tempId !== null && temp !== keepTemp) await this.#trash.discard(temp, tempId)
+    if (temp === null || tempId === null || temp === keepTemp) return true
+    return await this.#trash.discard(temp, tempId)
   }
 
   /** The root's record goes, and the temporary file with it. */
@@ -119,6 +126,11 @@ export class RootInstaller {
   }
 
   async #clear({ id }: StoredRoot): Promise<void> {
-    for (const kind of ROOT_KINDS) await this.#init.db.clear(kindPrefix(kind, id))
+    await clearKinds(this.#init.db, id)
   }
+}
+
+/** Every record of a root but its own. */
+export async function clearKinds(db: Database, id: number): Promise<void> {
+  for (const kind of ROOT_KINDS) await db.clear(kindPrefix(kind, id))
 }

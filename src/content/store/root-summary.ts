@@ -35,8 +35,14 @@ export class RootSummary {
     return this.record.value.tempId
   }
 
+  /** `share`: the files are the user's own; `get`: a fetch wrote them. */
   get source(): 'share' | 'get' {
     return this.record.value.source
+  }
+
+  /** Whether the node may delete its files when it needs room. Never of what was shared. */
+  get isEvictable(): boolean {
+    return this.record.value.evictable && this.source === 'get'
   }
 
   /** Ms since 1970. */

@@ -17,7 +17,7 @@ import { skippedLinks } from './fetched-tree.ts'
 import { LiveRecord } from './live-record.ts'
 import { NodeBlocks } from './node-blocks.ts'
 import { notHeld } from './piece-reader.ts'
-import type { RootRecord } from './records.ts'
+import { encodeJson, type RootRecord } from './records.ts'
 import { completeRoot } from './root-completion.ts'
 import { changedError, SuspectFile } from './root-files.ts'
 import type { BadPiece, VerifyOptions } from './root-inspection.ts'
@@ -241,6 +241,11 @@ export class StoredRoot extends RootSummary {
   /** For the store alone: the op that writes the record as it is now. */
   recordOps(): RecordOp[] {
     return this.record.ops()
+  }
+
+  /** For the store alone: the record as it is now. */
+  recordBytes(): Uint8Array {
+    return encodeJson(this.record.value)
   }
 
   /** For the store alone. Records what is left to record and closes all files. */

@@ -12,3 +12,8 @@ export function tempPath(destination: string, cid: CID): string {
   while (Buffer.byteLength(stem + suffix) > MAX_NAME_BYTES) stem = [...stem].slice(0, -1).join('')
   return join(dirname(destination), stem + suffix)
 }
+
+/** Whether the last part of a path is such a name. Anybody may have given it to a file. */
+export function isTempName(path: string): boolean {
+  return /\.shoal-[0-9a-z]{8}\.part$/i.test(basename(path))
+}

@@ -1,15 +1,17 @@
 /**
  * Temporary files that no root needs any more, or none needs yet: noted before they come or go, so that what a crash
  * leaves of them is deleted at the next start. A key is `trash/<absolute path>`, its value which file or folder is meant
- * (`identityOf`): another one of that name stays.
+ * (`identityOf`): another one of that name stays. The ledger of temporary files is kept along with it.
  */
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import type { Logger } from '../../base/log.ts'
 import { identityOf } from '../fingerprint.ts'
 import type { Database, RecordOp } from './database.ts'
 import { statOf } from './destination.ts'
 import type { Disk } from './disk.ts'
 import { syncFolder } from './make-folder.ts'
+import { forgetTempOps, type KnownTemp, rememberTempOps } from './temp-ledger.ts'
+import { isTempName } from './temp-name.ts'
 
 const PREFIX = 'trash/'
 
@@ -28,7 +30,7 @@ export class Trash {
 
   /** The ops that note it: it goes with the next `discard` or `empty`. */
   ops(temp: string, id: string): RecordOp[] {
-    return [{ type: 'put', key: PREFIX + temp, value: Buffer.from(id) }]
+    return [{ type: 'put', key: PREFIX + temp, value: Buffer.from(id) }, ...rememberTempOps(temp, id)]
   }
 
   /** The ops that take the note back: a root has it now. */
@@ -36,41 +38,58 @@ export class Trash {
     return [{ type: 'del', key: PREFIX + temp }]
   }
 
-  /** Notes it, durably: what is made next may be large. */
-  async note(temp: string, id: string): Promise<void> {
-    await this.#init.db.write(this.ops(temp, id), { sync: true })
+  /**
+   * It was just made, or found and taken over, and no root has it yet. Durable: what is written to it may be large.
+   * @param claimed.adopted it holds what an earlier fetch left, and is no trash whatever happens next
+   */
+  async noteMade(temp: string, { id, adopted }: { readonly id: string; readonly adopted: boolean }): Promise<void> {
+    await this.#init.db.write(adopted ? rememberTempOps(temp, id) : this.ops(temp, id), { sync: true })
   }
 
+  /** It is not there any more. */
   async forget(temp: string): Promise<void> {
-    await this.#init.db.write(this.keepOps(temp), { sync: false })
+    await this.#init.db.write([...this.keepOps(temp), ...forgetTempOps(temp)], { sync: false })
   }
 
-  /** Deletes it, whatever it is that has its name only if that is what was meant. Where that fails, the next start tries. */
-  async discard(temp: string, id: string): Promise<void> {
-    const { disk, log } = this.#init
+  /**
+   * Deletes it, whatever it is that has its name only if that is what was meant. Where that fails, the next start tries.
+   * @returns false: it is there still, or its drive is away
+   */
+  async discard(temp: string, id: string): Promise<boolean> {
+    const { disk, db, log } = this.#init
     try {
       const stats = await statOf(disk, temp)
-      const isMeant = stats !== undefined && identityOf(stats) === id && /\.shoal-.{8}\.part$/.test(basename(temp))
-      if (isMeant) {
+      if (stats === undefined && (await statOf(disk, dirname(temp))) === undefined) {
+        // Perhaps on a drive that is not attached: gc finds it when it is.
+        await db.write(this.keepOps(temp), { sync: false })
+        return false
+      }
+      if (stats !== undefined && identityOf(stats) === id && isTempName(temp)) {
         await disk.remove(temp)
         await syncFolder(disk, dirname(temp))
       }
     } catch (err) {
       log.warn('%s could not be deleted: %s', temp, err instanceof Error ? err.message : err)
-      return
+      return false
     }
     await this.forget(temp)
+    return true
+  }
+
+  /** What is noted. */
+  async list(): Promise<KnownTemp[]> {
+    const found: KnownTemp[] = []
+    for await (const { key, value } of this.#init.db.entries(PREFIX)) {
+      found.push({ path: key.slice(PREFIX.length), id: value === 'damaged' ? '' : Buffer.from(value).toString() })
+    }
+    return found
   }
 
   /** @param isNeeded whether a root has it after all */
   async empty(isNeeded: (temp: string) => boolean): Promise<void> {
-    const found: Array<{ temp: string; id: string }> = []
-    for await (const { key, value } of this.#init.db.entries(PREFIX)) {
-      found.push({ temp: key.slice(PREFIX.length), id: value === 'damaged' ? '' : Buffer.from(value).toString() })
-    }
-    for (const { temp, id } of found) {
-      if (isNeeded(temp)) await this.forget(temp)
-      else await this.discard(temp, id)
+    for (const { path, id } of await this.list()) {
+      if (isNeeded(path)) await this.#init.db.write(this.keepOps(path), { sync: false })
+      else await this.discard(path, id)
     }
   }
 }

@@ -160,7 +160,7 @@ describe('what is there already', () => {
       const path = join(dir, content.manifest.root.toString())
       await layOut(content, path)
       const root = await beginFetch(store, content, path)
-      expect([root.state, root.source, root.have.isFull]).toEqual(['complete', 'get', true])
+      expect([root.state, root.source, root.have.isFull]).toEqual(['complete', 'share', true])
       expect(await beginFetch(store, content, path)).toBe(root)
       await store.close()
     }

@@ -28,6 +28,8 @@ interface Promised {
   moving: boolean
   /** Places where a complete copy was acknowledged. */
   places: Set<string>
+  /** Places whose files the store was told to delete: while there is no root, nothing is left there. */
+  evicted: Set<string>
 }
 
 export interface Outcome {
@@ -92,6 +94,7 @@ class Machine {
 /** A fixed history that is cut off after so many operations, or one drawn from the seed. */
 export interface CutAt {
   readonly operations: number
+  readonly day?: 'usual' | 'tidying'
 }
 
 /** The same content may be shared by the user where it lies, and fetched elsewhere. */
@@ -102,10 +105,10 @@ export async function runPowerCut(seed: number, contents: readonly Content[], fi
   machine.disk.plant('/home/out/other', Buffer.from('not ours'))
   machine.restart(fixed?.operations ?? random.below(MAX_OPERATIONS))
   const promised = contents.map(
-    (): Promised => ({ root: 'absent', recorded: new Set(), moving: false, places: new Set() })
+    (): Promised => ({ root: 'absent', recorded: new Set(), moving: false, places: new Set(), evicted: new Set() })
   )
   try {
-    await (fixed === undefined ? drawnHistory : fixedHistory)(machine, { random, contents, promised })
+    await historyOf(fixed)(machine, { random, contents, promised })
   } catch (err) {
     if (!machine.isOff) throw err
   }
@@ -140,6 +143,61 @@ interface HistoryInit {
   readonly random: Random
   readonly contents: readonly Content[]
   readonly promised: readonly Promised[]
+}
+
+function historyOf(fixed: CutAt | undefined) {
+  if (fixed === undefined) return drawnHistory
+  return fixed.day === 'tidying' ? tidyingHistory : fixedHistory
+}
+
+/** The first content is fetched, let go and deleted again and again, in several states; the others stay pinned. */
+async function tidyingHistory(machine: Machine, { contents, promised }: HistoryInit): Promise<void> {
+  let store = await machine.open()
+  const subjects = contents.map((content, i): Subject => ({ i, content, truth: promised[i] as Promised }))
+  for (const { content, truth, i } of subjects) {
+    await fetchTo(store, { i, content, truth })
+    const root = store.get(content.manifest.root)
+    await finish(root, content, truth)
+  }
+  const [first, second] = subjects
+  if (first === undefined || second === undefined) return
+  await store.setEvictable(first.content.manifest.root, true)
+  await evict(store, first)
+  await collect(store)
+  // unfinished this time, and the other is let go and kept again
+  await fetchTo(store, first)
+  await store.get(first.content.manifest.root)?.write(0, 1, [first.content.piece(0)])
+  await store.setEvictable(first.content.manifest.root, true)
+  await store.setEvictable(second.content.manifest.root, true)
+  await store.setEvictable(second.content.manifest.root, false)
+  expect(await store.evict(second.content.manifest.root)).toBeUndefined()
+  await evict(store, first)
+  await store.close()
+  store = await machine.open()
+  await fetchTo(store, first)
+  await finish(store.get(first.content.manifest.root), first.content, first.truth)
+  await store.setEvictable(first.content.manifest.root, true)
+  await store.close()
+  store = await machine.open()
+  await evict(store, first)
+  await collect(store)
+  await store.close()
+}
+
+async function collect(store: ContentStore): Promise<void> {
+  const { items } = await store.collectGarbage({ dryRun: false, deletePartials: true })
+  expect(items).toEqual([])
+}
+
+async function evict(store: ContentStore, { content, truth }: Subject): Promise<void> {
+  const root = store.get(content.manifest.root)
+  if (root === undefined) return
+  truth.root = 'unknown'
+  truth.recorded.clear()
+  truth.places.delete(root.path)
+  truth.evicted.add(root.path)
+  expect((await store.evict(content.manifest.root))?.left).toEqual([])
+  truth.root = 'absent'
 }
 
 /** Everything once, in the usual order. */
@@ -250,6 +308,7 @@ async function fetchTo(
   const root = await store.beginFetch({ manifest, blocks, path, name: `get ${i}`, force: false })
   await root.recheckUnrecorded()
   truth.root = 'held'
+  truth.evicted.delete(path)
   if (root.state === 'complete') truth.places.add(path)
 }
 
@@ -307,6 +366,11 @@ async function judge(machine: Machine, contents: readonly Content[], promised: r
     if (truth.root !== 'unknown') expect([i, root === undefined]).toEqual([i, truth.root === 'absent'])
     if (root !== undefined) hashed += await judgeRoot(root, content, truth)
     for (const place of truth.places) expectContent(machine.disk, content, place)
+    for (const place of truth.evicted) {
+      const left = [...machine.disk.paths('/home/out')].filter(path => path === place || path.startsWith(`${place}/`))
+      if (root === undefined) expect(left).toEqual([])
+      else if (root.state === 'complete') expectContent(machine.disk, content, place)
+    }
     expectContent(machine.disk, content, ownPath(i))
   }
   expect(machine.disk.peek('/home/out/other')?.toString()).toBe('not ours')
