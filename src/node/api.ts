@@ -24,6 +24,11 @@ export interface NodeOptions {
    */
   up?: number | null
   down?: number | null
+  /**
+   * Bytes that fetches may put on the disk, all together: whole numbers from 1; absent or null: no limit. What was shared
+   * does not count. A fetch that does not fit is refused (ERR_NO_SPACE) before it writes; docs/storage.md.
+   */
+  maxStorage?: number | null
   /** `server` (default) answers DHT queries and announces what it has; `client` only asks until it has seeded for long. */
   dht?: 'server' | 'client'
   /**
@@ -105,6 +110,11 @@ export interface FetchOptions extends AbortOptions, LimitChange {
    * Default: `<cwd>/<name>`.
    */
   to?: string
+  /**
+   * Keep it for others instead: in the data folder's `cache/`, unpinned, or where it is held already. Not with `to`.
+   * Default false.
+   */
+  cache?: boolean
   /** Replace what is at the destination. Default false: ERR_EXISTS. */
   force?: boolean
   /** Give up after so long without any progress. Default 60,000 ms. */
@@ -191,9 +201,64 @@ export interface RootInfo {
   receivedBytes: number
   /** Of this root alone; those of the node hold as well. */
   limits: Limits
+  /** False: the node may delete its files when it needs room for another fetch. Always true of what was shared. */
+  pinned: boolean
   link: string
   /** Pieces held, base64 of a bitfield (BEP 3 bit order); only in `status({ cid })`. */
   bitfield?: string
+}
+
+/** Bytes. */
+export interface StorageInfo {
+  /** What fetches have put on the disk. Shared files do not count. */
+  used: number
+  /** What fetches that run may still add. */
+  reserved: number
+  /** Null: none. */
+  limit: number | null
+  /** Of `used`: what is unpinned and not in use. */
+  evictable: number
+}
+
+export interface GcOptions {
+  /** Only say what would be deleted. Default false. */
+  dryRun?: boolean
+  /** Delete partial files that no fetch knows any more, as far as they are known to be ours. Default false. */
+  deletePartials?: boolean
+}
+
+export interface GarbageItem {
+  /**
+   * `temporary`: was to be deleted before; `partial`: what an unfinished fetch left; `cache`: in the data folder's
+   * `cache/`, of no root; `journal`: what a `share` or `hash` had hashed of files that are gone; `records`: in the store.
+   */
+  kind: 'temporary' | 'partial' | 'records' | 'cache' | 'journal'
+  path: string
+  /** Bytes; sparse files count as long as they are. */
+  size: number
+  /** `garbage`: would be deleted, were this no dry run. */
+  fate: 'deleted' | 'garbage' | 'kept'
+  /** Why it is kept. */
+  reason: string | null
+}
+
+export interface GcReport {
+  dryRun: boolean
+  items: GarbageItem[]
+  /** Bytes that were deleted, those of the store's own records included. */
+  freed: number
+  /** Bytes that would be, in a dry run. */
+  garbage: number
+  kept: number
+}
+
+export interface Removed {
+  cid: string
+  path: string
+  /** What an unfinished fetch had, where there was one. */
+  temp: string | null
+  /** It could not be deleted: `gc` tries again. */
+  left: boolean
 }
 
 export interface NodeStatus {
@@ -215,6 +280,7 @@ export interface NodeStatus {
   limits: Limits
   sentBytes: number
   receivedBytes: number
+  storage: StorageInfo
   roots: RootInfo[]
   /** Problems that the user should know: damaged records, changed files. */
   problems: string[]
@@ -245,6 +311,9 @@ export interface NodeEvents {
   /** DHT nodes hold the provider record. */
   'root:announced': { cid: string; nodes: number }
   'root:removed': { cid: string }
+  /** The node deleted it to make room. `bytes` were freed; `left` are files that were not as the fetch left them. */
+  'root:evicted': { cid: string; name: string; path: string; bytes: number; left: string[] }
+  'root:pinned': { cid: string; pinned: boolean }
   /** Of a root, or of the node where `cid` is null. */
   'limits:changed': Limits & { cid: string | null }
   /** A file of a root changed under the seeder; its pieces were withdrawn. */
@@ -264,7 +333,14 @@ export interface NodeApi {
   fetch(source: string, options?: FetchOptions): Transfer
   list(options?: AbortOptions): Promise<RootInfo[]>
   /** Stops sharing. The user's files stay; an unfinished temporary file of a fetch is deleted. */
-  remove(cid: string, options?: AbortOptions): Promise<{ cid: string; path: string }>
+  remove(cid: string, options?: AbortOptions): Promise<Removed>
+  /**
+   * Unpinned: the node may delete the files when it needs room. Survives a restart.
+   * @throws ERR_UNKNOWN_ROOT; ERR_USAGE where the files were shared, which a node never deletes
+   */
+  setPinned(cid: string, pinned: boolean, options?: AbortOptions): Promise<{ cid: string; pinned: boolean }>
+  /** Finds and deletes what nothing refers to any more; docs/storage.md. */
+  gc(options?: GcOptions & AbortOptions): Promise<GcReport>
   /** With `cid`: that root alone, with its bitfield. @throws ERR_UNKNOWN_ROOT */
   status(options?: AbortOptions & { cid?: string }): Promise<NodeStatus>
   peers(options?: AbortOptions): Promise<PeerInfo[]>
@@ -300,7 +376,7 @@ export interface ShoalNode extends NodeApi {
   stop(): Promise<void>
   /**
    * Verified bytes in order as they arrive, fetching what is missing first. What is fetched for a read is kept in the
-   * data folder's `cache/`. Breaking out of the loop frees everything.
+   * data folder's `cache/`, unpinned. Breaking out of the loop frees everything.
    */
   read(source: string, options?: ReadOptions): AsyncIterable<Uint8Array>
   /** Connects to a peer. @throws ERR_BAD_MULTIADDR, ERR_UNREACHABLE */

@@ -8,7 +8,7 @@ import { Node } from './node.ts'
 
 /**
  * Makes a node; nothing is opened or dialled until `start()`.
- * @throws ERR_BAD_MULTIADDR, ERR_BAD_NUMBER, ERR_USAGE (encryption, muxer)
+ * @throws ERR_BAD_MULTIADDR, ERR_BAD_NUMBER (limits, maxStorage), ERR_USAGE (encryption, muxer)
  */
 export async function createNode(options: NodeOptions): Promise<ShoalNode> {
   const { peers = [], listen = [] } = options
@@ -19,6 +19,7 @@ export async function createNode(options: NodeOptions): Promise<ShoalNode> {
     for (const addr of listen) parseListenAddr(addr)
   }
   checkLimits(options)
+  checkMaxStorage(options.maxStorage)
   if (options.encryption !== undefined) checkEncryption(options.encryption)
   if (options.muxer !== undefined && options.muxer !== 'lean' && options.muxer !== 'stock') {
     throw new ShoalError('ERR_USAGE', `not a muxer: ${JSON.stringify(options.muxer)}`, {
@@ -26,4 +27,12 @@ export async function createNode(options: NodeOptions): Promise<ShoalNode> {
     })
   }
   return new Node({ ...options, dataDir: resolve(options.dataDir) })
+}
+
+function checkMaxStorage(value: unknown): void {
+  if (value === undefined || value === null) return
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return
+  throw new ShoalError('ERR_BAD_NUMBER', `not a storage limit: ${JSON.stringify(value)}`, {
+    hint: 'give maxStorage in bytes, a whole number from 1, or null for none'
+  })
 }

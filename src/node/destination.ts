@@ -25,7 +25,7 @@ export async function resolveDestination(to: string | undefined, name: string): 
   return { path, exists: await kindOf(path, false) }
 }
 
-async function kindOf(path: string, follow: boolean): Promise<Destination['exists']> {
+export async function kindOf(path: string, follow: boolean): Promise<Destination['exists']> {
   try {
     const stats = follow ? await stat(path) : await lstat(path)
     return stats.isDirectory() ? 'folder' : stats.isFile() ? 'file' : 'other'

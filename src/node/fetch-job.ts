@@ -3,7 +3,8 @@
  * ends when it is done, failed, or the last caller has cancelled. What was fetched is kept in every case.
  */
 import type { CID } from 'multiformats/cid'
-import { abortError, ShoalError } from '../base/errors.ts'
+import { abortReason } from '../base/abort-signals.ts'
+import { ShoalError } from '../base/errors.ts'
 import { TypedEvents } from '../base/typed-events.ts'
 import { SECOND_MS } from '../base/units.ts'
 import { isRawRoot } from '../content/manifest.ts'
@@ -19,6 +20,7 @@ import type { ProviderSearch } from './provider-search.ts'
 import type { Roots } from './roots.ts'
 import { explainStall } from './stall.ts'
 import { StallWatch } from './stall-watch.ts'
+import type { NodeStorage } from './storage/node-storage.ts'
 
 const PROGRESS_EVENT_MS = 500
 
@@ -47,6 +49,7 @@ export interface FetchJobParts {
   readonly swarms: SwarmHost
   readonly network: Network
   readonly roots: Roots
+  readonly storage: Pick<NodeStorage, 'beginFetch'>
 }
 
 export class FetchJob {
@@ -236,14 +239,14 @@ export class FetchJob {
 
   /** From the store when its manifest is known there, else from the swarm. */
   async #obtainRoot(runner: SwarmRunner): Promise<StoredRoot> {
-    const { store } = this.#parts
+    const { store, storage } = this.#parts
     const { cid, path, name, force } = this.init
     const { signal } = this.#abort
     const known = store.get(cid)
     if (known !== undefined && (await isReadable(known))) {
       const blocks: Uint8Array[] = []
       if (!isRawRoot(known.manifest)) for (let i = 0; i < known.nodeCount; i++) blocks.push(await known.readNode(i))
-      const root = await store.beginFetch({ manifest: known.manifest, blocks, path, name, force, signal })
+      const root = await storage.beginFetch({ manifest: known.manifest, blocks, path, name, force, signal })
       await root.recheckUnrecorded(signal)
       return root
     }
@@ -260,7 +263,7 @@ export class FetchJob {
     }
     const manifest = assembler.finish()
     const blocks = assembler.blocks()
-    const root = await store.beginFetch({ manifest, blocks, path, name, force, signal })
+    const root = await storage.beginFetch({ manifest, blocks, path, name, force, signal })
     await root.recheckUnrecorded(signal)
     // the only block of a raw root is its piece
     const [block] = blocks
@@ -393,8 +396,4 @@ async function isReadable(root: StoredRoot): Promise<boolean> {
     () => true,
     () => false
   )
-}
-
-function abortReason(signal: AbortSignal): Error {
-  return signal.reason instanceof Error && !(signal.reason instanceof DOMException) ? signal.reason : abortError(signal)
 }

@@ -1,4 +1,5 @@
 /** The fetches that are under way: the local checks before any network, one job a root, a handle for each caller. */
+import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
 import { abortError, ShoalError, throwIfAborted } from '../base/errors.ts'
 import { SECOND_MS } from '../base/units.ts'
@@ -6,11 +7,13 @@ import { ingest } from '../content/ingest.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { FetchOptions, FetchResult, Transfer } from './api.ts'
-import { type Destination, resolveDestination } from './destination.ts'
+import { type Destination, kindOf, resolveDestination } from './destination.ts'
 import { FetchJob, type FetchJobParts, type WatcherKind } from './fetch-job.ts'
 import type { LimitBook } from './limit-book.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
+import type { NodeStorage } from './storage/node-storage.ts'
+import { cacheFolder } from './storage/tidy-folders.ts'
 import { TransferHandle } from './transfer-handle.ts'
 
 export const DEFAULT_TIMEOUT_MS = 60 * SECOND_MS
@@ -21,6 +24,8 @@ export interface FetchesInit {
   readonly store: () => ContentStore
   readonly roots: () => Roots
   readonly limits: () => LimitBook
+  readonly storage: () => NodeStorage
+  readonly dataDir: string
 }
 
 export class Fetches {
@@ -28,6 +33,8 @@ export class Fetches {
   readonly #store: () => ContentStore
   readonly #roots: () => Roots
   readonly #limits: () => LimitBook
+  readonly #storage: () => NodeStorage
+  readonly #dataDir: string
   readonly #running = new Map<string, FetchJob>()
   /** Jobs that were cancelled and have not ended yet: the next fetch of the root waits for them. */
   readonly #ending = new Map<string, Promise<unknown>>()
@@ -39,12 +46,16 @@ export class Fetches {
     this.#store = init.store
     this.#roots = init.roots
     this.#limits = init.limits
+    this.#storage = init.storage
+    this.#dataDir = init.dataDir
   }
 
   /** @throws synchronously what parseSource throws */
   fetch(sourceText: string, options: FetchOptions): Transfer {
     const source = parseSource(sourceText)
-    return new TransferHandle(source, handle => this.#fetch(source, options, handle))
+    return new TransferHandle(source, async handle =>
+      this.#storage().holding(source.cid, () => this.#fetch(source, options, handle))
+    )
   }
 
   isFetching(cid: string): boolean {
@@ -83,7 +94,7 @@ export class Fetches {
     throwIfAborted(signal)
     const cid = CID.parse(source.cid)
     const name = source.name ?? source.cid
-    const destination = await resolveDestination(options.to, name)
+    const destination = options.cache === true ? await this.#cached(cid) : await resolveDestination(options.to, name)
     this.#checkElsewhere(source.cid, destination.path)
     const there = await this.#alreadyThere(cid, destination, signal)
     if (there !== undefined) {
@@ -149,7 +160,15 @@ export class Fetches {
     this.#roots().markFetching(source.cid, true)
     const end = () => this.#end(source.cid, job)
     job.done.then(end, end)
+    const release = () => this.#storage().release(source.cid)
+    job.done.then(release, release)
     return job
+  }
+
+  /** Where it is held already, wherever that is; else in the data folder. */
+  async #cached(cid: CID): Promise<Destination> {
+    const path = this.#store().get(cid)?.path ?? join(cacheFolder(this.#dataDir), cid.toString())
+    return { path, exists: await kindOf(path, false) }
   }
 
   /** The last to leave cancels the job: the next fetch of the root then waits until it has ended, and starts anew. */

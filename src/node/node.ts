@@ -1,6 +1,5 @@
 /** A shoal node: store, swarms and network put together behind the public API. */
 import { randomInt } from 'node:crypto'
-import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { systemClock } from '../base/clock.ts'
@@ -8,13 +7,14 @@ import { ShoalError, throwIfAborted } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
 import { TypedEvents } from '../base/typed-events.ts'
-import { ingest } from '../content/ingest.ts'
 import { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type {
   AbortOptions,
   FetchOptions,
+  GcOptions,
+  GcReport,
   HashProgress,
   LimitSetting,
   Limits,
@@ -24,6 +24,7 @@ import type {
   NodeStatus,
   PeerInfo,
   ReadOptions,
+  Removed,
   RootInfo,
   Shared,
   ShareOptions,
@@ -31,20 +32,21 @@ import type {
   Transfer,
   VerifyResult
 } from './api.ts'
-import { readContent } from './content-read.ts'
 import { makeDataDir } from './data-dir.ts'
-import { DEFAULT_TIMEOUT_MS, Fetches } from './fetches.ts'
+import { Fetches } from './fetches.ts'
 import { checkLimits, LimitBook } from './limit-book.ts'
 import { LimitRecords } from './limit-records.ts'
 import { loadOnline, type Online } from './load-online.ts'
 import type { Network } from './network.ts'
 import { notStarted } from './not-started.ts'
 import { describePeers } from './peers-report.ts'
-import { raceAbort } from './race-abort.ts'
+import { read } from './read.ts'
 import { Roots } from './roots.ts'
 import { ScheduleRecords } from './schedule-records.ts'
+import { share } from './share.ts'
 import { parseSource } from './sources.ts'
 import { describeNode } from './status-report.ts'
+import { NodeStorage } from './storage/node-storage.ts'
 
 const MAX_PROBLEMS = 100
 
@@ -61,6 +63,7 @@ export class Node implements ShoalNode {
   #network: Network | undefined
   #roots: Roots | undefined
   #limits: LimitBook | undefined
+  #storage: NodeStorage | undefined
   #schedule: ScheduleRecords | undefined
   readonly #working = new Set<Promise<void>>()
   #starting: Promise<void> | undefined
@@ -70,10 +73,12 @@ export class Node implements ShoalNode {
     this.#options = options
     this.#log = options.log ?? silentLogger
     this.#fetches = new Fetches({
-      parts: () => ({ store: this.#openStore, roots: this.#openRoots, ...this.#online }),
+      parts: () => ({ ...this.#online, store: this.#openStore, roots: this.#openRoots, storage: this.#openStorage }),
       store: () => this.#openStore,
       roots: () => this.#openRoots,
-      limits: () => this.#openLimits
+      limits: () => this.#openLimits,
+      storage: () => this.#openStorage,
+      dataDir: options.dataDir
     })
   }
 
@@ -136,7 +141,20 @@ export class Node implements ShoalNode {
       limitsOf: cid => limits.of(cid),
       onChanged: (root, problem) => this.#changed(root, problem)
     })
-    if (this.#network !== undefined) this.#background(this.#roots.seedAll(this.#stopping.signal))
+    this.#storage = await NodeStorage.open({
+      ...{ dataDir, store, log: this.#log, roots: this.#roots, swarms: this.#swarms, network: this.#network },
+      limit: this.#options.maxStorage ?? null,
+      ...{ clock: systemClock, signal: this.#stopping.signal },
+      forget: cid => this.#forget(cid),
+      onEvicted: event => this.#events.emit('root:evicted', event)
+    })
+    if (this.#network !== undefined) this.#background(this.#settle(this.#roots, this.#storage))
+  }
+
+  async #settle(roots: Roots, storage: NodeStorage): Promise<void> {
+    await roots.seedAll(this.#stopping.signal)
+    const over = this.#stopping.signal.aborted ? undefined : await storage.enforce()
+    if (over !== undefined) this.#problem(new ShoalError('ERR_NO_SPACE', over))
   }
 
   async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
@@ -181,6 +199,7 @@ export class Node implements ShoalNode {
     await Promise.allSettled([this.#starting])
     await this.#fetches.stop()
     await Promise.allSettled([...this.#working])
+    await this.#storage?.stop()
     await this.#swarms?.stop()
     await this.#network?.stop()
     await this.#store?.close()
@@ -204,33 +223,12 @@ export class Node implements ShoalNode {
 
   async share(path: string, options: ShareOptions = {}): Promise<Shared> {
     checkLimits(options)
-    return await this.#work(options, signal => this.#share(path, { ...options, signal }))
-  }
-
-  async #share(path: string, options: ShareOptions): Promise<Shared> {
-    const store = this.#openStore
     const { dataDir } = this.#options
-    const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, { ...options, dataDir })
-    const name = absolute.slice(absolute.lastIndexOf('/') + 1)
-    if (this.#fetches.isFetching(manifest.root.toString())) {
-      throw new ShoalError('ERR_EXISTS', `${manifest.root} is being fetched at this moment`, {
-        hint: 'wait until the fetch is done; it is seeded then'
-      })
-    }
-    const root = await store.addShared({ manifest, blocks, fingerprints, path: absolute, name })
-    const cid = manifest.root.toString()
-    await this.#openLimits.setRoot(cid, options)
-    this.#openRoots.seed(root)
-    const shared = {
-      cid,
-      link: this.#openRoots.linkTo(manifest.root, name),
-      path: absolute,
-      size: manifest.totalBytes,
-      pieces: manifest.pieces.count,
-      files: manifest.entries.reduce((count, entry) => count + (entry.kind === 'file' ? 1 : 0), 0),
-      skipped: [...skipped]
-    }
-    this.#events.emit('root:shared', { cid, link: shared.link, path: absolute })
+    const parts = { dataDir, store: this.#openStore, fetches: this.#fetches }
+    const more = { limits: this.#openLimits, roots: this.#openRoots }
+    const shared = await this.#work(options, signal => share({ ...parts, ...more }, path, { ...options, signal }))
+    const { cid, link } = shared
+    this.#events.emit('root:shared', { cid, link, path: shared.path })
     return shared
   }
 
@@ -247,34 +245,10 @@ export class Node implements ShoalNode {
     return transfer
   }
 
-  async *read(sourceText: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
-    const source = parseSource(sourceText)
-    const { offset = 0, length, path = '', timeoutMs = DEFAULT_TIMEOUT_MS } = options
-    const signal = combineSignals(this.#stopping.signal, options.signal)
-    for (const [name, value] of Object.entries({ offset, length: length ?? 0 })) {
-      if (!Number.isSafeInteger(value) || value < 0) {
-        throw new ShoalError('ERR_BAD_NUMBER', `${name} is no byte count: ${value}`)
-      }
-    }
-    throwIfAborted(signal)
-    const held = this.#openStore.get(CID.parse(source.cid))
-    if (held !== undefined && held.state === 'complete') {
-      await held.load()
-      yield* readContent({ root: held, failed: signal, path, offset, length })
-      return
-    }
-    const cached = join(this.#options.dataDir, 'cache', source.cid)
-    const fetchTo = held?.state === 'partial' ? held.path : cached
-    const { job, leave } = await this.#fetches.joinAsReader(source, fetchTo, timeoutMs)
-    const failed = new AbortController()
-    job.done.catch((err: unknown) => failed.abort(err))
-    const ended = combineSignals(failed.signal, signal)
-    try {
-      const { root, runner } = await raceAbort(job.rootReady, ended)
-      yield* readContent({ root, fetch: { job, runner }, failed: ended, path, offset, length })
-    } finally {
-      leave()
-    }
+  read(source: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
+    const parts = () => ({ store: this.#openStore, storage: this.#openStorage, fetches: this.#fetches })
+    const { dataDir } = this.#options
+    return read(() => ({ ...parts(), dataDir, stopping: this.#stopping.signal }), source, options)
   }
 
   async list({ signal }: AbortOptions = {}): Promise<RootInfo[]> {
@@ -282,17 +256,35 @@ export class Node implements ShoalNode {
     return await Promise.all(this.#openStore.roots().map(root => this.#openRoots.describe(root)))
   }
 
-  async remove(cidText: string, { signal }: AbortOptions = {}): Promise<{ cid: string; path: string }> {
+  async remove(cidText: string, { signal }: AbortOptions = {}): Promise<Removed> {
     throwIfAborted(signal)
     const root = this.#rootOf(cidText)
     const cid = root.cid.toString()
     await this.#fetches.cancel(cid)
     await this.#openRoots.withdraw(root.cid)
-    await this.#schedule?.remove(cid)
-    const { path } = await this.#openStore.remove(root.cid)
-    await this.#limits?.forget(cid)
+    const removed = await this.#openStore.remove(root.cid)
+    await this.#forget(cid)
+    await this.#openStorage.forgetUse(cid)
     this.#events.emit('root:removed', { cid })
-    return { cid, path }
+    return removed
+  }
+
+  /** What is kept of a root besides the store's own records. */
+  async #forget(cid: string): Promise<void> {
+    await this.#schedule?.remove(cid)
+    await this.#limits?.forget(cid)
+  }
+
+  async setPinned(cidText: string, pinned: boolean, { signal }: AbortOptions = {}) {
+    throwIfAborted(signal)
+    const { cid } = this.#rootOf(cidText)
+    await this.#openStore.setEvictable(cid, !pinned)
+    this.#events.emit('root:pinned', { cid: cid.toString(), pinned })
+    return { cid: cid.toString(), pinned }
+  }
+
+  async gc(options: GcOptions & AbortOptions = {}): Promise<GcReport> {
+    return await this.#work(options, () => this.#openStorage.collectGarbage(options))
   }
 
   async status(options: AbortOptions & { cid?: string } = {}): Promise<NodeStatus> {
@@ -305,6 +297,7 @@ export class Node implements ShoalNode {
       dataDir: this.#options.dataDir,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       limits: { ...this.#openLimits.node },
+      storage: this.#openStorage.info(),
       roots: described,
       problems: this.#problems.map(problem => problem.message)
     }
@@ -365,6 +358,11 @@ export class Node implements ShoalNode {
   get #openLimits(): LimitBook {
     if (this.#limits === undefined) throw notStarted()
     return this.#limits
+  }
+
+  get #openStorage(): NodeStorage {
+    if (this.#storage === undefined) throw notStarted()
+    return this.#storage
   }
 
   get #online(): { network: Network; swarms: SwarmHost } {

@@ -144,6 +144,7 @@ export class Roots {
       sentBytes: runner?.sentBytes ?? 0,
       receivedBytes: runner?.receivedBytes ?? 0,
       limits: this.#init.limitsOf(cid),
+      pinned: !root.isEvictable,
       link: this.linkTo(root.cid, root.name),
       ...(withBitfield && root.isLoaded ? { bitfield: Buffer.from(root.have.bytes).toString('base64') } : {})
     }

@@ -4,7 +4,7 @@ import type { NodeStatus } from './api.ts'
 import type { Network } from './network.ts'
 import { version } from './version.ts'
 
-export type NodeFacts = Omit<NodeStatus, 'dataDir' | 'uptimeMs' | 'limits' | 'roots' | 'problems'>
+export type NodeFacts = Omit<NodeStatus, 'dataDir' | 'uptimeMs' | 'limits' | 'storage' | 'roots' | 'problems'>
 
 /** Both undefined: the node is offline. */
 export function describeNode(network: Network | undefined, swarms: SwarmHost | undefined): NodeFacts {

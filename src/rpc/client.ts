@@ -5,6 +5,8 @@ import type {
   AbortOptions,
   FetchOptions,
   FetchResult,
+  GcOptions,
+  GcReport,
   HashProgress,
   LimitSetting,
   Limits,
@@ -12,6 +14,7 @@ import type {
   NodeLimits,
   NodeStatus,
   PeerInfo,
+  Removed,
   RootInfo,
   Shared,
   ShareOptions,
@@ -86,13 +89,14 @@ export class RemoteNode implements NodeApi {
     return this.#connection.call('announced', { cid }, { signal })
   }
 
-  /** @param options.to must be given, absolute: the other process has another working folder */
+  /** @param options.to must be given, absolute, or `cache`: the other process has another working folder */
   fetch(source: string, options: FetchOptions = {}): Transfer {
-    const { signal, force, timeoutMs, up, down, to = process.cwd() } = options
+    const { signal, force, cache, timeoutMs, up, down } = options
+    const to = cache === true ? undefined : (options.to ?? process.cwd())
     const { cid, name = cid } = this.#parseSource(source)
-    return new RemoteTransfer({ cid, name, path: to }, (cancelled, onEvent) => {
+    return new RemoteTransfer({ cid, name, path: to ?? '' }, (cancelled, onEvent) => {
       const signals = signal === undefined ? cancelled : AbortSignal.any([signal, cancelled])
-      const params = defined({ source, to, force, timeoutMs, up, down })
+      const params = defined({ source, to, cache, force, timeoutMs, up, down })
       return this.#connection.call<FetchResult>('fetch', params, { signal: signals, onEvent })
     })
   }
@@ -101,8 +105,16 @@ export class RemoteNode implements NodeApi {
     return this.#connection.call('list', {}, { signal })
   }
 
-  remove(cid: string, { signal }: AbortOptions = {}): Promise<{ cid: string; path: string }> {
+  remove(cid: string, { signal }: AbortOptions = {}): Promise<Removed> {
     return this.#connection.call('remove', { cid }, { signal })
+  }
+
+  setPinned(cid: string, pinned: boolean, { signal }: AbortOptions = {}): Promise<{ cid: string; pinned: boolean }> {
+    return this.#connection.call('setPinned', { cid, pinned }, { signal })
+  }
+
+  gc({ dryRun, deletePartials, signal }: GcOptions & AbortOptions = {}): Promise<GcReport> {
+    return this.#connection.call('gc', defined({ dryRun, deletePartials }), { signal })
   }
 
   status({ signal, cid }: AbortOptions & { cid?: string } = {}): Promise<NodeStatus> {

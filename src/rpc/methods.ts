@@ -29,7 +29,10 @@ const share: Method = {
 
 const fetch: Method = {
   run: async ({ node, params, signal, emit }) => {
-    const options: FetchOptions = { ...limitsIn(params), signal, to: pathParam(params, 'to') }
+    const options: FetchOptions = { ...limitsIn(params), signal }
+    const cache = optionalFlag(params, 'cache') === true
+    if (cache) options.cache = true
+    else options.to = pathParam(params, 'to')
     const force = optionalFlag(params, 'force')
     const timeoutMs = optionalMs(params, 'timeoutMs')
     if (force !== undefined) options.force = force
@@ -63,6 +66,20 @@ const setLimits: Method = {
   }
 }
 
+const setPinned: Method = {
+  run: ({ node, params, signal }) => {
+    const pinned = optionalFlag(params, 'pinned')
+    return node.setPinned(textParam(params, 'cid'), pinned !== false, { signal })
+  }
+}
+
+const gc: Method = {
+  run: ({ node, params, signal }) => {
+    const dryRun = optionalFlag(params, 'dryRun') === true
+    return node.gc({ dryRun, deletePartials: optionalFlag(params, 'deletePartials') === true, signal })
+  }
+}
+
 function limitsIn(params: Params): LimitChange {
   const change: LimitChange = {}
   for (const name of ['up', 'down'] as const) {
@@ -83,6 +100,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['connect', { run: ({ node, params, signal }) => node.connect(textParam(params, 'addr'), { signal }) }],
   ['limits', { run: ({ node, signal }) => node.limits({ signal }) }],
   ['setLimits', setLimits],
+  ['setPinned', setPinned],
+  ['gc', gc],
   ['peers', { run: ({ node, signal }) => node.peers({ signal }) }],
   [
     'verify',

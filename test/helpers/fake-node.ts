@@ -6,6 +6,9 @@ import type {
   AbortOptions,
   FetchOptions,
   FetchResult,
+  GarbageItem,
+  GcOptions,
+  GcReport,
   HashProgress,
   LimitSetting,
   Limits,
@@ -13,10 +16,12 @@ import type {
   NodeLimits,
   NodeStatus,
   PeerInfo,
+  Removed,
   RootInfo,
   Shared,
   ShareOptions,
   ShoalNode,
+  StorageInfo,
   Transfer,
   TransferEvents,
   TransferSnapshot,
@@ -44,6 +49,7 @@ export function rootInfo(changes: Partial<RootInfo> = {}): RootInfo {
     sentBytes: 500_000_000,
     receivedBytes: 0,
     limits: { up: null, down: null },
+    pinned: true,
     link: `shoal:${CID_A}?name=film.mkv`,
     ...changes
   }
@@ -149,6 +155,10 @@ export class FakeNode implements ShoalNode {
   gates: Record<string, Promise<unknown>> = {}
   hashProgress: HashProgress[] = []
   shareChanges: Partial<Shared> = {}
+  removedChanges: Partial<Removed> = {}
+  garbage: GarbageItem[] = []
+  gcChanges: Partial<GcReport> = {}
+  storage: StorageInfo = { used: 0, reserved: 0, limit: null, evictable: 0 }
   announcedNodes = 3
   running = false
   stops = 0
@@ -217,9 +227,19 @@ export class FakeNode implements ShoalNode {
     return this.roots
   }
 
-  async remove(cid: string, { signal }: AbortOptions = {}): Promise<{ cid: string; path: string }> {
+  async remove(cid: string, { signal }: AbortOptions = {}): Promise<Removed> {
     await this.#call('remove', [cid], signal)
-    return { cid, path: '/data/film.mkv' }
+    return { cid, path: '/data/film.mkv', temp: null, left: false, ...this.removedChanges }
+  }
+
+  async setPinned(cid: string, pinned: boolean, { signal }: AbortOptions = {}) {
+    await this.#call('setPinned', [cid, pinned], signal)
+    return { cid, pinned }
+  }
+
+  async gc({ signal, ...options }: GcOptions & AbortOptions = {}): Promise<GcReport> {
+    await this.#call('gc', [options], signal)
+    return { dryRun: options.dryRun === true, items: this.garbage, freed: 0, garbage: 0, kept: 0, ...this.gcChanges }
   }
 
   async status({ signal, cid }: AbortOptions & { cid?: string } = {}): Promise<NodeStatus> {
@@ -239,6 +259,7 @@ export class FakeNode implements ShoalNode {
       limits: { up: 5_000_000, down: null },
       sentBytes: 500_000_000,
       receivedBytes: 0,
+      storage: this.storage,
       roots: cid === undefined ? this.roots : this.roots.filter(root => root.cid === cid),
       problems: this.storeProblems
     }

@@ -123,7 +123,7 @@ describe('createNode', () => {
     const { path, bytes } = lab.file('x.bin', 1_000_000)
     const node = await lab.start('a')
     const { cid } = await node.share(path)
-    expect(await node.remove(cid)).toEqual({ cid, path })
+    expect(await node.remove(cid)).toEqual({ cid, path, temp: null, left: false })
     expect(await node.list()).toEqual([])
     expect(readFileSync(path).equals(bytes)).toBe(true)
     await expect(node.remove(cid)).rejects.toMatchObject({ code: 'ERR_UNKNOWN_ROOT' })

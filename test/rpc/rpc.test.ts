@@ -105,7 +105,18 @@ test('every method does over there what it does here', async () => {
   expect(await remote.peers()).toEqual(await node.peers())
   expect(await remote.announced(CID_A)).toBe(3)
   expect(await remote.verify(CID_A)).toEqual(await node.verify(CID_A))
-  expect(await remote.remove(CID_A)).toEqual({ cid: CID_A, path: '/data/film.mkv' })
+  node.removedChanges = { temp: '/data/film.mkv.part', left: true }
+  expect(await remote.remove(CID_A)).toEqual(await node.remove(CID_A))
+  for (const pinned of [true, false]) {
+    expect(await remote.setPinned(CID_A, pinned)).toEqual({ cid: CID_A, pinned })
+    expect(node.calls.at(-1)).toEqual({ method: 'setPinned', args: [CID_A, pinned] })
+  }
+  node.garbage = [{ kind: 'cache', path: '/data/x', size: 7, fate: 'garbage', reason: null }]
+  const options = { dryRun: true, deletePartials: true }
+  expect(await remote.gc(options)).toEqual(await node.gc(options))
+  expect(node.calls.at(-2)).toEqual({ method: 'gc', args: [options] })
+  await remote.gc()
+  expect(node.calls.at(-1)).toEqual({ method: 'gc', args: [{ dryRun: false, deletePartials: false }] })
   expect(await remote.share('/data/film.mkv', { hidden: false })).toEqual(await node.share('/data/film.mkv'))
   expect(node.calls).toContainEqual({ method: 'share', args: ['/data/film.mkv', false] })
   await remote.connect('/ip4/127.0.0.1/tcp/9')

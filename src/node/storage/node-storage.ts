@@ -1,0 +1,132 @@
+/** Binds the storage limit to the parts of a node. */
+import type { CID } from 'multiformats/cid'
+import { combineSignals } from '../../base/abort-signals.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/log.ts'
+import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
+import type { FetchInit } from '../../content/store/begin-fetch.ts'
+import type { ContentStore } from '../../content/store/content-store.ts'
+import { nodeDisk } from '../../content/store/node-disk.ts'
+import type { StoredRoot } from '../../content/store/stored-root.ts'
+import type { SwarmHost } from '../../transfer/io/swarm-host.ts'
+import type { GcOptions, GcReport, NodeEvents } from '../api.ts'
+import type { Network } from '../network.ts'
+import type { Roots } from '../roots.ts'
+import { overlaps } from './footprint.ts'
+import { Storage } from './storage.ts'
+import { cacheFolder, tidyFolders } from './tidy-folders.ts'
+import { UseBook } from './use-book.ts'
+
+/** How long others are looked for before a root goes, and of how many it is enough to hear. */
+const LOOKUP_MS = 5 * SECOND_MS
+const ENOUGH_HOLDERS = 8
+const NOTE_EVERY_MS = MINUTE_MS
+
+export interface NodeStorageInit {
+  readonly dataDir: string
+  readonly store: ContentStore
+  readonly roots: Roots
+  /** Both undefined while the node is offline. */
+  readonly swarms: SwarmHost | undefined
+  readonly network: Network | undefined
+  readonly limit: number | null
+  readonly clock: Clock
+  /** The node is stopping. */
+  readonly signal: AbortSignal
+  readonly log: Logger
+  /** What else is kept of a root that is gone. */
+  readonly forget: (cid: string) => Promise<void>
+  readonly onEvicted: (event: NodeEvents['root:evicted']) => void
+}
+
+export class NodeStorage extends Storage {
+  readonly #init: NodeStorageInit
+  readonly #uses: UseBook
+  readonly #timer: NodeJS.Timeout
+
+  static async open(init: NodeStorageInit): Promise<NodeStorage> {
+    const uses = new UseBook(init.store.kv)
+    await uses.load(new Set(init.store.roots().map(root => root.cid.toString())))
+    return new NodeStorage(init, uses)
+  }
+
+  private constructor(init: NodeStorageInit, uses: UseBook) {
+    const { store, roots, swarms, network, limit, clock, log, signal, onEvicted } = init
+    super({
+      ...{ store, uses, limit, log, signal, onEvicted },
+      wallMs: () => clock.wallMs(),
+      activityOf: cid => {
+        const runner = swarms?.get(cid.bytes)
+        return { sentBytes: runner?.sentBytes ?? 0, givers: runner?.facts.givers.size ?? 0 }
+      },
+      findHolders: cid => findHolders(network, cid, signal),
+      withdraw: async ({ cid }) => {
+        await roots.withdraw(cid)
+        return () => {
+          const root = store.get(cid)
+          if (root !== undefined) roots.seed(root)
+        }
+      },
+      forget: async cid => {
+        await uses.forget(cid)
+        await init.forget(cid)
+      }
+    })
+    this.#init = init
+    this.#uses = uses
+    this.#timer = setInterval(() => this.noteServed(), NOTE_EVERY_MS)
+    this.#timer.unref()
+  }
+
+  /** Begins a fetch that there is room for. What goes into the data folder's cache is the node's to delete. */
+  async beginFetch(init: FetchInit): Promise<StoredRoot> {
+    const { store, dataDir } = this.#init
+    const { root, totalBytes } = init.manifest
+    // what is complete elsewhere is copied, which fetches nothing
+    if (store.get(root)?.state !== 'complete') {
+      await this.reserve(root.toString(), { name: init.name, bytes: totalBytes })
+    }
+    return await store.beginFetch({ ...init, evictable: overlaps(init.path, cacheFolder(dataDir)) })
+  }
+
+  async collectGarbage({ dryRun = false, deletePartials = false }: GcOptions): Promise<GcReport> {
+    const { store, dataDir, clock } = this.#init
+    const { items, storeBefore, storeAfter } = await store.collectGarbage({ dryRun, deletePartials })
+    const paths = () => store.roots().map(({ path }) => path)
+    items.push(...(await tidyFolders({ disk: nodeDisk, dataDir, dryRun, now: clock.wallMs(), paths })))
+    const sum = (fate: GcReport['items'][number]['fate']) =>
+      items.reduce((bytes, item) => bytes + (item.fate === fate ? item.size : 0), 0)
+    return {
+      dryRun,
+      items,
+      freed: sum('deleted') + Math.max(0, storeBefore - storeAfter),
+      garbage: sum('garbage'),
+      kept: sum('kept')
+    }
+  }
+
+  /** The root was removed. */
+  async forgetUse(cid: string): Promise<void> {
+    await this.#uses.forget(cid)
+  }
+
+  override async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await super.stop()
+  }
+}
+
+async function findHolders(network: Network | undefined, cid: CID, stopping: AbortSignal): Promise<number> {
+  if (network === undefined) return 0
+  let found = 0
+  try {
+    const signal = combineSignals(stopping, AbortSignal.timeout(LOOKUP_MS))
+    for await (const _provider of network.host.routing.findProviders(cid, { signal })) {
+      found += 1
+      if (found >= ENOUGH_HOLDERS) break
+    }
+  } catch {
+    // nobody answers: what was found until then counts
+  }
+  return found
+}

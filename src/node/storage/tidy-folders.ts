@@ -1,0 +1,60 @@
+/** What nothing refers to any more in the data folder, besides the store: cached content, and journals of hashing. */
+import { join } from 'node:path'
+import { staleJournals } from '../../content/hash-journal.ts'
+import type { Disk } from '../../content/store/disk.ts'
+import type { GarbageItem } from '../../content/store/garbage.ts'
+import { sizeOfFolder } from '../../content/store/garbage.ts'
+import { isTempName } from '../../content/store/temp-name.ts'
+import { overlaps } from './footprint.ts'
+
+export const cacheFolder = (dataDir: string) => join(dataDir, 'cache')
+
+export interface TidyInit {
+  readonly disk: Disk
+  readonly dataDir: string
+  readonly dryRun: boolean
+  /** Ms since 1970. */
+  readonly now: number
+  /** Of the roots that are held. Looked at right before something is deleted. */
+  readonly paths: () => readonly string[]
+}
+
+export async function tidyFolders(init: TidyInit): Promise<GarbageItem[]> {
+  return [...(await tidyCache(init)), ...(await tidyJournals(init))]
+}
+
+/** Content that was fetched into `cache/` and is of no root any more. Unfinished fetches there are the ledger's. */
+async function tidyCache(init: TidyInit): Promise<GarbageItem[]> {
+  const { disk, dataDir, paths } = init
+  const folder = cacheFolder(dataDir)
+  const items: GarbageItem[] = []
+  for (const name of await disk.readdir(folder).catch(() => [])) {
+    const path = join(folder, name)
+    if (isTempName(name)) continue
+    const stats = await disk.lstat(path).catch(() => undefined)
+    if (stats === undefined) continue
+    const size = stats.isDirectory() ? await sizeOfFolder(disk, path) : Number(stats.size)
+    if (paths().some(held => overlaps(held, path))) continue
+    items.push(await deleted(init, { kind: 'cache', path, size }))
+  }
+  return items
+}
+
+async function tidyJournals(init: TidyInit): Promise<GarbageItem[]> {
+  const items: GarbageItem[] = []
+  for (const { path, size } of await staleJournals(init.dataDir, init.now)) {
+    items.push(await deleted(init, { kind: 'journal', path, size }))
+  }
+  return items
+}
+
+async function deleted(
+  { disk, dryRun }: TidyInit,
+  item: Pick<GarbageItem, 'kind' | 'path' | 'size'>
+): Promise<GarbageItem> {
+  if (dryRun) return { ...item, fate: 'garbage', reason: null }
+  return await disk.remove(item.path).then(
+    () => ({ ...item, fate: 'deleted' as const, reason: null }),
+    (err: unknown) => ({ ...item, fate: 'kept' as const, reason: err instanceof Error ? err.message : String(err) })
+  )
+}

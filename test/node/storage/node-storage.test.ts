@@ -1,0 +1,225 @@
+/** The storage limit of nodes of this process, over loopback: what they fetch, read, let go, and tidy away. */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createNode, type NodeEvents, type ShoalNode } from '../../../src/index.ts'
+import { collect, eachWithLab, type NodeLab } from '../../helpers/node-lab.ts'
+
+const MB = 1_000_000
+let lab: NodeLab
+eachWithLab(fresh => {
+  lab = fresh
+})
+
+async function shared(node: ShoalNode, name: string, length: number) {
+  const { path, bytes } = lab.file(name, length)
+  return { ...(await node.share(path)), bytes }
+}
+
+function evictionsOf(node: ShoalNode): Array<NodeEvents['root:evicted']> {
+  const events: Array<NodeEvents['root:evicted']> = []
+  node.on('root:evicted', event => events.push(event))
+  return events
+}
+
+const out = (name: string) => join(lab.dir, name)
+
+describe('a storage limit', () => {
+  it('refuses what does not fit before anything is written', async () => {
+    const source = await lab.start('source')
+    const [small, large] = [await shared(source, 'small', MB), await shared(source, 'large', 2 * MB + 1)]
+    const node = await lab.start('node', { peers: source.addrs, maxStorage: 2 * MB })
+    await expect(node.fetch(large.cid, { to: out('large.out') }).done).rejects.toMatchObject({
+      code: 'ERR_NO_SPACE',
+      message: expect.stringContaining('storage limit of 2.00 MB'),
+      hint: expect.stringContaining('--max-storage')
+    })
+    expect(readdirSync(lab.dir).sort()).toEqual(['large', 'node', 'small', 'source'])
+    await node.fetch(small.cid, { to: out('small.out') }).done
+    expect((await node.status()).storage).toEqual({ used: MB, reserved: 0, limit: 2 * MB, evictable: 0 })
+    expect(await node.list()).toMatchObject([{ cid: small.cid, pinned: true }])
+    // what is shared does not count
+    await shared(node, 'own', 3 * MB)
+    expect((await node.status()).storage.used).toBe(MB)
+  })
+
+  it('is kept by two fetches together', async () => {
+    const source = await lab.start('source', { up: 200_000 })
+    const roots = [await shared(source, 'a', 1.2 * MB), await shared(source, 'b', 1.2 * MB)]
+    const node = await lab.start('node', { peers: source.addrs, maxStorage: 2 * MB })
+    const first = node.fetch(roots[0]?.cid ?? '', { to: out('a.out') })
+    await new Promise<void>(resolve => first.on('progressed', ({ size }) => size > 0 && resolve()))
+    expect((await node.status()).storage).toMatchObject({ limit: 2 * MB })
+    const { used, reserved } = (await node.status()).storage
+    expect(used + reserved).toBe(1.2 * MB)
+    const second = node.fetch(roots[1]?.cid ?? '', { to: out('b.out') })
+    await expect(second.done).rejects.toMatchObject({ code: 'ERR_NO_SPACE', details: { limit: 2 * MB } })
+    first.cancel()
+    await expect(first.done).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    await source.setLimits({ up: null })
+    // it ends when what it has is recorded
+    await expect.poll(async () => (await node.status()).storage.reserved, { timeout: 20_000 }).toBe(0)
+    // what the first has counts still
+    await node.remove(roots[0]?.cid ?? '')
+    expect((await node.fetch(roots[1]?.cid ?? '', { to: out('b.out') }).done).size).toBe(1.2 * MB)
+  })
+
+  it('makes room with what was unpinned or only read, and with nothing else', async () => {
+    const source = await lab.start('source')
+    const [pinned, loose, read, next, last] = [
+      await shared(source, 'pinned', MB),
+      await shared(source, 'loose', MB),
+      await shared(source, 'read', MB),
+      await shared(source, 'next', MB),
+      await shared(source, 'last', 2 * MB)
+    ]
+    const node = await lab.start('node', { peers: source.addrs, maxStorage: 3 * MB })
+    const evicted = evictionsOf(node)
+    await node.fetch(pinned.cid, { to: out('pinned.out') }).done
+    await node.fetch(loose.cid, { to: out('loose.out') }).done
+    await node.setPinned(loose.cid, false)
+    expect((await collect(node.read(read.cid))).equals(Buffer.from(read.bytes))).toBe(true)
+    expect((await node.status()).storage.evictable).toBe(2 * MB)
+    expect(existsSync(join(lab.dir, 'node', 'cache'))).toBe(true)
+    await node.fetch(next.cid, { to: out('next.out') }).done
+    // both have the same holder, and the other was read since
+    expect(evicted).toMatchObject([{ cid: loose.cid, path: out('loose.out'), bytes: MB, left: [] }])
+    expect(existsSync(out('loose.out'))).toBe(false)
+    await expect(node.fetch(last.cid, { to: out('last.out') }).done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+    expect(evicted).toHaveLength(1)
+    expect(readFileSync(out('pinned.out')).equals(Buffer.from(pinned.bytes))).toBe(true)
+    expect((await node.list()).map(({ cid }) => cid).sort()).toEqual([pinned.cid, read.cid, next.cid].sort())
+    // gone is gone from the disk alone: it is fetched again like anything else
+    await node.setPinned(next.cid, false)
+    expect((await node.fetch(loose.cid, { to: out('loose.out') }).done).fetched).toBe(MB)
+  })
+
+  it('that was lowered deletes what may go and refuses more', async () => {
+    const source = await lab.start('source')
+    const roots = [await shared(source, 'a', MB), await shared(source, 'b', MB), await shared(source, 'c', MB)]
+    let node = await lab.start('node', { peers: source.addrs })
+    for (const [i, { cid }] of roots.entries()) if (i < 2) await node.fetch(cid, { to: out(`${i}.out`) }).done
+    const [a = '', b = '', c = ''] = roots.map(({ cid }) => cid)
+    await node.setPinned(a, false)
+    await node.stop()
+    node = await lab.make('node', { peers: source.addrs, maxStorage: 0.5 * MB })
+    const gone = new Promise<NodeEvents['root:evicted']>(resolve => node.on('root:evicted', resolve))
+    await node.start()
+    expect(await gone).toMatchObject({ cid: a, bytes: MB })
+    await expect
+      .poll(async () => (await node.status()).problems.join(), { timeout: 20_000 })
+      .toContain('over the storage limit')
+    expect((await node.list()).map(({ cid, pinned }) => [cid, pinned])).toEqual([[b, true]])
+    await expect(node.fetch(c, { to: out('c.out') }).done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+    expect(existsSync(out('1.out'))).toBe(true)
+  })
+
+  it('that makes no sense is refused', async () => {
+    for (const maxStorage of [0, -1, 1.5, Number.NaN, 2 ** 60]) {
+      await expect(createNode({ dataDir: out('x'), maxStorage })).rejects.toMatchObject({ code: 'ERR_BAD_NUMBER' })
+    }
+  })
+})
+
+describe('the cache', () => {
+  it('keeps for others what nobody wants in a place of their own, and gives it to those who do', async () => {
+    const source = await lab.start('source')
+    const { cid, bytes } = await shared(source, 'x', MB)
+    const node = await lab.start('node', { peers: source.addrs })
+    const { path } = await node.fetch(cid, { cache: true }).done
+    expect(path).toBe(join(lab.dir, 'node', 'cache', cid))
+    expect(await node.list()).toMatchObject([{ cid, path, pinned: false, state: 'seeding' }])
+    expect(await node.fetch(cid, { cache: true }).done).toMatchObject({ path, fetched: 0, resumed: MB })
+    await node.fetch(cid, { to: out('mine') }).done
+    expect(readFileSync(out('mine')).equals(Buffer.from(bytes))).toBe(true)
+    expect(await node.setPinned(cid, true)).toEqual({ cid, pinned: true })
+    expect(await node.list()).toMatchObject([{ cid, path, pinned: true }])
+  })
+
+  it('is not needed for what is held already', async () => {
+    const node = await lab.start('node')
+    const { cid, path } = await shared(node, 'x', MB)
+    expect(await node.fetch(cid, { cache: true }).done).toMatchObject({ path, fetched: 0 })
+    expect(existsSync(join(lab.dir, 'node', 'cache'))).toBe(false)
+    await expect(node.setPinned(cid, false)).rejects.toMatchObject({ code: 'ERR_USAGE' })
+  })
+
+  it('is not deleted under a reader', async () => {
+    const source = await lab.start('source')
+    const [read, next] = [await shared(source, 'read', 3 * MB), await shared(source, 'next', MB)]
+    const node = await lab.start('node', { peers: source.addrs, maxStorage: 3.5 * MB })
+    await collect(node.read(read.cid))
+    const parts: Uint8Array[] = []
+    for await (const part of node.read(read.cid)) {
+      parts.push(part)
+      if (parts.length > 1) continue
+      await expect(node.fetch(next.cid, { to: out('n') }).done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+    }
+    expect(Buffer.concat(parts).equals(Buffer.from(read.bytes))).toBe(true)
+    await node.fetch(next.cid, { to: out('n') }).done
+    expect((await node.list()).map(({ cid }) => cid)).toEqual([next.cid])
+  })
+})
+
+describe('gc', () => {
+  it('deletes what the data folder has of nothing that is held, and says so first', async () => {
+    const source = await lab.start('source')
+    const [kept, removed] = [await shared(source, 'kept', MB), await shared(source, 'removed', MB)]
+    const node = await lab.start('node', { peers: source.addrs })
+    for (const { cid } of [kept, removed]) await node.fetch(cid, { cache: true }).done
+    await node.remove(removed.cid)
+    const orphan = join(lab.dir, 'node', 'cache', removed.cid)
+    const journal = join(lab.dir, 'node', 'hashed', `${'0'.repeat(32)}-00000000-00000000`)
+    mkdirSync(join(lab.dir, 'node', 'hashed'))
+    writeFileSync(journal, '')
+    utimesSync(journal, 1, 1)
+    const items = [
+      { kind: 'cache', path: orphan, size: MB, reason: null },
+      { kind: 'journal', path: journal, size: 0, reason: null }
+    ]
+    const dry = await node.gc({ dryRun: true })
+    expect(dry).toMatchObject({ dryRun: true, freed: 0, garbage: MB, kept: 0 })
+    expect(dry.items).toEqual(items.map(item => ({ ...item, fate: 'garbage' })))
+    expect(existsSync(orphan)).toBe(true)
+    const real = await node.gc()
+    expect(real.items).toEqual(items.map(item => ({ ...item, fate: 'deleted' })))
+    expect(real.freed).toBeGreaterThanOrEqual(MB)
+    expect([existsSync(orphan), existsSync(journal)]).toEqual([false, false])
+    expect((await node.gc()).items).toEqual([])
+    expect((await node.verify(kept.cid)).bad).toEqual([])
+  })
+
+  it('names what a removed fetch left on a drive that was away', async () => {
+    const source = await lab.start('source', { up: 50_000 })
+    const { cid } = await shared(source, 'x', 3 * MB)
+    const node = await lab.start('node', { peers: source.addrs })
+    mkdirSync(out('drive'))
+    const fetching = node.fetch(cid, { to: out('drive/x') })
+    await new Promise<void>(resolve => fetching.on('progressed', ({ size }) => size > 0 && resolve()))
+    fetching.cancel()
+    await expect(fetching.done).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    renameSync(out('drive'), out('away'))
+    const { temp, left } = await node.remove(cid)
+    expect([temp, left]).toEqual([expect.stringContaining('.shoal-'), true])
+    renameSync(out('away'), out('drive'))
+    const item = { kind: 'partial', path: temp, size: 3 * MB }
+    expect((await node.gc()).items).toMatchObject([{ ...item, fate: 'kept' }])
+    expect((await node.gc({ deletePartials: true })).items).toMatchObject([{ ...item, fate: 'deleted' }])
+    rmSync(out('drive'), { recursive: true })
+  })
+
+  it('works without a network', async () => {
+    const node = await lab.start('node', { offline: true, maxStorage: MB })
+    expect(await node.gc()).toMatchObject({ dryRun: false, items: [] })
+    expect((await node.status()).storage).toEqual({ used: 0, reserved: 0, limit: MB, evictable: 0 })
+  })
+})
