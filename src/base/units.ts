@@ -44,6 +44,25 @@ export function parseLimit(text: string): number | null {
   }
 }
 
+/**
+ * A size as `500M`, `20G`, `1.5T` or `800000`, also with a `B`; or no limit: `none`, `unlimited`. Zero is neither: of a
+ * limit it could mean both.
+ * @returns bytes, from 1; null: no limit
+ * @throws ERR_BAD_NUMBER
+ */
+export function parseSize(text: string): number | null {
+  if (/^(none|unlimited)$/i.test(text.trim())) return null
+  const match = /^(\d+(?:\.\d+)?)([KMGT]?)B?$/i.exec(text.trim())
+  const scale = match?.[2]?.toUpperCase() as keyof typeof SCALE | undefined
+  const size = match?.[1] === undefined || scale === undefined ? 0 : Math.floor(Number(match[1]) * SCALE[scale])
+  if (!Number.isSafeInteger(size) || size < 1) {
+    throw new ShoalError('ERR_BAD_NUMBER', `not a size: ${JSON.stringify(text)}`, {
+      hint: 'give bytes, such as 500M, 20G or 1.5T (powers of ten), or none for no limit'
+    })
+  }
+  return size
+}
+
 /** Seconds, more than zero, as whole milliseconds, at least 1. @throws ERR_BAD_NUMBER */
 export function parseSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN

@@ -9,6 +9,7 @@ import { connect, openSession } from './session.ts'
 
 export interface FetchFlags {
   output?: string
+  cache?: boolean
   force?: boolean
   seed?: boolean
 }
@@ -18,8 +19,8 @@ export interface FetchPlan {
   name: string
   /** As it was given. */
   source: string
-  /** Absolute, for the node: an existing folder takes the content below it. */
-  to: string
+  /** Absolute, for the node: an existing folder takes the content below it. Undefined: the data folder's cache. */
+  to?: string
   /** Set when the content is already there and right; `known`: the data folder's notes list it at this path. */
   here?: { path: string; size: number; known: boolean }
 }
@@ -28,6 +29,12 @@ export interface FetchPlan {
 export async function planFetch(context: CommandContext, text: string, flags: FetchFlags): Promise<FetchPlan> {
   const { io } = context
   const { cid, name = cid } = await io.load.parseSource(text)
+  if (flags.cache === true) {
+    if (flags.output === undefined) return { cid, name, source: text }
+    throw new ShoalError('ERR_USAGE', '--cache and --output exclude each other', {
+      hint: 'leave one of them out: --cache keeps it in the data folder'
+    })
+  }
   const to = resolve(io.cwd, flags.output ?? '.')
   const destination = await resolveDestination(to, name)
   if (flags.output?.endsWith('/') === true && destination.path === to) {

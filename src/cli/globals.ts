@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import envPaths from 'env-paths'
 import { ShoalError } from '../base/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts'
-import { parseLimit, parseSeconds } from '../base/units.ts'
+import { parseLimit, parseSeconds, parseSize } from '../base/units.ts'
 import type { LimitChange } from '../node/api.ts'
 import { type Encryption, parseEncryption } from '../node/encryption.ts'
 import type { CliIo } from './io.ts'
@@ -18,6 +18,7 @@ export interface RawGlobals {
   peer?: string[]
   up?: string
   down?: string
+  maxStorage?: string
   timeout?: string
 }
 
@@ -35,6 +36,10 @@ export interface Globals {
   ownLimits: LimitChange
   /** Of a node of this command's own, from SHOAL_ENCRYPTION. */
   encryption?: Encryption[]
+  /** What `--max-storage` says: bytes, null for no limit. */
+  maxStorage?: number | null
+  /** For a node of this command's own: that, else what SHOAL_MAX_STORAGE says. */
+  ownMaxStorage?: number | null
   timeoutMs?: number
 }
 
@@ -62,6 +67,12 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
   if (encryption !== undefined && encryption !== '') {
     globals.encryption = parseNamed('SHOAL_ENCRYPTION', encryption, parseEncryption)
   }
+  const [storage, storageVariable] = [raw.maxStorage, io.env['SHOAL_MAX_STORAGE']]
+  if (storage !== undefined) globals.maxStorage = parseNamed('--max-storage', storage, parseSize)
+  else if (storageVariable !== undefined && storageVariable !== '') {
+    globals.ownMaxStorage = parseNamed('SHOAL_MAX_STORAGE', storageVariable, parseSize)
+  }
+  if (globals.maxStorage !== undefined) globals.ownMaxStorage = globals.maxStorage
   if (raw.timeout !== undefined) globals.timeoutMs = parseNamed('--timeout', raw.timeout, parseSeconds)
   for (const address of globals.listen) await io.load.checkListenAddr(address)
   for (const address of globals.peers) await io.load.checkMultiaddr(address)

@@ -7,11 +7,13 @@ import { ShoalError } from '../base/errors.ts'
 import { LOG_LEVELS } from '../base/log.ts'
 import { cliLogger } from './cli-logger.ts'
 import { addDaemon } from './commands/daemon.ts'
+import { addGc } from './commands/gc.ts'
 import { addGet } from './commands/get.ts'
 import { addHash } from './commands/hash.ts'
 import { addLimit } from './commands/limit.ts'
 import { addLs } from './commands/ls.ts'
 import { addPeers } from './commands/peers.ts'
+import { addPin } from './commands/pin.ts'
 import { addRm } from './commands/rm.ts'
 import { addShare } from './commands/share.ts'
 import { addStatus } from './commands/status.ts'
@@ -58,6 +60,7 @@ function declare(io: CliIo, runAction: (action: Action) => Promise<void>): Comma
     .option('--peer <multiaddr>', 'connect to this peer; once per address', collect)
     .option('--up <rate>', 'upload limit in bytes a second: 500K, 1.5M, none')
     .option('--down <rate>', 'download limit in bytes a second')
+    .option('--max-storage <size>', 'bytes that fetches may keep on the disk: 500M, 20G, none')
     .option('--timeout <seconds>', 'get: give up after so long without progress (60)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -66,7 +69,20 @@ function declare(io: CliIo, runAction: (action: Action) => Promise<void>): Comma
       outputError: () => {}
     })
     .exitOverride()
-  const commands = [addDaemon, addShare, addGet, addLs, addRm, addStatus, addPeers, addLimit, addHash, addVerify]
+  const commands = [
+    addDaemon,
+    addShare,
+    addGet,
+    addLs,
+    addRm,
+    addPin,
+    addGc,
+    addStatus,
+    addPeers,
+    addLimit,
+    addHash,
+    addVerify
+  ]
   for (const add of commands) add(program, runAction)
   return program
 }

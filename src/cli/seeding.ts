@@ -4,7 +4,7 @@ import type { NodeApi, NodeStatus, ShoalNode } from '../node/api.ts'
 import type { CommandContext } from './context.ts'
 import { DONE } from './exit-code.ts'
 import { every } from './meters.ts'
-import { plural } from './render/text.ts'
+import { plural, printable } from './render/text.ts'
 
 const LIVE_MS = 1_000
 const PLAIN_MS = 30_000
@@ -12,7 +12,7 @@ const PLAIN_MS = 30_000
 export async function seedUntilSignal(context: CommandContext, node: ShoalNode): Promise<void> {
   const { io, out, signal } = context
   io.interrupt.exitCode = DONE
-  const stopTelling = tellChanged(context, node)
+  const stops = [tellChanged(context, node), tellEvicted(context, node)]
   out.note('seeding until stopped with Ctrl-C')
   let toldBytes = 0
   const stop = every(out.isLive ? LIVE_MS : PLAIN_MS, async () => {
@@ -25,7 +25,7 @@ export async function seedUntilSignal(context: CommandContext, node: ShoalNode):
   })
   await io.interrupt.fired()
   stop()
-  stopTelling()
+  for (const stopTelling of stops) stopTelling()
   out.live('')
   if (!out.isChatty) return
   const { sentBytes } = await node.status()
@@ -37,6 +37,15 @@ export function tellChanged({ out }: CommandContext, node: ShoalNode): () => voi
   return node.on('file:changed', ({ cid, path, reason }) => {
     out.event('changed', { cid, path, reason })
     out.warn(reason)
+  })
+}
+
+/** Says what the node deletes to make room, and what of it stays. */
+export function tellEvicted({ out }: CommandContext, node: ShoalNode): () => void {
+  return node.on('root:evicted', ({ cid, name, path, bytes, left }) => {
+    out.event('evicted', { cid, path, bytes, left })
+    out.note(`deleted ${printable(name)} to make room: ${formatBytes(bytes)}, ${printable(path)}`)
+    for (const file of left) out.warn(`${printable(file)} was changed since it was fetched, and is left`)
   })
 }
 

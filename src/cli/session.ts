@@ -103,6 +103,11 @@ export async function handTo(context: CommandContext, { node, info }: RemoteSess
   if (globals.listen.length > 0) {
     out.warn(`--listen has no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
   }
+  if (globals.maxStorage !== undefined) {
+    out.warn(
+      `--max-storage has no effect: shoal ${info.mode} (pid ${info.pid}) runs already and has a limit of its own`
+    )
+  }
   for (const peer of globals.peers) {
     try {
       await node.connect(peer, { signal })
@@ -137,6 +142,7 @@ async function startOwn(context: CommandContext, options: SessionOptions): Promi
 
 function nodeOptions({ globals, log }: CommandContext, { mode, dht }: SessionOptions): NodeOptions {
   const options: NodeOptions = { dataDir: globals.dataDir, log }
+  if (globals.ownMaxStorage !== undefined) options.maxStorage = globals.ownMaxStorage
   if (mode === 'offline') return { ...options, offline: true }
   if (globals.listen.length > 0) options.listen = globals.listen
   if (globals.peers.length > 0) options.peers = globals.peers

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseLimit, parseRate, parseSeconds } from '../../src/base/units.ts'
+import { parseLimit, parseRate, parseSeconds, parseSize } from '../../src/base/units.ts'
 
 test.each([
   ['60', 60_000],
@@ -29,4 +29,13 @@ test.each(['', '0.5', '-1', '1e3', '9007199254740993', '10000T', '1\u212a', '9'.
 test('no limit is null, in each of its spellings', () => {
   for (const text of ['none', 'UNLIMITED', 'off', '0', '0.00KB/s', ' 0 ']) expect(parseLimit(text)).toBeNull()
   expect(parseLimit('1.5M')).toBe(1_500_000)
+})
+
+test('sizes', () => {
+  const sizes = ['1', '800000', '500K', '1.5m', '20GB', ' 2T ', '0.001K', '7B']
+  expect(sizes.map(parseSize)).toEqual([1, 800_000, 500_000, 1_500_000, 20e9, 2e12, 1, 7])
+  expect([parseSize('none'), parseSize(' Unlimited ')]).toEqual([null, null])
+  for (const text of ['', '0', '0G', '-1', '0.1', 'lots', '1GiB', '1e9', '1 G', 'G', '1,5G', '9999999T', 'off']) {
+    expect(() => parseSize(text)).toThrow(expect.objectContaining({ code: 'ERR_BAD_NUMBER' }))
+  }
 })

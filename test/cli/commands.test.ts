@@ -32,9 +32,9 @@ describe('ls', () => {
     expect(lab.made).toMatchObject([{ dataDir: lab.dataDir, offline: true }])
     expect(lab.node.stops).toBe(1)
     expect(run.stdout.events).toEqual(
-      roots.map(({ cid, name, path, size, have, pieces, state }) => ({
+      roots.map(({ cid, name, path, size, have, pieces, state, pinned }) => ({
         event: 'root',
-        ...{ cid, name, path, size, have, pieces, state }
+        ...{ cid, name, path, size, have, pieces, state, pinned }
       }))
     )
   })

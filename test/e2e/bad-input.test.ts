@@ -53,7 +53,12 @@ describe('what a user can get wrong', () => {
     [['get', NOBODY_HAS, '--peer', '127.0.0.1:4160'], '/ip4/127.0.0.1/tcp/4160'],
     [['daemon', '--listen', '/ip4/127.0.0.1/udp/1'], 'udp'],
     [['get', NOBODY_HAS, '--timeout', 'soon'], 'soon'],
-    [['share', '.', '--up', 'fast'], 'fast']
+    [['share', '.', '--up', 'fast'], 'fast'],
+    [['daemon', '--max-storage', 'lots'], 'lots'],
+    [['daemon', '--max-storage', '0'], 'size'],
+    [['unpin', 'bafynonsense'], 'CID'],
+    [['get', NOBODY_HAS, '--cache', '-o', 'x'], '--output'],
+    [['gc', 'everything'], 'arguments']
   ])('%j is a usage error', async (args, word) => {
     await fails(args, 2, word)
   })

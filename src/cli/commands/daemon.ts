@@ -5,7 +5,7 @@ import type { RootInfo, ShoalNode } from '../../node/api.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { DONE } from '../exit-code.ts'
 import { formatCount, plural, printable } from '../render/text.ts'
-import { tellChanged } from '../seeding.ts'
+import { tellChanged, tellEvicted } from '../seeding.ts'
 import { lockedBy, openSession } from '../session.ts'
 import { packageVersion } from '../version.ts'
 import { describeLimits } from './limit.ts'
@@ -67,6 +67,7 @@ function tellEvents(context: CommandContext, node: ShoalNode, names: Map<string,
   const nameOf = (cid: string) => printable(names.get(cid) ?? cid)
   const stops = [
     tellChanged(context, node),
+    tellEvicted(context, node),
     node.on('root:shared', ({ cid, path }) => {
       names.set(cid, path.slice(path.lastIndexOf('/') + 1))
       out.note(`shared ${printable(path)} as ${cid}`)
@@ -79,6 +80,7 @@ function tellEvents(context: CommandContext, node: ShoalNode, names: Map<string,
       out.event('limits', { cid, ...limits })
       out.note(`${cid === null ? 'all transfers together' : nameOf(cid)}: ${describeLimits(limits)}`)
     }),
+    node.on('root:pinned', ({ cid, pinned }) => out.note(`${pinned ? 'pinned' : 'unpinned'} ${nameOf(cid)}`)),
     node.on('root:removed', ({ cid }) => out.note(`stopped sharing ${nameOf(cid)}`)),
     node.on('peer:banned', ({ peerId, reason }) => out.note(`banned peer ${peerId}: ${reason}`))
   ]

@@ -8,7 +8,7 @@ import { type FetchFlags, type FetchPlan, planFetch } from '../fetch-plan.ts'
 import { meterTransfer } from '../meters.ts'
 import type { Output } from '../output.ts'
 import { plural, printable } from '../render/text.ts'
-import { seedUntilSignal, tellAnnounced } from '../seeding.ts'
+import { seedUntilSignal, tellAnnounced, tellEvicted } from '../seeding.ts'
 import { handTo, limitsOfTransfer, openSession, type Session } from '../session.ts'
 import { reportSkipped } from '../skipped.ts'
 
@@ -22,6 +22,7 @@ export function addGet(program: Command, run: RunAction): void {
     .description('fetch content by its CID or link, verify it, and exit when it is complete')
     .argument('<cid|link>', 'what share or hash printed')
     .option('-o, --output <path>', 'where to; an existing folder takes it below itself')
+    .option('--cache', 'keep it for others in the data folder, unpinned: deleted when room is needed')
     .option('--force', 'replace what is there')
     .option('--seed', 'stay and seed when it is complete')
     .action((source: string, flags: FetchFlags) => run(context => get(context, source, flags)))
@@ -87,14 +88,17 @@ async function fetch(
 ): Promise<FetchResult> {
   const { out, globals, signal } = context
   const limits = limitsOfTransfer(context, session)
-  const options: FetchOptions = { to: plan.to, signal, force: flags.force === true, ...limits }
+  const options: FetchOptions = { signal, force: flags.force === true, ...limits }
+  if (plan.to === undefined) options.cache = true
+  else options.to = plan.to
   if (globals.timeoutMs !== undefined) options.timeoutMs = globals.timeoutMs
+  const offs = session.kind === 'own' ? [tellEvicted(context, session.node)] : []
   const transfer = session.node.fetch(plan.source, options)
-  const stop = meterTransfer(out, transfer)
+  offs.push(meterTransfer(out, transfer))
   try {
     return await transfer.done
   } finally {
-    stop()
+    for (const off of offs) off()
   }
 }
 

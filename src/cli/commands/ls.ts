@@ -14,7 +14,7 @@ const COLUMNS: readonly Column<RootInfo>[] = [
   { title: 'NAME', value: root => root.name, gives: true },
   { title: 'SIZE', value: root => formatBytes(root.size), align: 'right' },
   { title: 'HAVE', value: root => percent(root.have, root.size), align: 'right' },
-  { title: 'STATE', value: root => root.state }
+  { title: 'STATE', value: root => (root.pinned ? root.state : `${root.state}, unpinned`) }
 ]
 const CID_COLUMN: Column<RootInfo> = { title: 'CID', value: root => root.cid }
 
@@ -30,9 +30,9 @@ async function ls(context: CommandContext): Promise<undefined> {
   const session = await openSession(context, { mode: 'offline' })
   try {
     const roots = await session.node.list({ signal })
-    for (const { cid, name, path, size, have, pieces, state, problem } of roots) {
+    for (const { cid, name, path, size, have, pieces, state, pinned, problem } of roots) {
       const why = problem === null ? {} : { problem }
-      out.event('root', { cid, name, path, size, have, pieces, state, ...why })
+      out.event('root', { cid, name, path, size, have, pieces, state, pinned, ...why })
     }
     if (roots.length === 0) out.note('nothing is held; shoal share PATH shares something')
     else for (const line of renderRoots(roots, out.tableColumns)) out.result(line)

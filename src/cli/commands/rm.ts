@@ -1,5 +1,7 @@
 /** `shoal rm CID`: stops sharing. The user's own files stay. */
+import { join } from 'node:path'
 import type { Command } from 'commander'
+import type { Removed } from '../../node/api.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { printable } from '../render/text.ts'
 import { openSession } from '../session.ts'
@@ -13,15 +15,25 @@ export function addRm(program: Command, run: RunAction): void {
 }
 
 async function rm(context: CommandContext, text: string): Promise<undefined> {
-  const { io, out, signal } = context
+  const { io, out, signal, globals } = context
   const { cid } = await io.load.parseSource(text)
   const session = await openSession(context, { mode: 'offline' })
   try {
     const removed = await session.node.remove(cid, { signal })
-    out.event('removed', { cid: removed.cid })
-    out.result(out.quiet ? removed.cid : `stopped sharing ${removed.cid}; ${printable(removed.path)} is left as it is`)
+    const { temp, left } = removed
+    out.event('removed', { cid: removed.cid, ...(temp === null ? {} : { temp, left }) })
+    out.result(out.quiet ? removed.cid : describeRemoved(removed, globals.dataDir))
   } finally {
     await session.close()
   }
   return undefined
+}
+
+function describeRemoved({ cid, path, temp, left }: Removed, dataDir: string): string {
+  if (temp !== null && left) {
+    return `stopped sharing ${cid}; ${printable(temp)} could not be deleted: shoal gc tries again, and so does the next start`
+  }
+  if (temp !== null) return `stopped sharing ${cid}; what was fetched of it is deleted: ${printable(temp)}`
+  const isCached = path.startsWith(`${join(dataDir, 'cache')}/`)
+  return `stopped sharing ${cid}; ${printable(path)} is left as it is${isCached ? ': shoal gc deletes it' : ''}`
 }

@@ -1,7 +1,7 @@
 /** `shoal status [CID]`: rates, swarms and the DHT, of the node that runs or of the data folder alone. */
 import type { Command } from 'commander'
 import { formatBytes, formatDuration, formatRate } from '../../base/units.ts'
-import type { NodeStatus, RootInfo } from '../../node/api.ts'
+import type { NodeStatus, RootInfo, StorageInfo } from '../../node/api.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { type Column, renderTable } from '../render/table.ts'
 import { percent, plural, printable } from '../render/text.ts'
@@ -39,7 +39,11 @@ async function status(context: CommandContext, text: string | undefined): Promis
     const lines =
       cid !== undefined && root !== undefined
         ? describeRoot(root)
-        : [...(running ? describeNode(result) : []), ...describeRoots(result.roots, out.tableColumns)]
+        : [
+            ...(running ? describeNode(result) : []),
+            ...describeStorage(result.storage),
+            ...describeRoots(result.roots, out.tableColumns)
+          ]
     for (const line of lines) out.result(line)
     // A node of our own has told its problems when it started.
     if (running) for (const problem of result.problems) out.warn(problem)
@@ -68,6 +72,15 @@ function describeNode(status: NodeStatus): string[] {
   ]
 }
 
+/** Nothing where nothing was fetched and nothing is limited. */
+export function describeStorage({ used, reserved, limit, evictable }: StorageInfo): string[] {
+  if (used === 0 && reserved === 0 && limit === null) return []
+  const parts = [`${formatBytes(used)} fetched${limit === null ? '' : ` (limit ${formatBytes(limit)})`}`]
+  if (reserved > 0) parts.push(`${formatBytes(reserved)} more promised to fetches`)
+  if (evictable > 0) parts.push(`${formatBytes(evictable)} may be deleted for room`)
+  return [field('storage', parts.join(', '))]
+}
+
 function describeRoots(roots: readonly RootInfo[], columns: number | undefined): string[] {
   return roots.length === 0 ? [field('roots', 'none')] : ['', ...renderTable(COLUMNS, roots, columns)]
 }
@@ -79,6 +92,7 @@ export function describeRoot(root: RootInfo): string[] {
     field('link', printable(root.link)),
     field('path', printable(root.path)),
     field('state', root.problem === null ? root.state : `${root.state}: ${printable(root.problem)}`),
+    ...(root.pinned ? [] : [field('unpinned', 'may be deleted when room is needed')]),
     field('have', `${percent(root.have, root.size)}, ${formatBytes(root.have)} of ${formatBytes(root.size)}`),
     field('pieces', `${root.piecesHave} of ${root.pieces}`),
     field('peers', `${root.peers} in this swarm`),
