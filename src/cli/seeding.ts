@@ -40,13 +40,22 @@ export function tellChanged({ out }: CommandContext, node: ShoalNode): () => voi
   })
 }
 
-/** Says what the node deletes to make room, and what of it stays. */
+/** Says what the node deletes to make room, what of it stays, and that there is no room to be made. */
 export function tellEvicted({ out }: CommandContext, node: ShoalNode): () => void {
-  return node.on('root:evicted', ({ cid, name, path, bytes, left }) => {
-    out.event('evicted', { cid, path, bytes, left })
-    out.note(`deleted ${printable(name)} to make room: ${formatBytes(bytes)}, ${printable(path)}`)
-    for (const file of left) out.warn(`${printable(file)} was changed since it was fetched, and is left`)
-  })
+  const stops = [
+    node.on('root:evicted', ({ cid, name, path, bytes, left }) => {
+      out.event('evicted', { cid, path, bytes, left })
+      out.note(`deleted ${printable(name)} to make room: ${formatBytes(bytes)}, ${printable(path)}`)
+      for (const file of left) out.warn(`${printable(file)} was changed since it was fetched, and is left`)
+    }),
+    node.on('storage:exceeded', ({ message }) => {
+      out.event('exceeded', { message })
+      out.warn(message)
+    })
+  ]
+  return () => {
+    for (const stop of stops) stop()
+  }
 }
 
 /** Prints when DHT nodes hold the record; a failure is told, an end by a signal is not. */

@@ -314,6 +314,8 @@ export interface NodeEvents {
   /** The node deleted it to make room. `bytes` were freed; `left` are files that were not as the fetch left them. */
   'root:evicted': { cid: string; name: string; path: string; bytes: number; left: string[] }
   'root:pinned': { cid: string; pinned: boolean }
+  /** More is held than the limit allows, and nothing of it may be deleted: no fetch begins. A sentence. */
+  'storage:exceeded': { message: string }
   /** Of a root, or of the node where `cid` is null. */
   'limits:changed': Limits & { cid: string | null }
   /** A file of a root changed under the seeder; its pieces were withdrawn. */

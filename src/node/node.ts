@@ -154,7 +154,9 @@ export class Node implements ShoalNode {
   async #settle(roots: Roots, storage: NodeStorage): Promise<void> {
     await roots.seedAll(this.#stopping.signal)
     const over = this.#stopping.signal.aborted ? undefined : await storage.enforce()
-    if (over !== undefined) this.#problem(new ShoalError('ERR_NO_SPACE', over))
+    if (over === undefined) return
+    this.#problem(new ShoalError('ERR_NO_SPACE', over))
+    this.#events.emit('storage:exceeded', { message: over })
   }
 
   async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {

@@ -183,17 +183,20 @@ describe('what else is said', () => {
       await run.stdout.has('ready')
       lab.node.events.emit('root:evicted', evicted)
       lab.node.events.emit('root:pinned', { cid: CID_A, pinned: false })
+      lab.node.events.emit('storage:exceeded', { message: 'fetches hold too much' })
       run.interrupt.fire()
       expect(await run.code).toBe(0)
       if (flags.length > 0) {
         const { name: _name, ...fields } = evicted
         expect(run.stdout.events).toContainEqual({ event: 'evicted', ...fields })
+        expect(run.stdout.events).toContainEqual({ event: 'exceeded', message: 'fetches hold too much' })
       } else {
         expect(run.stderr.lines).toEqual(
           expect.arrayContaining([
             'deleted film.mkv to make room: 1.50 MB, /d/film.mkv',
             'shoal: warning: /d/film.mkv/a was changed since it was fetched, and is left',
-            `unpinned ${CID_A}`
+            `unpinned ${CID_A}`,
+            'shoal: warning: fetches hold too much'
           ])
         )
       }
