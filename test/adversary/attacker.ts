@@ -9,8 +9,12 @@ import { MIB } from '../../src/base/units.ts'
 import type { Host } from '../../src/node/host/create-host.ts'
 import type { PeerStream } from '../../src/transfer/io/seams.ts'
 import { decodeMessage } from '../../src/transfer/protocol/codec.ts'
-import { encodeControlFrame, FrameDecoder } from '../../src/transfer/protocol/frame.ts'
-import type { Have, Message } from '../../src/transfer/protocol/messages.ts'
+import { dataFrameHeader, encodeControlFrame, FrameDecoder } from '../../src/transfer/protocol/frame.ts'
+import { MAX_DATA_BYTES } from '../../src/transfer/protocol/limits.ts'
+import { FEATURE_PLACES, type Have, type Message } from '../../src/transfer/protocol/messages.ts'
+
+/** What a session tells us of the other side before the last is forgotten. */
+const MAX_HEARD = 10_000
 
 export class AttackStream {
   readonly stream: PeerStream
@@ -18,14 +22,18 @@ export class AttackStream {
   dataBytes = 0
   isClosed = false
   onMessage: ((message: Message) => void) | undefined
+  onClosed: (() => void) | undefined
+  readonly #paceMs: number
 
-  constructor(stream: PeerStream) {
+  /** @param paceMs between two strokes of what goes on for ever */
+  constructor(stream: PeerStream, paceMs = 0) {
     this.stream = stream
+    this.#paceMs = paceMs
     const decoder = new FrameDecoder({
       onControl: bytes => {
         const message = decodeMessage(bytes)
         if (message === undefined) return
-        this.heard.push(message)
+        if (this.heard.length < MAX_HEARD || message.type === 'goodbye') this.heard.push(message)
         this.onMessage?.(message)
       },
       onData: (_, chunk) => {
@@ -35,7 +43,13 @@ export class AttackStream {
     stream.onData = chunk => decoder.push(chunk)
     stream.onClose = () => {
       this.isClosed = true
+      this.onClosed?.()
     }
+  }
+
+  /** From now on nothing is read: the other side's window closes. */
+  stopReading(): void {
+    this.stream.onData = undefined
   }
 
   /** What the other side said at the end. */
@@ -44,8 +58,33 @@ export class AttackStream {
     return last?.type === 'goodbye' ? last.code : undefined
   }
 
+  /** Whether there is still somebody to attack. */
+  get isOpen(): boolean {
+    return !this.isClosed && this.goodbye === undefined
+  }
+
+  hears(type: Message['type']): boolean {
+    return this.heard.some(message => message.type === type)
+  }
+
+  /** Again and again, until the session is over. */
+  goOn(stroke: () => void): void {
+    if (!this.isOpen) return
+    stroke()
+    if (this.#paceMs === 0) setImmediate(() => this.goOn(stroke))
+    else setTimeout(() => this.goOn(stroke), this.#paceMs).unref()
+  }
+
   say(...messages: Message[]): void {
     this.raw(...messages.map(encodeControlFrame))
+  }
+
+  /** Payload of a request, in as many frames as it takes. */
+  give(id: number, payload: Uint8Array): void {
+    for (let at = 0; at < payload.byteLength; at += MAX_DATA_BYTES) {
+      const part = payload.subarray(at, at + MAX_DATA_BYTES)
+      this.raw(dataFrameHeader(id, part.byteLength), part)
+    }
   }
 
   raw(...bytes: Uint8Array[]): void {
@@ -59,14 +98,15 @@ export class AttackStream {
 
   hello(cid: string, have: Have): void {
     const root = CID.parse(cid, base32).bytes
-    this.say({ type: 'hello', root, features: 1, manifest: true, have, maxRequests: 512, maxRequestBytes: 16 * MIB })
+    const features = FEATURE_PLACES
+    this.say({ type: 'hello', root, features, manifest: true, have, maxRequests: 512, maxRequestBytes: 16 * MIB })
   }
 }
 
 /** A raw swarm stream from the hostile host. @param addr where the victim listens, with its peer ID */
-export async function attack(from: Host, addr: string): Promise<AttackStream> {
+export async function attack(from: Host, addr: string, paceMs = 0): Promise<AttackStream> {
   const id = addr.split('/p2p/')[1]
   if (id === undefined) throw new ShoalError('ERR_BAD_MULTIADDR', addr)
   const signal = AbortSignal.timeout(10_000)
-  return new AttackStream(await from.dialer.dial({ id, addrs: [addr], seeder: false }, { signal }))
+  return new AttackStream(await from.dialer.dial({ id, addrs: [addr], seeder: false }, { signal }), paceMs)
 }

@@ -1,4 +1,4 @@
-/** Each attack on a seeder and on who fetches from it: the bytes arrive, right, and the attacker is told why it goes. */
+/** Each attack beside a seeder and who fetches from it: the bytes arrive, right, and the attacker is told why it goes. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -15,25 +15,33 @@ eachWithLab(made => {
 
 /** Beyond what two nodes in this process need; an attacker may not cost more. */
 const MAX_GROWTH_BYTES = 300 * MIB
+const PIECES = 16
 
-it.each(ATTACKS)('$name', async ({ run, ends }) => {
-  const { path, bytes } = lab.file('content', 24 * MIB)
+it.each(ATTACKS)('$name ($limit)', async ({ run, ends, victim, isBanned, hears }) => {
+  const { path, bytes } = lab.file('content', PIECES * MIB)
   const seeder = await lab.start('seeder')
   const { cid, link } = await seeder.share(path)
   await seeder.setLimits({ up: 20e6 })
   const getter = await lab.start('getter')
+  const banned: string[] = []
+  for (const node of [seeder, getter]) node.on('peer:banned', ({ peerId }) => banned.push(peerId))
   const from = await host()
   const before = process.memoryUsage().rss
-  const [seederAddr, getterAddr] = [seeder.addrs[0] ?? '', getter.addrs[0] ?? '']
   const transfer = getter.fetch(link, { to: join(lab.dir, 'got') })
-  const streams = [await attack(from, seederAddr), await attack(from, getterAddr)]
-  for (const stream of streams) run(stream, cid)
+  await until('the manifest', () => transfer.snapshot().state === 'fetching')
+  const streams = {
+    seeder: await attack(from, seeder.addrs[0] ?? ''),
+    getter: await attack(from, getter.addrs[0] ?? '')
+  }
+  for (const stream of Object.values(streams)) run(stream, { cid, pieceCount: PIECES, pieceBytes: MIB })
   await transfer.done
   expect(Buffer.compare(readFileSync(join(lab.dir, 'got')), bytes)).toBe(0)
+  const met = streams[victim]
   if (ends !== undefined) {
-    const [first] = streams
-    await until('the goodbye', () => first?.goodbye !== undefined)
-    expect(first?.goodbye).toBe(ends)
+    await until('the goodbye', () => met.goodbye !== undefined || met.isClosed)
+    expect(met.goodbye).toBe(ends)
   }
+  if (hears !== undefined) await until(`a ${hears}`, () => met.hears(hears))
+  expect(banned).toEqual(isBanned === true ? [from.peerId] : [])
   expect(process.memoryUsage().rss - before).toBeLessThan(MAX_GROWTH_BYTES)
 })

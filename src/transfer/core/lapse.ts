@@ -19,6 +19,11 @@ export function isLapsed({ askedAt, offeredAt, sentAt, movedAt }: Batch, slow: b
   return !slow && movedAt !== undefined && now - movedAt >= STALLED_MS
 }
 
+/** It was asked for, and not all of what was asked for is out: how long that takes is up to a limit of our own too. */
+export function isBeingSent({ askedAt, sentAt }: Batch): boolean {
+  return askedAt !== undefined && sentAt === undefined
+}
+
 /**
  * Offered and not answered, or handed to the stream and not heard of: longer than it should take.
  * @param answerMs what its peer usually takes for an answer @param doubtedMs how long news of what was sent may take

@@ -263,7 +263,7 @@ export class Placement {
       const before = lane.placed.size
       for (const [piece, batch] of lane.placed) {
         if (isLapsed(batch, slow, now)) this.#unplace(lane, piece)
-        else if (!batch.isDoubted && !slow && this.#isSlow(batch, now)) {
+        else if (!batch.isDoubted && this.#isSlow(batch, now)) {
           batch.isDoubted = true
           this.count(batch, false)
         }

@@ -11,7 +11,7 @@ import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import type { Run } from '../protocol/messages.ts'
 import { type Batch, largestBatch } from './batch.ts'
-import { isDoubtful, isProbe } from './lapse.ts'
+import { isBeingSent, isDoubtful, isProbe } from './lapse.ts'
 import { Outflow } from './outflow.ts'
 import type { Picker } from './picker.ts'
 import { PieceSet } from './piece-set.ts'
@@ -350,6 +350,7 @@ export class Placer {
   }
 
   #isSlow(batch: Batch, now: number): boolean {
+    if (this.#limit !== undefined && isBeingSent(batch)) return false
     const session = this.#context.sessions.get(batch.session)
     const doubtedMs = this.#window.doubtedMs(batch.leftBytes, session?.hasTaken === true, now)
     return isDoubtful(batch, session?.answerMs, doubtedMs, now)

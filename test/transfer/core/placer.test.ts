@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { MIB, SECOND_MS } from '../../../src/base/units.ts'
 import type { SwarmConfig } from '../../../src/transfer/core/config.ts'
+import { UNCONFIRMED_MS } from '../../../src/transfer/core/lapse.ts'
 import { ALL, ask, Bench, NONE, only } from './bench.ts'
 
 /** A seeder, and so many leechers that place. Returns what it offered at first too. */
@@ -96,6 +97,20 @@ describe('a seeder', () => {
     }
     expect(only(bench.wait(9 * SECOND_MS), 'offer')).toEqual([])
     expect(only(bench.wait(3 * SECOND_MS), 'offer')).toEqual(['1: offer 0'])
+  })
+
+  it('under a limit too: is not held up by who asks for a part and never says what came of it', () => {
+    const { bench, offers } = seeder('1'.repeat(8), 1)
+    const tick = () => only(bench.do({ type: 'tick', moved: [], heldBack: [], upLimit: 20e6 }), 'offer')
+    tick()
+    for (const [at, { piece }] of offers.map(toward).entries()) {
+      bench.say(1, ask(at + 1, piece * MIB, 1024))
+      bench.do({ type: 'uploadEnded', session: 1, id: at + 1, sentBytes: 1024 })
+    }
+    const others = join(bench, 2)
+    for (const end = bench.now + UNCONFIRMED_MS - SECOND_MS; bench.now < end; bench.now += 250)
+      others.push(...tick())
+    expect(others.map(offer => toward(offer).session)).toContain(2)
   })
 
   it('does not send the rest of what was cancelled', () => {
