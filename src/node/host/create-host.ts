@@ -22,9 +22,11 @@ import { noise } from '../transport/noise/noise.ts'
 import { nativeTls } from '../transport/tls/native-tls.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
+import { makeRoom } from './connection-room.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
+import { MAX_PENDING, PendingInbound } from './pending-inbound.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
 /**
@@ -40,6 +42,9 @@ const STREAM_LIMITS = { maxInboundStreams: 4_096, maxOutboundStreams: 4_096, max
 /** A machine under load takes seconds for a handshake; see also CONNECT_TIMEOUT_MS of the dialer. */
 const DIAL_TIMEOUT_MS = 16_000
 const ADDRESS_DIAL_TIMEOUT_MS = 8_000
+/** So long a connection that came in may take to say who it is, and a stream to say what it is for. */
+const HANDSHAKE_TIMEOUT_MS = 10_000
+const DEFAULT_MAX_CONNECTIONS = 600
 /** At stop, what is queued has so long to go out. */
 const CLOSE_TIMEOUT_MS = 300
 
@@ -56,6 +61,8 @@ export interface HostOptions {
   encryption?: readonly Encryption[] | undefined
   /** Default 600. */
   maxConnections?: number
+  /** Of what comes in. Default: HANDSHAKE_TIMEOUT_MS. */
+  handshakeTimeoutMs?: number
   dht?: KadOptions
   /** Peers that are refused in both directions (bans). Asked at every connection. */
   denied?: (peerId: string) => boolean
@@ -85,6 +92,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const self = peerIdFromPrivateKey(options.privateKey)
   const denied = options.denied ?? (() => false)
   const userNames = new Set<string>()
+  const pending = new PendingInbound()
+  const handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
+  const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
   const libp2p = await createLibp2p<Services>({
     start: false,
     privateKey: options.privateKey,
@@ -105,7 +115,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
         : leanYamux({ ...STREAM_LIMITS, maxWindowBytes: LEAN_WINDOW_BYTES })
     ],
     connectionManager: {
-      maxConnections: options.maxConnections ?? 600,
+      maxConnections,
+      inboundUpgradeTimeout: handshakeTimeoutMs,
+      inboundStreamProtocolNegotiationTimeout: handshakeTimeoutMs,
       maxParallelDials: 64,
       maxDialQueueLength: 1_000,
       maxPeerAddrsToDial: 16,
@@ -113,7 +125,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
       // Whole swarms live behind one address (loopback, NAT), and come at once.
       inboundConnectionThreshold: 500,
-      maxIncomingPendingConnections: 256,
+      // PendingInbound ends the oldest long before
+      maxIncomingPendingConnections: 2 * MAX_PENDING,
       // The DHT's neighbours are redialled when they vanish: briefly, then the routing table looks for others.
       reconnectRetries: 2,
       reconnectRetryInterval: 1_000,
@@ -125,7 +138,15 @@ export async function createHost(options: HostOptions): Promise<Host> {
     connectionMonitor: { enabled: false },
     connectionGater: {
       denyDialPeer: peer => denied(peer.toString()),
+      denyInboundConnection: connection => {
+        pending.came(connection)
+        return false
+      },
       denyInboundEncryptedConnection: peer => denied(peer.toString()),
+      denyInboundUpgradedConnection: (_peer, connection) => {
+        pending.done(connection)
+        return false
+      },
       // Host names are resolved when the user gave them, never because a stranger did.
       denyDialMultiaddr: addr => !mayResolve(addr, userNames),
       filterMultiaddrForPeer: (_peer, addr) => mayResolve(addr, userNames)
@@ -147,6 +168,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   silenceAddressUpdates(libp2p)
   new PeerMemory({ store: libp2p.peerStore, self })
   boundPeers(libp2p.peerStore)
+  libp2p.addEventListener('connection:open', () => makeRoom(libp2p.getConnections(), maxConnections, Date.now()))
   try {
     await libp2p.start()
   } catch (err) {

@@ -6,8 +6,9 @@
  * it that never worked wait too: a swarm may live behind one address, so that is a large number.
  */
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
+import { hostOf } from './addresses.ts'
 
-/** Dials of one address that may fail before it waits, whoever is said to be there. */
+/** Dials of one address that may fail before it waits, whoever is said to be there; those under way count. */
 export const FREE_FAILURES = 3
 const WAIT_MS = 10 * SECOND_MS
 export const MAX_WAIT_MS = 10 * MINUTE_MS
@@ -25,15 +26,38 @@ interface Failed {
 
 export class DialGuard {
   readonly #failed = new Map<string, Failed>()
+  /** Address → the peers that are looked for there now, and how often each. */
+  readonly #underWay = new Map<string, Map<string, number>>()
 
-  /** Whether a stranger's word is enough to dial it. @param addr multiaddr without `/p2p` */
-  allows(addr: string, now: number): boolean {
+  /**
+   * Whether a stranger's word is enough to dial it.
+   * @param addr multiaddr without `/p2p` @param peerId who is said to be there
+   */
+  allows(addr: string, peerId: string, now: number): boolean {
     const failed = this.#recent(addr, now)
+    const underWay = this.#underWay.get(addr)
+    const others = (underWay?.size ?? 0) - (underWay?.has(peerId) === true ? 1 : 0)
+    if (others > 0 && others + (failed?.times ?? 0) >= FREE_FAILURES) return false
     if (failed !== undefined) {
       const doublings = failed.times - FREE_FAILURES
       return doublings < 0 || now - failed.at >= Math.min(MAX_WAIT_MS, WAIT_MS * 2 ** doublings)
     }
     return this.#failedOf(hostOf(addr), now) < MAX_FAILED_OF_HOST
+  }
+
+  /** A dial begins; `ended` must follow. */
+  began(addr: string, peerId: string): void {
+    const underWay = this.#underWay.get(addr) ?? new Map<string, number>()
+    this.#underWay.set(addr, underWay)
+    underWay.set(peerId, (underWay.get(peerId) ?? 0) + 1)
+  }
+
+  ended(addr: string, peerId: string): void {
+    const underWay = this.#underWay.get(addr)
+    const left = (underWay?.get(peerId) ?? 1) - 1
+    if (left > 0) underWay?.set(peerId, left)
+    else underWay?.delete(peerId)
+    if (underWay?.size === 0) this.#underWay.delete(addr)
   }
 
   failed(addr: string, now: number): void {
@@ -60,9 +84,4 @@ export class DialGuard {
     for (const [addr, { at }] of this.#failed) if (now - at <= DIAL_MEMORY_MS && hostOf(addr) === host) count += 1
     return count
   }
-}
-
-/** `/ip4/192.0.2.7` of `/ip4/192.0.2.7/tcp/4160`. */
-function hostOf(addr: string): string {
-  return addr.split('/', 3).join('/')
 }

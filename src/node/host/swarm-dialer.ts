@@ -77,7 +77,7 @@ export class SwarmDialer implements Dialer {
   async #reach(id: PeerId, addrs: readonly string[], signal: AbortSignal): Promise<Connection> {
     const name = `peer ${id}`
     if (addrs.length === 0 || this.#libp2p.getConnections(id).length > 0) return this.#connect(id, name, signal)
-    const dialled = addrs.filter(addr => this.#guard.allows(addr, this.#clock.now()))
+    const dialled = addrs.filter(addr => this.#guard.allows(addr, id.toString(), this.#clock.now()))
     if (dialled.length === 0) {
       throw new ShoalError(
         'ERR_UNREACHABLE',
@@ -87,6 +87,7 @@ export class SwarmDialer implements Dialer {
         }
       )
     }
+    for (const addr of dialled) this.#guard.began(addr, id.toString())
     try {
       const connection = await this.#connect(
         dialled.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`)),
@@ -98,6 +99,8 @@ export class SwarmDialer implements Dialer {
     } catch (err) {
       if (!signal.aborted) for (const addr of dialled) this.#guard.failed(addr, this.#clock.now())
       throw err
+    } finally {
+      for (const addr of dialled) this.#guard.ended(addr, id.toString())
     }
   }
 

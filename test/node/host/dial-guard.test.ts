@@ -9,12 +9,13 @@ import {
 } from '../../../src/node/host/dial-guard.ts'
 
 const VICTIM = '/ip4/192.0.2.7/tcp/80'
+const PEER = 'somebody'
 
 it('dials a victim a few times an hour, however often it is named', () => {
   const guard = new DialGuard()
   let dials = 0
   for (let now = 0; now < 3600 * SECOND_MS; now += SECOND_MS) {
-    if (!guard.allows(VICTIM, now)) continue
+    if (!guard.allows(VICTIM, PEER, now)) continue
     dials += 1
     guard.failed(VICTIM, now)
   }
@@ -25,10 +26,10 @@ it('dials a victim a few times an hour, however often it is named', () => {
 it('lets an address go on that worked, or that failed long ago', () => {
   const guard = new DialGuard()
   for (let at = 0; at < 20; at++) guard.failed(VICTIM, 0)
-  expect(guard.allows(VICTIM, MAX_WAIT_MS - 1)).toBe(false)
-  expect(guard.allows(VICTIM, DIAL_MEMORY_MS + 1)).toBe(true)
+  expect(guard.allows(VICTIM, PEER, MAX_WAIT_MS - 1)).toBe(false)
+  expect(guard.allows(VICTIM, PEER, DIAL_MEMORY_MS + 1)).toBe(true)
   guard.succeeded(VICTIM)
-  expect(guard.allows(VICTIM, 1)).toBe(true)
+  expect(guard.allows(VICTIM, PEER, 1)).toBe(true)
 })
 
 it('dials so many addresses of one host in vain, and no more', () => {
@@ -36,11 +37,31 @@ it('dials so many addresses of one host in vain, and no more', () => {
   let dials = 0
   for (let port = 1; port < 1000; port++) {
     const addr = `/ip4/192.0.2.7/tcp/${port}`
-    if (!guard.allows(addr, port)) continue
+    if (!guard.allows(addr, PEER, port)) continue
     dials += 1
     guard.failed(addr, port)
   }
   expect(dials).toBe(MAX_FAILED_OF_HOST)
-  expect(guard.allows('/ip4/192.0.2.8/tcp/1', 1000)).toBe(true)
-  expect(guard.allows('/ip4/192.0.2.7/tcp/2000', 1000 + DIAL_MEMORY_MS)).toBe(true)
+  expect(guard.allows('/ip4/192.0.2.8/tcp/1', PEER, 1000)).toBe(true)
+  expect(guard.allows('/ip4/192.0.2.7/tcp/2000', PEER, 1000 + DIAL_MEMORY_MS)).toBe(true)
+})
+
+it('counts dials that are under way: many names for one address are no way around', () => {
+  const guard = new DialGuard()
+  const names = Array.from({ length: 20 }, (_, at) => `peer-${at}`)
+  const dialled = names.filter(name => {
+    const isAllowed = guard.allows(VICTIM, name, 0)
+    if (isAllowed) guard.began(VICTIM, name)
+    return isAllowed
+  })
+  expect(dialled.length).toBe(FREE_FAILURES)
+  // whom we look for there already may be looked for by another swarm
+  expect(guard.allows(VICTIM, 'peer-0', 0)).toBe(true)
+  for (const name of dialled) {
+    guard.failed(VICTIM, 0)
+    guard.ended(VICTIM, name)
+  }
+  expect(guard.allows(VICTIM, 'peer-19', 0)).toBe(false)
+  guard.succeeded(VICTIM)
+  expect(guard.allows(VICTIM, 'peer-19', 0)).toBe(true)
 })

@@ -108,8 +108,7 @@ describe('a seeder', () => {
       bench.do({ type: 'uploadEnded', session: 1, id: at + 1, sentBytes: 1024 })
     }
     const others = join(bench, 2)
-    for (const end = bench.now + UNCONFIRMED_MS - SECOND_MS; bench.now < end; bench.now += 250)
-      others.push(...tick())
+    for (const end = bench.now + UNCONFIRMED_MS - SECOND_MS; bench.now < end; bench.now += 250) others.push(...tick())
     expect(others.map(offer => toward(offer).session)).toContain(2)
   })
 

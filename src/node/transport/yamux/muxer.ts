@@ -47,6 +47,13 @@ export const MAX_QUEUED_CONTROL_FRAMES = 16_384
 /** Streams that the other side may open at once, as many as there are roots, and later in a second: most are reset soon. */
 export const STREAM_BURST = 4096
 export const STREAMS_PER_SEC = 256
+/**
+ * Frames that carry less than this, or nothing: they cost as much as others. Messages of a swarm are such frames, and a
+ * receiver that grants each frame anew at 1 GB/s needs 16,000 a second.
+ */
+export const SMALL_FRAME_BYTES = 256
+export const SMALL_FRAME_BURST = 131_072
+export const SMALL_FRAMES_PER_SEC = 32_768
 /** Pings that are answered; usual is one in 30 s. */
 export const PING_BURST = 256
 export const PINGS_PER_SEC = 16
@@ -95,6 +102,7 @@ export class YamuxMuxer
   #queuedControlFrames = 0
   readonly #opens = new TokenBucket(performance.now(), STREAMS_PER_SEC, STREAM_BURST)
   readonly #pings = new TokenBucket(performance.now(), PINGS_PER_SEC, PING_BURST)
+  readonly #small = new TokenBucket(performance.now(), SMALL_FRAMES_PER_SEC, SMALL_FRAME_BURST)
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #flush: NodeJS.Immediate | undefined
@@ -229,6 +237,10 @@ export class YamuxMuxer
 
   #onHeader(header: FrameHeader): void {
     this.#receiving = undefined
+    const isSmall = header.type !== TYPE_DATA || header.length < SMALL_FRAME_BYTES
+    if (isSmall && !this.#small.take(performance.now(), 1)) {
+      throw new ShoalError('ERR_LIMIT', 'yamux: too many frames that carry nothing')
+    }
     switch (header.type) {
       case TYPE_PING:
         this.#onPing(header)

@@ -20,6 +20,7 @@ import { FrameDecoder } from '../../../../src/node/transport/yamux/frame-decoder
 import {
   MAX_QUEUED_CONTROL_FRAMES,
   PING_BURST,
+  SMALL_FRAME_BURST,
   STREAM_BURST,
   YamuxMuxer
 } from '../../../../src/node/transport/yamux/muxer.ts'
@@ -315,6 +316,26 @@ describe('a peer that does as it likes', () => {
     expect(end.status).toBe('open')
     for (let i = 0; i < 2 * PING_BURST; i++) send(TYPE_PING, FLAG_SYN, 0, i)
     await expect.poll(() => end.status).toBe('aborted')
+  })
+
+  test.each([
+    ['window updates of no stream', 12, encodeHeader({ type: TYPE_WINDOW, flags: 0, stream: 77, length: 1 })],
+    [
+      'frames of one byte',
+      13,
+      Buffer.concat([encodeHeader({ type: TYPE_DATA, flags: 0, stream: 77, length: 1 }), bytes(1)])
+    ],
+    ['empty frames', 12, encodeHeader({ type: TYPE_DATA, flags: 0, stream: 77, length: 0 })]
+  ])('%s without end: the connection ends, and a burst is taken', async (_what, length, frame) => {
+    const { end, peer, frames } = byHand()
+    const burst = Buffer.alloc(SMALL_FRAME_BURST * length, frame)
+    peer.send(burst.subarray(0, burst.byteLength - length))
+    peer.send(encodeHeader({ type: TYPE_PING, flags: FLAG_SYN, stream: 0, length: 1 }))
+    await expect.poll(() => frames.length).toBe(1)
+    expect(end.status).toBe('open')
+    for (let i = 0; i < 4; i++) peer.send(burst)
+    await expect.poll(() => end.status).toBe('aborted')
+    expect(frames.at(-1)).toMatchObject({ type: TYPE_GO_AWAY, length: 1 })
   })
 
   test('asks for answers and reads none: the connection ends, the queue is bounded', async () => {
