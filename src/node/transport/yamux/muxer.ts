@@ -30,6 +30,17 @@ import {
 } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { KeepAlive } from './keep-alive.ts'
+import {
+  GO_AWAY_GRACE_MS,
+  MAX_QUEUED_CONTROL_FRAMES,
+  PING_BURST,
+  PINGS_PER_SEC,
+  SMALL_FRAME_BURST,
+  SMALL_FRAME_BYTES,
+  SMALL_FRAMES_PER_SEC,
+  STREAM_BURST,
+  STREAMS_PER_SEC
+} from './limits.ts'
 import { type DataFrame, type FrameSink, YamuxStream } from './stream.ts'
 
 export const PROTOCOL = '/yamux/1.0.0'
@@ -38,26 +49,6 @@ export const PROTOCOL = '/yamux/1.0.0'
 const MAX_GATHERED_BYTES = 16 * 1024
 /** Data up to here waits with them. */
 const MAX_GATHERED_DATA_BYTES = 4 * 1024
-/**
- * Frames without data that may be queued while the connection takes nothing, of 12 bytes each. A peer that makes us
- * answer (pings, streams that are refused) and never reads what we answer is dropped there.
- */
-export const MAX_QUEUED_CONTROL_FRAMES = 16_384
-
-/** Streams that the other side may open at once, as many as there are roots, and later in a second: most are reset soon. */
-export const STREAM_BURST = 4096
-export const STREAMS_PER_SEC = 256
-/**
- * Frames that carry less than this, or nothing: they cost as much as others. Messages of a swarm are such frames, and a
- * receiver that grants each frame anew at 1 GB/s needs 16,000 a second.
- */
-export const SMALL_FRAME_BYTES = 256
-export const SMALL_FRAME_BURST = 131_072
-export const SMALL_FRAMES_PER_SEC = 32_768
-/** Pings that are answered; usual is one in 30 s. */
-export const PING_BURST = 256
-export const PINGS_PER_SEC = 16
-
 export interface YamuxInit {
   /** Default 1000 each. */
   maxInboundStreams?: number
@@ -232,7 +223,8 @@ export class YamuxMuxer
   #fail(err: Error): void {
     this.#decoder.end()
     this.abort(err)
-    this.#connection.abort(err)
+    // a reset would overtake the reason
+    setTimeout(() => this.#connection.abort(err), GO_AWAY_GRACE_MS).unref()
   }
 
   #onHeader(header: FrameHeader): void {

@@ -21,9 +21,9 @@ import {
   MAX_QUEUED_CONTROL_FRAMES,
   PING_BURST,
   SMALL_FRAME_BURST,
-  STREAM_BURST,
-  YamuxMuxer
-} from '../../../../src/node/transport/yamux/muxer.ts'
+  STREAM_BURST
+} from '../../../../src/node/transport/yamux/limits.ts'
+import { YamuxMuxer } from '../../../../src/node/transport/yamux/muxer.ts'
 import { accepted, drainOf, PAIRS, pair, sendAll, streams } from './pairs.ts'
 
 const closed = (stream: Stream) =>
