@@ -1,0 +1,59 @@
+/** Who connects and says nothing is waited for a while, and keeps nobody else out. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { MIB } from '../../src/base/units.ts'
+import { MAX_PENDING } from '../../src/node/host/pending-inbound.ts'
+import { eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
+import { addrOf, host, until } from '../node/host/test-hosts.ts'
+import { type HalfOpen, halfOpen, NONSENSE, STAGES } from './half-open.ts'
+
+let lab: NodeLab
+eachWithLab(made => {
+  lab = made
+})
+const open: HalfOpen[] = []
+afterEach(() => {
+  for (const { socket } of open.splice(0)) socket.destroy()
+})
+
+async function come(addr: string, bytes: Uint8Array, localAddress?: string): Promise<HalfOpen> {
+  const made = await halfOpen(addr, bytes, localAddress)
+  open.push(made)
+  return made
+}
+
+const HANDSHAKE_MS = 300
+
+describe('a handshake', () => {
+  it.each(STAGES)('of $name and then silence is ended (handshakeTimeoutMs)', async ({ bytes }) => {
+    const victim = await host({ handshakeTimeoutMs: HANDSHAKE_MS })
+    const silent = await come(addrOf(victim), bytes)
+    await until('the end of it', () => silent.isClosed)
+    const honest = await host()
+    expect(await honest.dialer.connectTo(addrOf(victim))).toBe(victim.peerId)
+  })
+
+  it.each(NONSENSE)('of $name is ended at once', async ({ bytes }) => {
+    // of no use within the time of the test
+    const victim = await host({ handshakeTimeoutMs: 600_000 })
+    const stranger = await come(addrOf(victim), bytes)
+    await until('the end of it', () => stranger.isClosed)
+  })
+})
+
+describe('a flood of connections that are silent (MAX_PENDING)', () => {
+  it.each(STAGES)('after $name: a fetch goes on beside it, and the oldest are ended', async ({ bytes }) => {
+    const { path, bytes: content } = lab.file('content', 4 * MIB)
+    const seeder = await lab.start('seeder')
+    const { link } = await seeder.share(path)
+    const [addr = ''] = seeder.addrs
+    // two batches: of the first all are known to be waiting
+    for (let at = 0; at < 1.5 * MAX_PENDING; at++) await come(addr, bytes)
+    await until('the first are ended', () => open[0]?.isClosed === true)
+    const getter = await lab.start('getter')
+    await getter.fetch(link, { to: join(lab.dir, 'got') }).done
+    expect(Buffer.compare(readFileSync(join(lab.dir, 'got')), content)).toBe(0)
+    expect(open.filter(({ isClosed }) => !isClosed).length).toBeLessThanOrEqual(MAX_PENDING)
+  })
+})
