@@ -42,6 +42,13 @@ export function explainStall(facts: StallFacts): ShoalError {
       'what matched is kept; run the same command again when an honest peer is up'
     )
   }
+  if (facts.banned > 0 && !facts.manifestKnown && facts.sessions === 0) {
+    return fail(
+      'ERR_BAD_DATA',
+      `${plural(facts.banned, 'peer')} gave a false manifest, and no other peer had the right one`,
+      'they are banned; run the same command again when an honest peer is up'
+    )
+  }
   if (facts.sessions > 0) {
     const what = facts.manifestKnown
       ? `${plural(facts.missingPieces, 'piece')} of ${facts.pieces} missing`
