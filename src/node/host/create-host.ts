@@ -12,6 +12,7 @@ import { tcp } from '@libp2p/tcp'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { combineSignals } from '../../base/abort-signals.ts'
+import { systemClock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
@@ -23,6 +24,8 @@ import { nativeTls } from '../transport/tls/native-tls.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
+import { DialGuard } from './dial-guard.ts'
+import { guardDials } from './guarded-transport.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
@@ -47,6 +50,9 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 const DEFAULT_MAX_CONNECTIONS = 600
 /** At stop, what is queued has so long to go out. */
 const CLOSE_TIMEOUT_MS = 300
+
+// Liveness is the swarm's to judge; yamux pings every 30 s keep these timers from firing on a live peer.
+const makeTcp = tcp({ inboundSocketInactivityTimeout: 300_000, outboundSocketInactivityTimeout: 300_000 })
 
 const ENCRYPTERS = { tls: nativeTls, noise } as const satisfies Record<Encryption, unknown>
 
@@ -93,6 +99,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const denied = options.denied ?? (() => false)
   const userNames = new Set<string>()
   const pending = new PendingInbound()
+  const guard = new DialGuard()
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
   const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
   const libp2p = await createLibp2p<Services>({
@@ -101,13 +108,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     datastore: new RecordStore(self.toString()),
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
     addresses: { listen, announceFilter: linkAddrs<Multiaddr> },
-    transports: [
-      tcp({
-        // Liveness is the swarm's to judge; yamux pings every 30 s keep these timers from firing on a live peer.
-        inboundSocketInactivityTimeout: 300_000,
-        outboundSocketInactivityTimeout: 300_000
-      })
-    ],
+    transports: [components => guardDials(makeTcp(components), guard, systemClock.now)],
     connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => ENCRYPTERS[name]()),
     streamMuxers: [
       options.muxer === 'stock'
@@ -191,6 +192,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const dialer = new SwarmDialer({
     libp2p,
     log: options.log.scope('dialer'),
+    guard,
     onUserName: name => userNames.add(name)
   })
   let stopping: Promise<void> | undefined

@@ -29,11 +29,21 @@ export class DialGuard {
   /** Address → the peers that are looked for there now, and how often each. */
   readonly #underWay = new Map<string, Map<string, number>>()
 
+  /** Given by the user, who may try as often as it takes. */
+  readonly #trusted = new Set<string>()
+
+  /** The user gave it. */
+  trust(addr: string): void {
+    this.#trusted.add(addr)
+  }
+
   /**
    * Whether a stranger's word is enough to dial it.
    * @param addr multiaddr without `/p2p` @param peerId who is said to be there
+   * @param maxOfHost addresses of its host that may have failed
    */
-  allows(addr: string, peerId: string, now: number): boolean {
+  allows(addr: string, peerId: string, now: number, maxOfHost = MAX_FAILED_OF_HOST): boolean {
+    if (this.#trusted.has(addr)) return true
     const failed = this.#recent(addr, now)
     const underWay = this.#underWay.get(addr)
     const others = (underWay?.size ?? 0) - (underWay?.has(peerId) === true ? 1 : 0)
@@ -42,7 +52,7 @@ export class DialGuard {
       const doublings = failed.times - FREE_FAILURES
       return doublings < 0 || now - failed.at >= Math.min(MAX_WAIT_MS, WAIT_MS * 2 ** doublings)
     }
-    return this.#failedOf(hostOf(addr), now) < MAX_FAILED_OF_HOST
+    return this.#failedOf(hostOf(addr), now) < maxOfHost
   }
 
   /** A dial begins; `ended` must follow. */

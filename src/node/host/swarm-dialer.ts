@@ -10,7 +10,7 @@ import type { Dialer, PeerStream } from '../../transfer/io/seams.ts'
 import type { PexPeer } from '../../transfer/protocol/messages.ts'
 import { dnsName, parseMultiaddr, plainAddrs } from './addresses.ts'
 import { type DialStage, unreachable } from './dial-error.ts'
-import { DialGuard } from './dial-guard.ts'
+import type { DialGuard } from './dial-guard.ts'
 import { Libp2pPeerStream } from './libp2p-stream.ts'
 
 export const SWARM_PROTOCOL = '/shoal/swarm/1.0.0'
@@ -28,6 +28,8 @@ export interface SwarmDialerInit {
   log: Logger
   /** A host name that the user gave and that may therefore be resolved. */
   onUserName: (name: string) => void
+  /** The transport's too, which keeps its books. */
+  guard: DialGuard
   clock?: Clock
 }
 
@@ -37,13 +39,14 @@ export class SwarmDialer implements Dialer {
   readonly #onUserName: (name: string) => void
   readonly #stopped = new AbortController()
   readonly #clock: Clock
-  readonly #guard = new DialGuard()
+  readonly #guard: DialGuard
 
   constructor(init: SwarmDialerInit) {
     this.#libp2p = init.libp2p
     this.#log = init.log
     this.#onUserName = init.onUserName
     this.#clock = init.clock ?? systemClock
+    this.#guard = init.guard
   }
 
   /**
@@ -87,21 +90,11 @@ export class SwarmDialer implements Dialer {
         }
       )
     }
-    for (const addr of dialled) this.#guard.began(addr, id.toString())
-    try {
-      const connection = await this.#connect(
-        dialled.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`)),
-        name,
-        signal
-      )
-      for (const addr of plainAddrs([connection.remoteAddr])) this.#guard.succeeded(addr)
-      return connection
-    } catch (err) {
-      if (!signal.aborted) for (const addr of dialled) this.#guard.failed(addr, this.#clock.now())
-      throw err
-    } finally {
-      for (const addr of dialled) this.#guard.ended(addr, id.toString())
-    }
+    return await this.#connect(
+      dialled.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`)),
+      name,
+      signal
+    )
   }
 
   /**
@@ -114,6 +107,7 @@ export class SwarmDialer implements Dialer {
     const signal = combineSignals(this.#stopped.signal, options.signal)
     const name = addr === undefined ? undefined : dnsName(addr)
     if (name !== undefined) this.#onUserName(name)
+    if (addr !== undefined) this.#guard.trust(addr.toString())
     const target: PeerId | Multiaddr | undefined =
       addr === undefined
         ? peerId === undefined

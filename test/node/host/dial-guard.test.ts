@@ -65,3 +65,10 @@ it('counts dials that are under way: many names for one address are no way aroun
   guard.succeeded(VICTIM)
   expect(guard.allows(VICTIM, 'peer-19', 0)).toBe(true)
 })
+
+it('lets the user try as often as it takes', () => {
+  const guard = new DialGuard()
+  for (let at = 0; at < 20; at++) guard.failed(VICTIM, 0)
+  guard.trust(VICTIM)
+  expect(guard.allows(VICTIM, PEER, 1)).toBe(true)
+})
