@@ -40,6 +40,8 @@ export interface SwarmHostInit {
   readonly down?: number | undefined
   /** The limits of a root alone, when its swarm is opened; `SwarmRunner.limits` changes them. Default: none. */
   readonly limitsOf?: (root: Uint8Array) => Rates
+  /** Default HELLO_TIMEOUT_MS. */
+  readonly helloTimeoutMs?: number
 }
 
 export interface SwarmHostEvents {
@@ -143,7 +145,7 @@ export class SwarmHost {
       return
     }
     // it may be slow, or gone: that is no offence
-    const timer = setTimeout(() => session.goodbye('idle', 'no hello'), HELLO_TIMEOUT_MS)
+    const timer = setTimeout(() => session.goodbye('idle', 'no hello'), this.init.helloTimeoutMs ?? HELLO_TIMEOUT_MS)
     const done = () => {
       clearTimeout(timer)
       this.#arrivals.done(session)
