@@ -17,7 +17,7 @@ import { rawDialer } from './raw-connection.ts'
 
 /** Between two strokes of a flood, and between two attempts. */
 const PACE_MS = 20
-const AGAIN_MS = 250
+const AGAIN_MS = 1000
 /** Silent connections in one attempt. */
 const SILENT_AT_ONCE = 32
 

@@ -21,6 +21,8 @@ const MAX_FLOOR_BYTES = 2 * MIB
 const FREE_PIECES = 4
 /** Of a peer that has given nothing yet. */
 const UNTRIED_PIECES = 2
+/** What such a peer owes for longer than this is not counted as on its way: who gives nothing must not keep others off. */
+const UNTRIED_COUNTS_MS = 500
 const AHEAD_MS = 250
 
 export interface DownloadsInit {
@@ -107,8 +109,22 @@ export class Downloads {
       this.#context.send(session, { type: 'decline', pieces: open, busy: true })
       return
     }
-    for (const piece of open) session.noteOffered(piece)
-    this.suggested(session, open)
+    const taken = session.hasGiven ? open : this.#firstOf(open, UNTRIED_PIECES * this.#largest - session.inFlightBytes)
+    for (const piece of taken) session.noteOffered(piece)
+    this.suggested(session, taken)
+    if (taken.length === open.length) return
+    this.#context.send(session, { type: 'decline', pieces: open.slice(taken.length), busy: true })
+  }
+
+  /** As many as fit, at least one. */
+  #firstOf(pieces: readonly number[], bytes: number): readonly number[] {
+    let count = 0
+    let left = bytes
+    while (count < pieces.length && left > 0) {
+      left -= this.#pieces.wireSize(pieces[count] ?? 0)
+      count += 1
+    }
+    return pieces.slice(0, count)
   }
 
   /** Whether more is on its way than we can take in soon: who sends it could send to others meanwhile. */
@@ -118,7 +134,8 @@ export class Downloads {
     let rate = 0
     for (const session of this.#context.sessions.values()) {
       // what is overdue does not fill our downlink
-      if (!this.requests.isTardy(session, now)) inFlight += session.inFlightBytes
+      const isDoubtful = !session.hasGiven && now - session.progressAt >= UNTRIED_COUNTS_MS
+      if (!isDoubtful && !this.requests.isTardy(session, now)) inFlight += session.inFlightBytes
       rate += session.down.rate(now)
     }
     return inFlight >= FREE_PIECES * this.#largest + (rate * AHEAD_MS) / SECOND_MS

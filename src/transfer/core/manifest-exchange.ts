@@ -1,7 +1,7 @@
 /**
  * Fetching the manifest: its DAG nodes in the order of their numbers, from one peer at a time, so that a false node shows
- * who sent it. Another peer is asked when one has given nothing for 2 s, longer each time, says it has none, or leaves. What
- * a slow one sends later is taken all the same.
+ * who sent it. Another peer is asked when one has given nothing for half a second, longer each time, says it has none, or
+ * leaves. What a slow one sends later is taken all the same.
  */
 import { SECOND_MS } from '../../base/units.ts'
 import { MAX_NODES, MAX_NODES_PER_REQUEST } from '../protocol/limits.ts'
@@ -10,7 +10,7 @@ import type { SessionId } from './swarm-io.ts'
 /** How long a peer that did not answer is left alone. */
 const COOL_MS = 30 * SECOND_MS
 /** How long the first answer of a peer is waited for while others could be asked; twice as long each time. */
-const FIRST_TIMEOUT_MS = 2 * SECOND_MS
+const FIRST_TIMEOUT_MS = SECOND_MS / 2
 
 export interface NodeRequest {
   readonly session: SessionId

@@ -6,6 +6,9 @@ import { ALL, Bench, bits, NONE, only } from './bench.ts'
 const quarters = (session: number, piece: number) =>
   [0, 0.25, 0.5, 0.75].map(part => `${session}: request ${piece + part}+0.25`)
 
+/** What is declined is said before what is asked for. */
+const byKind = (a: string, b: string) => Number(b.includes('decline')) - Number(a.includes('decline'))
+
 /** A leecher and so many that place. */
 function leecher(held: string, placers: number): Bench {
   const bench = new Bench(held, { regularSlots: 0, optimisticSlots: 0 })
@@ -48,6 +51,21 @@ describe('an offer', () => {
     expect(bench.offer(1, 2)).toEqual(['1: decline 2 busy'])
     bench.completed(1, 1)
     expect(bench.offer(1, 2)).toEqual(quarters(1, 2))
+  })
+
+  it('of many pieces by one that gave nothing yet is taken for two, and the others are declined for now', () => {
+    const bench = leecher('00000', 1)
+    expect(bench.offer(1, 0, 1, 2, 3)).toEqual(
+      [...quarters(1, 0), ...quarters(1, 1), '1: decline 2,3 busy'].sort(byKind)
+    )
+  })
+
+  it('is taken though two others owe us two pieces each, as they gave nothing for half a second', () => {
+    const bench = leecher('0'.repeat(12), 3)
+    for (const session of [1, 2]) bench.offer(session, 2 * session, 2 * session + 1)
+    expect(bench.offer(3, 8)).toEqual(['3: decline 8 busy'])
+    bench.tick(500)
+    expect(only(bench.offer(3, 8), 'request')).toEqual(quarters(3, 8))
   })
 
   it('is declined for now when four pieces are on their way, or more than comes in 250 ms', () => {

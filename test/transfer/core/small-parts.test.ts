@@ -32,20 +32,20 @@ describe('the manifest exchange', () => {
   it('asks one peer at a time, and goes on where it is', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     expect(exchange.next([1, 2], 0)).toEqual({ session: 1, first: 0, count: 1024 })
-    expect(exchange.next([1, 2], 1999)).toBeUndefined()
-    exchange.accepted(1, 1024, 1999)
-    expect(exchange.next([1, 2], 1999)).toEqual({ session: 1, first: 1024, count: 1024 })
+    expect(exchange.next([1, 2], 499)).toBeUndefined()
+    exchange.accepted(1, 1024, 499)
+    expect(exchange.next([1, 2], 499)).toEqual({ session: 1, first: 1024, count: 1024 })
   })
 
-  it('asks another after 2 s without a node, longer where there is no other, and comes back later', () => {
+  it('asks another after half a second without a node, longer where there is no other, and comes back later', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     exchange.next([1, 2], 0)
-    exchange.accepted(1, 5, 1500)
-    expect(exchange.next([1, 2], 3499)).toBeUndefined()
-    expect(exchange.next([1, 2], 3500)).toEqual({ session: 2, first: 5, count: 1024 })
-    expect(exchange.next([1, 2], 13_499)).toBeUndefined()
+    exchange.accepted(1, 5, 300)
+    expect(exchange.next([1, 2], 799)).toBeUndefined()
+    expect(exchange.next([1, 2], 800)).toEqual({ session: 2, first: 5, count: 1024 })
+    expect(exchange.next([1, 2], 10_799)).toBeUndefined()
     exchange.gone(2)
-    expect(exchange.next([1], 13_499)).toBeUndefined()
+    expect(exchange.next([1], 10_799)).toBeUndefined()
     expect(exchange.next([1], 60_000)?.session).toBe(1)
   })
 
