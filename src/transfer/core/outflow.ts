@@ -66,7 +66,8 @@ export class Outflow {
   #hasRoom(now: number): boolean {
     if (this.#window === undefined) return true
     let onItsWay = 0
-    for (const batch of this.#started) onItsWay += this.#window.remaining(batch, now)
+    // nobody is held up by one of which it is doubtful that it comes to an end
+    for (const batch of this.#started) if (!batch.isDoubted) onItsWay += this.#window.remaining(batch, now)
     return onItsWay <= this.#window.startBelow(now)
   }
 }

@@ -27,6 +27,8 @@ const DOUBTED_NEWCOMER_MS = 100
 const HELD_BYTES = MIB
 /** At least so much is presumed sent, bytes a second: one that asks and never reads must not hold the uplink for long. */
 const MIN_PRESUMED = 256 * KIB
+/** The same of one that never took anything: it must not hold up all others while no rate is known. */
+const NEWCOMER_PRESUMED = 4 * MIB
 
 export class UplinkWindow {
   readonly #pieceBytes: number
@@ -64,8 +66,9 @@ export class UplinkWindow {
 
   /** Without news of what was handed to a stream for so long its taker is doubted. @param hasTaken anything before */
   doubtedMs(bytes: number, hasTaken: boolean, now: number): number {
+    const leastRate = hasTaken ? MIN_PRESUMED : NEWCOMER_PRESUMED
     const tripMs = 2 * (this.#tripMs ?? 0) + (hasTaken ? DOUBTED_MS : DOUBTED_NEWCOMER_MS)
-    return tripMs + (2 * Math.max(bytes, HELD_BYTES) * SECOND_MS) / Math.max(MIN_PRESUMED, this.#rate.rate(now))
+    return tripMs + (2 * Math.max(bytes, HELD_BYTES) * SECOND_MS) / Math.max(leastRate, this.#rate.rate(now))
   }
 
   /** A peer has what was placed with it. */

@@ -55,6 +55,16 @@ function pieceOf(batch: Batch): number {
 }
 
 describe('the outflow', () => {
+  it('is not held up by a batch that is doubtful', () => {
+    const line = new Line()
+    const first = line.asked(1)
+    line.asked(2)
+    expect(line.started).toEqual([1])
+    first.isDoubted = true
+    line.pump()
+    expect(line.started).toEqual([1, 2])
+  })
+
   it('starts one batch after the other: the next when all but a block of the last has come', () => {
     const line = new Line()
     const first = line.asked(1)

@@ -85,4 +85,10 @@ describe('the uplink window', () => {
     batch.leftBytes = 10 * KIB
     expect(window.remaining(batch, 0)).toBe(10 * KIB)
   })
+
+  it('waits no second for news of one that never took anything while no rate is known, and longer for others', () => {
+    const window = new UplinkWindow(MIB)
+    expect(window.doubtedMs(MIB, false, 0)).toBeLessThan(SECOND_MS)
+    expect(window.doubtedMs(MIB, true, 0)).toBeGreaterThan(5 * SECOND_MS)
+  })
 })
