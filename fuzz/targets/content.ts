@@ -45,10 +45,10 @@ const LIMITS = {
   entries: 1_500,
   spans: 4_000,
   pathBytes: 40_000,
-  unfoldedBytes: 1024 * 1024,
+  repeatedBytes: 1024 * 1024,
   repeats: 3_000
 }
-const MAX_VISITS = LIMITS.unfoldedBytes / 512
+const MAX_VISITS = LIMITS.nodes + LIMITS.repeatedBytes / 512
 
 export const manifests: Target = {
   name: 'manifests',

@@ -30,8 +30,11 @@ export interface ManifestLimits {
   readonly spans: number
   /** UTF-8 bytes of all paths and symbolic link targets. */
   readonly pathBytes: number
-  /** Bytes of DAG nodes as often as they occur, each counted as at least `MIN_VISIT_BYTES`: bounds the time it takes. */
-  readonly unfoldedBytes: number
+  /**
+   * Bytes of DAG nodes that occur again, as often as they do, each counted as at least `MIN_VISIT_BYTES`: bounds the time
+   * for which nothing else runs.
+   */
+  readonly repeatedBytes: number
   /**
    * Entries and spans together beyond one for each link of a distinct node: what comes of identical subtrees alone. A
    * tebibyte of zeros is a million; without this limit 1.4 MB of nodes unfolded into 1.2 GB of memory.
@@ -47,6 +50,6 @@ export const DEFAULT_MANIFEST_LIMITS: ManifestLimits = {
   entries: 4_194_304,
   spans: 16_777_216,
   pathBytes: 512 * 1024 * 1024,
-  unfoldedBytes: 2 * 1024 * 1024 * 1024,
+  repeatedBytes: 128 * 1024 * 1024,
   repeats: 2_097_152
 }

@@ -80,7 +80,7 @@ class Walk {
   readonly #spanOffset: number[] = []
   #pathBytes = 0
   #totalBytes = 0
-  #unfoldedBytes = 0
+  #repeatedBytes = 0
   /** Nodes that were visited: they are numbered in the order of their first appearance. */
   #visited = 0
   /** Entries and spans that may be there by now: see ManifestLimits.repeats. */
@@ -270,10 +270,11 @@ class Walk {
 
   #decode(index: number): DagNode {
     const block = this.#source.block(index)
-    this.#unfoldedBytes += Math.max(block.byteLength, MIN_VISIT_BYTES)
-    if (this.#unfoldedBytes > this.#limits.unfoldedBytes) throw malformedRoot('subtrees repeated without end')
+    const isNew = index === this.#visited
+    if (!isNew) this.#repeatedBytes += Math.max(block.byteLength, MIN_VISIT_BYTES)
+    if (this.#repeatedBytes > this.#limits.repeatedBytes) throw malformedRoot('subtrees repeated without end')
     const node = new DagNode(block, this.#limits.links)
-    if (index === this.#visited) {
+    if (isNew) {
       this.#visited += 1
       // a link is an entry, a span, or, to a raw file in a folder, both
       this.#allowed += node.linkCount * 2

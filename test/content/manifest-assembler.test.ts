@@ -311,7 +311,10 @@ describe('refuses', () => {
     malformed(three, { entries: 4 })
     malformed(three, { spans: 1 })
     malformed(three, { pathBytes: 3 })
-    malformed(three, { unfoldedBytes: 1000 })
+    expect(hand.code(three, { repeatedBytes: 0 })).toBe('none')
+    const twice = folder({ ...folder(), name: 'a' }, { ...folder(), name: 'b' })
+    malformed(twice, { repeatedBytes: 511 })
+    expect(hand.code(twice, { repeatedBytes: 512 })).toBe('none')
   })
 
   test('repetition has a limit of its own, whatever the number of distinct links', () => {
@@ -337,7 +340,7 @@ describe('refuses', () => {
       else node = shard({ ...node, name: '00' }, { ...node, name: '01' })
     }
     const began = performance.now()
-    malformed(node, { unfoldedBytes: 8 * 1024 * 1024, entries: 20_000 })
+    malformed(node, { repeatedBytes: 8 * 1024 * 1024, entries: 20_000 })
     expect(performance.now() - began).toBeLessThan(10_000)
   })
 
