@@ -40,3 +40,8 @@ export async function builtReprovider() {
 export async function builtRandom() {
   return await load('base/random')
 }
+
+/** @returns {Promise<typeof import('../../src/node/host/host-contacts.ts')>} */
+export async function builtContacts() {
+  return await load('node/host/host-contacts')
+}

@@ -7,21 +7,27 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { CID } from 'multiformats/cid'
 import { create as digestOf } from 'multiformats/hashes/digest'
+import { whyNotFound } from './dht-why.mjs'
 import { SocketLedger } from './sockets.mjs'
 
 /** @typedef {import('../../src/node/host/create-host.ts').Host} Host */
 /** @typedef {import('@libp2p/interface').PrivateKey} PrivateKey */
 /** @typedef {(privateKey: PrivateKey) => Promise<Host>} HostMaker */
 /** @typedef {typeof import('../../src/dht/reprovider.ts').Reprovider} ReproviderClass */
+/** @typedef {import('../../src/node/host/host-contacts.ts').HostContacts} HostContacts */
+/** @typedef {typeof import('../../src/node/host/host-contacts.ts').HostContacts} ContactsClass */
 /** @typedef {import('../../src/dht/reprovider.ts').Reprovider} Reprovider */
 /** @typedef {import('../../src/base/random.ts').Random} Random */
 /**
  * @typedef {object} Member
  * @property {string} name
  * @property {Host} host
+ * @property {HostContacts} contacts how it got in, and gets back in
+ * @property {readonly string[]} told peer IDs of those that it was told of when it came
  * @property {Reprovider | undefined} reprovider of one that stays
  * @property {CID | undefined} content that one that stays announces
  * @property {number} messages of the DHT that it sent: questions, announcements and pings
+ * @property {Set<string>} asked peer IDs of those that it asked for providers
  * @property {number} bornMs
  */
 /**
@@ -33,6 +39,7 @@ import { SocketLedger } from './sockets.mjs'
  * @property {number} longestMs the longest lookup, to its end
  * @property {number} failed nodes of the first lookup that did not answer
  * @property {number} asked
+ * @property {import('./dht-why.mjs').Why} [why] of one whose first lookup found nothing, as it was right after
  */
 
 const RAW = 0x55
@@ -57,6 +64,8 @@ export class DhtNetwork {
   announcements = 0
   #make
   #Reprovider
+  #Contacts
+  #contactsEach
   #random
   #born = 0
   #left = 0
@@ -69,16 +78,20 @@ export class DhtNetwork {
    * @param {object} init
    * @param {HostMaker} init.makeHost
    * @param {ReproviderClass} init.Reprovider
+   * @param {ContactsClass} init.Contacts
+   * @param {number} [init.contactsEach] members of which a newcomer is told
    * @param {Random} init.random
    */
-  constructor({ makeHost, Reprovider, random }) {
+  constructor({ makeHost, Reprovider, Contacts, contactsEach = 1, random }) {
     this.#make = makeHost
     this.#Reprovider = Reprovider
+    this.#Contacts = Contacts
+    this.#contactsEach = contactsEach
     this.#random = random
   }
 
   /**
-   * A newcomer, told of one member of the network drawn at random.
+   * A newcomer, told of members of the network drawn at random. Whether it reached one shows when it looks for something.
    * @param {{ stays?: boolean }} [options]
    */
   async join({ stays = false } = {}) {
@@ -88,20 +101,27 @@ export class DhtNetwork {
       .digest()
     const settled = this.members.filter(({ host }) => tableOf(host).length >= SETTLED_PEERS)
     const from = settled.length > 0 ? settled : this.members
-    const contact = from.length === 0 ? undefined : this.#draw(from)
+    /** @type {Set<Member>} */
+    const drawn = new Set()
+    while (drawn.size < Math.min(this.#contactsEach, from.length)) drawn.add(this.#draw(from))
     return await this.ledger.run(name, async () => {
       const host = await this.#make(await generateKeyPairFromSeed('Ed25519', seed))
+      const peers = [...drawn].map(member => member.host.addrs()[0] ?? '')
+      const contacts = new this.#Contacts({ host, book: memoryBook(), peers })
       /** @type {Member} */
       const member = {
         name,
         host,
+        contacts,
+        told: [...drawn].map(member => member.host.peerId),
         reprovider: undefined,
         content: undefined,
         messages: 0,
+        asked: new Set(),
         bornMs: performance.now()
       }
       countMessages(member)
-      if (contact !== undefined) await host.dialer.connectTo(contact.host.addrs()[0] ?? '')
+      await contacts.start()
       this.members.push(member)
       if (stays) await this.#announce(member)
       return member
@@ -169,6 +189,7 @@ export class DhtNetwork {
   /** @param {Member} member */
   async #destroy(member) {
     await member.reprovider?.stop()
+    await member.contacts.stop()
     await member.host.stop()
     this.ledger.forget(member.name)
   }
@@ -201,6 +222,11 @@ export class DhtNetwork {
         result.first = result.found
         result.failed = lookup.stats.failed
         result.asked = lookup.stats.asked
+        if (!result.found) {
+          const { members, gone } = this
+          const table = tableOf(newcomer.host)
+          result.why = await whyNotFound({ content, newcomer, asked: newcomer.asked, members, table, gone })
+        }
       }
     })
     if (!result.found) result.firstMs = performance.now() - start
@@ -266,8 +292,29 @@ function countMessages(member) {
     if (send === undefined) throw new Error(`kad-dht has no ${name} any more: messages cannot be counted`)
     network[name] = (...args) => {
       member.messages += 1
+      noteQuestion(member, args)
       return send(...args)
     }
+  }
+}
+
+/** @param {Member} member @param {unknown[]} args */
+function noteQuestion({ asked }, [to, message]) {
+  if (/** @type {{ type?: string }} */ (message).type === 'GET_PROVIDERS') asked.add(String(to))
+}
+
+/** What a node remembers of whom it met. @returns {import('../../src/node/host/host-contacts.ts').HostContactsInit['book']} */
+function memoryBook() {
+  /** @type {Map<string, import('../../src/node/host/peer-book.ts').RememberedPeer>} */
+  const peers = new Map()
+  return {
+    saw: (id, addrs) => {
+      peers.delete(id)
+      peers.set(id, { id, addrs: addrs.map(addr => addr.replace(/\/p2p\/.*/, '')), lastSeenMs: 0 })
+    },
+    find: id => peers.get(id),
+    recent: () => [...peers.values()].reverse(),
+    flush: async () => {}
   }
 }
 

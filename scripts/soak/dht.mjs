@@ -3,13 +3,13 @@
  * for content that was announced before they came. Prints a table, writes JSON, and fails when a bound is broken.
  * See docs/reliability.md.
  *
- *     npm run soak:dht -- [--nodes 60] [--minutes 10] [--seed N] [--replaced 0.2] [--json FILE]
+ *     npm run soak:dht -- [--nodes 60] [--minutes 10] [--seed N] [--replaced 0.2] [--contacts 2] [--json FILE]
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { formatTable } from '../lab/format.mjs'
-import { builtHosts, builtRandom, builtReprovider } from './built.mjs'
+import { builtContacts, builtHosts, builtRandom, builtReprovider } from './built.mjs'
 import { DhtNetwork } from './dht-network.mjs'
 import { fraction, percentile, randomSeed, verdicts } from './figures.mjs'
 import { LoopDelay } from './vitals.mjs'
@@ -20,15 +20,22 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string' },
     replaced: { type: 'string', default: '0.2' },
+    contacts: { type: 'string', default: '2' },
     json: { type: 'string' }
   }
 })
 const nodes = Number(values.nodes)
 const minutes = Number(values.minutes)
 const replaced = Number(values.replaced)
+const contactsEach = Number(values.contacts)
 const seed = Number(values.seed ?? randomSeed())
-if (!(nodes >= 8 && nodes <= 200 && minutes > 0 && minutes <= 600 && replaced > 0 && replaced <= 1 && seed >= 0)) {
-  console.error('soak: --nodes 8 to 200, --minutes up to 600, --replaced 0 to 1 (a minute), --seed a whole number')
+const isTold = Number.isInteger(contactsEach) && contactsEach >= 1 && contactsEach <= 8
+if (
+  !(isTold && nodes >= 8 && nodes <= 200 && minutes > 0 && minutes <= 600 && replaced > 0 && replaced <= 1 && seed >= 0)
+) {
+  console.error(
+    'soak: --nodes 8 to 200, --minutes up to 600, --replaced 0 to 1 (a minute), --contacts 1 to 8, --seed a whole number'
+  )
   process.exit(2)
 }
 
@@ -41,7 +48,8 @@ const IDLE_MS = Math.min(MINUTE_MS, (minutes * MINUTE_MS) / 4)
 
 const random = (await builtRandom()).seededRandom(seed)
 const { Reprovider } = await builtReprovider()
-const network = new DhtNetwork({ makeHost: await builtHosts(), Reprovider, random })
+const { HostContacts: Contacts } = await builtContacts()
+const network = new DhtNetwork({ makeHost: await builtHosts(), Reprovider, Contacts, contactsEach, random })
 console.log(`seed ${seed}: ${nodes} nodes, ${stayers} of which stay and share; ${replaced * nodes} replaced a minute`)
 
 let stopping = false

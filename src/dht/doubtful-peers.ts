@@ -10,7 +10,7 @@ import type { RoutingTableView } from './kad.ts'
 import type { Contacts } from './sure-contacts.ts'
 
 /** Pauses between pings; the last one is repeated. */
-const PAUSES_MS = [5_000, 15_000, 60_000, 300_000]
+const PAUSES_MS = [5_000, 15_000, 60_000, 120_000]
 
 export interface DoubtfulPeersInit {
   table: Pick<RoutingTableView, 'add' | 'remove'>

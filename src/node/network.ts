@@ -10,7 +10,7 @@ import type { PexPeer } from '../transfer/protocol/messages.ts'
 import type { Encryption } from './encryption.ts'
 import { parseMultiaddr, plainAddrs } from './host/addresses.ts'
 import { createHost, type Host } from './host/create-host.ts'
-import { FirstContact } from './host/first-contact.ts'
+import { HostContacts } from './host/host-contacts.ts'
 import { loadIdentity } from './host/identity.ts'
 import { PeerBook } from './host/peer-book.ts'
 import { ProviderSearch } from './provider-search.ts'
@@ -52,7 +52,7 @@ export class Network {
   /** Peers named by the user that could not be reached: address → why. */
   readonly unreachable = new Map<string, string>()
   readonly #book: PeerBook
-  readonly #contact: FirstContact
+  readonly #contacts: HostContacts
   readonly #init: NetworkInit
   readonly #addrs = new Map<string, string[]>()
   /** Roots that a client announces once it has become a server. */
@@ -101,12 +101,12 @@ export class Network {
     })
     const log = init.log.scope('peers')
     this.#book = new PeerBook({ dataDir: init.dataDir, log, clock: init.clock })
-    this.#contact = new FirstContact({
-      libp2p: host.libp2p,
-      dialer: host.dialer,
+    this.#contacts = new HostContacts({
+      host,
       book: this.#book,
       peers: init.peers,
       log,
+      clock: init.clock,
       onUnreachable: (addr, err) => {
         this.unreachable.set(addr, err instanceof Error ? err.message : String(err))
       }
@@ -129,7 +129,7 @@ export class Network {
       this.events.emit('peer:disconnected', { peerId: event.detail.toString() })
     })
     await this.#book.load()
-    void this.#contact.start()
+    void this.#contacts.start()
     // a client announces nothing of what its data folder holds until it has become a server
     if (this.#init.dht === 'server') await this.reprovider.start({ dormant: true })
   }
@@ -211,7 +211,7 @@ export class Network {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer)
     await this.reprovider.stop()
-    await this.#contact.stop()
+    await this.#contacts.stop()
     await this.host.stop()
   }
 
@@ -221,7 +221,7 @@ export class Network {
 
   /** Peers that the user named are asked directly, whatever the DHT says. */
   #namedPeers(): PexPeer[] {
-    const named = new Map([...this.#contact.reached(), ...this.#byHand])
+    const named = new Map([...this.#contacts.reached(), ...this.#byHand])
     return [...named].map(([text, id]) => {
       const { addr } = parseMultiaddr(text)
       return { id, addrs: addr === undefined ? [] : [addr.toString()], seeder: false }

@@ -5,6 +5,7 @@ import { silentLogger } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { Reprovider } from '../../src/dht/reprovider.ts'
 import { createHost } from '../../src/node/host/create-host.ts'
+import { HostContacts } from '../../src/node/host/host-contacts.ts'
 import { LOOPBACK, until } from '../node/host/test-hosts.ts'
 
 const SEED = 11
@@ -16,6 +17,7 @@ beforeEach(() => {
     // noise: sockets that are silenced here are read and written by the runtime itself under TLS
     makeHost: privateKey => createHost({ privateKey, listen: [LOOPBACK], log: silentLogger, encryption: ['noise'] }),
     Reprovider,
+    Contacts: HostContacts,
     random: seededRandom(SEED)
   })
 })

@@ -57,7 +57,7 @@ it('who does not answer leaves the table, is asked less and less often, and come
   }
   await turn(() => pings[6]?.(true))
   expect(log).toEqual([
-    ...['remove', 'wait 5000', 'wait 15000', 'wait 60000', 'wait 300000', 'wait 300000', 'wait 300000'],
+    ...['remove', 'wait 5000', 'wait 15000', 'wait 60000', 'wait 120000', 'wait 120000', 'wait 120000'],
     'add'
   ])
   expect(doubted.size).toBe(0)

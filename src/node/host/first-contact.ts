@@ -2,7 +2,7 @@
  * Gets a node into its network and back into it: dials peers remembered on disk and peers given by hand, again and
  * again with growing pauses while nobody answers, and remembers who did.
  */
-import type { IdentifyResult, Libp2p } from '@libp2p/interface'
+import type { IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { combineSignals } from '../../base/abort-signals.ts'
@@ -10,6 +10,7 @@ import type { Logger } from '../../base/log.ts'
 import { KAD_PROTOCOL } from '../../dht/kad.ts'
 import { parseMultiaddr } from './addresses.ts'
 import type { PeerBook, RememberedPeer } from './peer-book.ts'
+import { type AskForLife, redialSilent } from './redial-silent.ts'
 import type { SwarmDialer } from './swarm-dialer.ts'
 
 /** Remembered peers tried in one round, and how many connections are enough to try none. */
@@ -18,15 +19,29 @@ const ENOUGH_CONNECTIONS = 4
 const CONCURRENCY = 6
 const DIAL_TIMEOUT_MS = 16_000
 
+/** Who knows nobody that answers tries again sooner at first: its one contact may just be starting, or have gone silent. */
+const ALONE_PAUSES_MS = [3_000, 5_000, 10_000, 15_000]
+/** A peer given by hand that goes away is dialled again after so long. */
+const REDIAL_MS = 5_000
+
 /** The pause after round `round` (from 0): 30 s four times, then doubling up to ten minutes. */
 export function pauseAfterRoundMs(round: number): number {
   return Math.min(30_000 * 2 ** Math.max(0, round - 3), 600_000)
 }
 
+/** The same for a node that nobody answers. */
+export function pauseAloneMs(round: number): number {
+  return ALONE_PAUSES_MS[round] ?? pauseAfterRoundMs(round - ALONE_PAUSES_MS.length)
+}
+
 export interface FirstContactInit {
   libp2p: Libp2p
   dialer: SwarmDialer
-  book: PeerBook
+  /** Whether nobody is known who answers questions of the DHT: its table is empty. */
+  isAlone?: () => boolean
+  /** See redial-silent.ts; nobody is asked without. */
+  ping?: AskForLife
+  book: Pick<PeerBook, 'saw' | 'find' | 'recent' | 'flush'>
   /** Multiaddrs given by hand or by configuration, checked. They are kept connected. */
   peers: readonly string[]
   log: Logger
@@ -87,10 +102,16 @@ export class FirstContact {
     )
   }
 
-  readonly #onDisconnect = (): void => {
-    if (this.#stopped.signal.aborted || this.#init.libp2p.getConnections().length > 0) return
+  readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
+    if (this.#stopped.signal.aborted) return
+    const hasOthers = this.#init.libp2p.getConnections().length > 0
+    if (hasOthers && ![...this.#idOf.values()].includes(event.detail.toString())) return
     this.#round = 0
-    this.#schedule(1_000)
+    this.#schedule(hasOthers ? REDIAL_MS : 1_000)
+  }
+
+  get #isAlone(): boolean {
+    return this.#init.isAlone?.() ?? this.#init.libp2p.getConnections().length === 0
   }
 
   #begin(): Promise<void> {
@@ -104,7 +125,11 @@ export class FirstContact {
   }
 
   async #runRound(): Promise<void> {
-    const { book, libp2p, log } = this.#init
+    const { book, libp2p, log, ping } = this.#init
+    if (this.#isAlone && ping !== undefined) {
+      const addrsOf = (id: string) => book.find(id)?.addrs ?? []
+      await redialSilent({ libp2p, ping, addrsOf, log, signal: this.#stopped.signal })
+    }
     const remembered = book
       .recent()
       .filter(peer => !this.#isConnected(peer.id))
@@ -127,11 +152,12 @@ export class FirstContact {
     )
     if (this.#stopped.signal.aborted) return
     if (libp2p.getConnections().length > 0) log.debug(`${libp2p.getConnections().length} connections after a round`)
-    this.#schedule(pauseAfterRoundMs(this.#round++))
+    this.#schedule((this.#isAlone ? pauseAloneMs : pauseAfterRoundMs)(this.#round++))
   }
 
   async #dialRemembered(peer: RememberedPeer): Promise<void> {
-    if (this.#init.libp2p.getConnections().length >= ENOUGH_CONNECTIONS || this.#isConnected(peer.id)) return
+    const hasEnough = !this.#isAlone && this.#init.libp2p.getConnections().length >= ENOUGH_CONNECTIONS
+    if (hasEnough || this.#isConnected(peer.id)) return
     try {
       const addrs = peer.addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${peer.id}`))
       await this.#init.libp2p.dial(addrs, { signal: this.#limit() })

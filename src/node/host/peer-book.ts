@@ -71,6 +71,11 @@ export class PeerBook {
     this.#timer ??= setTimeout(() => void this.flush(), SAVE_DELAY_MS).unref()
   }
 
+  /** Where it was seen; undefined for one that is not remembered. */
+  find(id: string): Readonly<RememberedPeer> | undefined {
+    return this.#peers.get(id)
+  }
+
   /** Most recently seen first. */
   recent(): RememberedPeer[] {
     return [...this.#peers.values()].reverse()

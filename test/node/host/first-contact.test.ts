@@ -6,7 +6,12 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Logger, silentLogger } from '../../../src/base/log.ts'
 import type { Host } from '../../../src/node/host/create-host.ts'
-import { FirstContact, type FirstContactInit, pauseAfterRoundMs } from '../../../src/node/host/first-contact.ts'
+import {
+  FirstContact,
+  type FirstContactInit,
+  pauseAfterRoundMs,
+  pauseAloneMs
+} from '../../../src/node/host/first-contact.ts'
 import { PEERS_FILE, PeerBook } from '../../../src/node/host/peer-book.ts'
 import { addrOf, host, until } from './test-hosts.ts'
 
@@ -83,6 +88,47 @@ test('a node that lost everyone tries again within seconds', async () => {
   await until('they are apart', () => a.libp2p.getConnections().length === 0)
   await host({ privateKey, listen: [addr] })
   await until('they are together again', () => a.libp2p.getConnections().length > 0)
+})
+
+test('a peer given by hand that goes away is dialled again, though others stay', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const named = await host({ privateKey })
+  const other = await host()
+  const a = await host()
+  const addr = addrOf(named).replace(/\/p2p\/.*/, '')
+  await contact(a, { book: await book(), peers: [addr] }).start()
+  await a.dialer.connectTo(addrOf(other))
+  await named.stop()
+  await until('it is gone', () => !a.libp2p.getPeers().map(String).includes(named.peerId))
+  const back = await host({ privateKey, listen: [addr] })
+  await until('it is there again', () => a.libp2p.getPeers().map(String).includes(back.peerId))
+  expect(a.libp2p.getPeers().map(String)).toContain(other.peerId)
+})
+
+test('who is alone with a silent peer dials it anew', async () => {
+  const peer = await host()
+  const a = await host()
+  let alone = true
+  await contact(a, {
+    book: await book(),
+    peers: [addrOf(peer)],
+    isAlone: () => alone,
+    ping: async () => {
+      alone = false
+      throw new Error('no answer')
+    }
+  }).start()
+  const before = a.libp2p.getConnections().map(({ id }) => id)
+  await until('there is another connection', () => {
+    const now = a.libp2p.getConnections().map(({ id }) => id)
+    return now.length === 1 && now[0] !== before[0]
+  })
+})
+
+test('who is alone tries again sooner at first', () => {
+  expect([0, 1, 2, 3, 4, 5, 6, 7, 8, 99].map(round => pauseAloneMs(round) / 1_000)).toEqual([
+    3, 5, 10, 15, 30, 30, 30, 30, 60, 600
+  ])
 })
 
 test('one that only asks is not remembered', async () => {
