@@ -173,6 +173,11 @@ export class ContentRouting {
     return this.#holders.isThin(cid.toString())
   }
 
+  /** The network has grown to twice what it was when this node announced it. */
+  isOutgrown(cid: CID): boolean {
+    return this.#holders.isOutgrown(cid.toString())
+  }
+
   /**
    * Forgets our own record, so that this node no longer names itself. Others keep theirs until they expire; who comes
    * is told by the swarm protocol that the content is not here.

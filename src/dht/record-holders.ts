@@ -1,10 +1,9 @@
 /**
  * Which nodes took our records, and whether enough of them are left. Records live 48 h and are renewed in 22, which is
  * for networks whose nodes stay; where a fifth of them goes each minute, all twenty holders are gone in half an hour.
- * And what was announced when the network had three nodes lies with three, while lookups in one of sixty ask others.
+ * And what was announced when the network had twelve nodes lies with those, while lookups in one of sixty ask others.
  */
 import type { PeerId } from '@libp2p/interface'
-import { K } from './kad.ts'
 
 /** Peer IDs kept once for all records that name them; then begun anew. */
 const MAX_SHARED_IDS = 2_048
@@ -16,9 +15,15 @@ export interface RecordHoldersInit {
   tableSize: () => number
 }
 
+interface Held {
+  readonly peers: readonly PeerId[]
+  /** Nodes that were known then: those of the table, or the holders, where a young table lacked some. */
+  readonly known: number
+}
+
 export class RecordHolders {
   readonly #init: RecordHoldersInit
-  readonly #holders = new Map<string, readonly PeerId[]>()
+  readonly #holders = new Map<string, Held>()
   readonly #shared = new Map<string, PeerId>()
 
   constructor(init: RecordHoldersInit) {
@@ -28,15 +33,13 @@ export class RecordHolders {
   /** In place of those of the announcement before. */
   set(cid: string, holders: readonly PeerId[]): void {
     if (this.#shared.size > MAX_SHARED_IDS) this.#shared.clear()
-    this.#holders.set(
-      cid,
-      holders.map(peer => {
-        const id = peer.toString()
-        const shared = this.#shared.get(id) ?? peer
-        this.#shared.set(id, shared)
-        return shared
-      })
-    )
+    const peers = holders.map(peer => {
+      const id = peer.toString()
+      const shared = this.#shared.get(id) ?? peer
+      this.#shared.set(id, shared)
+      return shared
+    })
+    this.#holders.set(cid, { peers, known: Math.max(1, peers.length, this.#init.tableSize()) })
   }
 
   forget(cid: string): void {
@@ -44,14 +47,19 @@ export class RecordHolders {
   }
 
   /**
-   * Half of those that took the record are gone, or they are few in a network that has grown to twice as many. Whoever
-   * took it was connected then, and connections are not closed for being idle: so one that is not has gone, or so have
-   * we. False for a record that this process has not announced.
+   * Half of those that took the record are gone. Whoever took it was connected then, and connections are not closed for
+   * being idle: so one that is not has gone, or so have we. False for a record that this process has not announced.
    */
   isThin(cid: string): boolean {
-    const holders = this.#holders.get(cid)
-    if (holders === undefined) return false
-    const left = holders.reduce((count, peer) => count + (this.#init.answers(peer) ? 1 : 0), 0)
-    return left * 2 <= holders.length || (holders.length < K && this.#init.tableSize() >= holders.length * 2)
+    const peers = this.#holders.get(cid)?.peers
+    if (peers === undefined) return false
+    const left = peers.reduce((count, peer) => count + (this.#init.answers(peer) ? 1 : 0), 0)
+    return left * 2 <= peers.length
+  }
+
+  /** Twice as many nodes are known as when it was announced: of those nearest to it, most may be new. */
+  isOutgrown(cid: string): boolean {
+    const held = this.#holders.get(cid)
+    return held !== undefined && this.#init.tableSize() >= held.known * 2
   }
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
+import { ElapsedClock } from '../base/elapsed-clock.ts'
 import { abortError } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import { type Random, seededRandom } from '../base/random.ts'
@@ -13,14 +14,18 @@ import { ReprovideSchedule } from './reprovide-schedule.ts'
 
 /** Announcements at once; each asks about twenty nodes. */
 const CONCURRENCY = 4
-/** Addresses change while a node runs (another network, a new lease), and who holds its records: looked at so often. */
-const CHECK_MS = 60_000
+/**
+ * Addresses change while a node runs (another network, a new lease), and who holds its records, and the clock: looked at
+ * so often.
+ */
+const CHECK_MS = 15_000
 /**
  * A record whose holders go is announced before its turn, but no sooner than so long after the last time, and so many in
- * a look: the thousand roots of one node are then not announced more often than one a second.
+ * a look: the thousand roots of one node are then not announced more often than one a second. One that the network has
+ * outgrown is, at the next look: that happens once for each doubling.
  */
 const EARLY_GAP_MS = 120_000
-const EARLY_A_CHECK = 60
+const EARLY_A_CHECK = 15
 const LONGEST_TIMER_MS = 3_600_000
 
 /** What survives a restart. Keys are CIDs as text. */
@@ -41,6 +46,8 @@ export interface Announcer {
   withdraw(cid: CID): Promise<void>
   /** Too few of the nodes that took the record are left. */
   isThin(cid: CID): boolean
+  /** The network has grown so much since that lookups ask others. */
+  isOutgrown(cid: CID): boolean
 }
 
 /** Calls `run` once after `ms`; the returned function takes it back. */
@@ -71,6 +78,8 @@ export class Reprovider {
   readonly #onAnnounced: (cid: string, nodes: number) => void
   readonly #log: Logger
   readonly #clock: Clock
+  /** What is due when, within this process; what is written to the store is of the wall clock. */
+  readonly #elapsed: ElapsedClock
   readonly #startTimer: StartTimer
   readonly #schedule: ReprovideSchedule
   readonly #stopped = new AbortController()
@@ -78,7 +87,7 @@ export class Reprovider {
   readonly #running = new Map<string, { abort: AbortController; done: Promise<void> }>()
   /** How many nodes took the record, for what this process announced. */
   readonly #nodes = new Map<string, number>()
-  /** When this process announced it last, wall-clock ms; in the order of these times. */
+  /** When this process announced it last, by `#elapsed`; in the order of these times. */
   readonly #announcedAt = new Map<string, number>()
   readonly #waiting = new Map<string, Set<(nodes: number) => void>>()
   /** Left by an earlier process and not yet resumed: when each was announced last. */
@@ -98,6 +107,7 @@ export class Reprovider {
     this.#onAnnounced = init.onAnnounced ?? (() => {})
     this.#log = init.log ?? silentLogger
     this.#clock = init.clock ?? systemClock
+    this.#elapsed = new ElapsedClock(this.#clock)
     this.#startTimer = init.startTimer ?? startSystemTimer
     this.#schedule = new ReprovideSchedule(init.random ?? seededRandom(Math.floor(Math.random() * 2 ** 32)))
   }
@@ -123,7 +133,7 @@ export class Reprovider {
       else if (dormant) this.#dormant.set(text, announced.get(text) ?? 0)
       else await this.#routing.hold(cid)
     }
-    if (!dormant) this.#schedule.restore(announced, this.#clock.wallMs())
+    if (!dormant) this.#restore(announced)
     this.#started = true
     this.#watch()
     this.#pump()
@@ -139,7 +149,7 @@ export class Reprovider {
     this.#kept.add(text)
     await this.#routing.hold(cid)
     if (!this.#kept.has(text)) return await this.#routing.withdraw(cid)
-    this.#schedule.restore(new Map([[text, lastMs]]), this.#clock.wallMs())
+    this.#restore(new Map([[text, lastMs]]))
     this.#pump()
   }
 
@@ -151,7 +161,7 @@ export class Reprovider {
     await this.#routing.hold(cid)
     await this.#store.save(text, 0)
     if (!this.#kept.has(text)) return await this.remove(cid)
-    this.#schedule.now(text, this.#clock.wallMs())
+    this.#schedule.now(text, this.#elapsed.nowMs())
     this.#pump()
   }
 
@@ -205,7 +215,7 @@ export class Reprovider {
       signal.addEventListener('abort', onAbort, { once: true })
       if (signal.aborted) onAbort()
       else if (this.#schedule.has(text)) {
-        this.#schedule.now(text, this.#clock.wallMs())
+        this.#schedule.now(text, this.#elapsed.nowMs())
         this.#pump()
       }
     })
@@ -219,7 +229,7 @@ export class Reprovider {
   /** How long until the next announcement, ms, or null when none is planned. */
   nextInMs(): number | null {
     const next = this.#schedule.nextMs()
-    return next === null ? null : Math.max(0, next - this.#clock.wallMs())
+    return next === null ? null : Math.max(0, next - this.#elapsed.nowMs())
   }
 
   /** Resolves when every announcement has ended. What was not finished is due at the next start. */
@@ -234,7 +244,7 @@ export class Reprovider {
   #pump(): void {
     if (!this.#started) return
     while (this.#running.size < CONCURRENCY) {
-      const text = this.#schedule.take(this.#clock.wallMs())
+      const text = this.#schedule.take(this.#elapsed.nowMs())
       if (text === undefined) break
       const abort = new AbortController()
       const done = this.#announce(text, combineSignals(abort.signal, this.#stopped.signal)).finally(() => {
@@ -255,10 +265,10 @@ export class Reprovider {
     try {
       const { nodes } = await this.#routing.provide(cid, { signal })
       if (signal.aborted) return
-      const now = this.#clock.wallMs()
+      const now = this.#elapsed.nowMs()
       if (nodes === 0) return this.#schedule.failed(text, now)
       this.#schedule.succeeded(text, now)
-      await this.#store.save(text, now)
+      await this.#store.save(text, this.#clock.wallMs())
       this.#nodes.set(text, nodes)
       this.#announcedAt.delete(text)
       this.#announcedAt.set(text, now)
@@ -267,7 +277,7 @@ export class Reprovider {
     } catch (err) {
       if (signal.aborted) return
       this.#log.warn(`announcing ${text} failed, it will be tried again`, err)
-      this.#schedule.failed(text, this.#clock.wallMs())
+      this.#schedule.failed(text, this.#elapsed.nowMs())
     }
   }
 
@@ -283,23 +293,30 @@ export class Reprovider {
 
   async #check(): Promise<void> {
     this.#announceThin()
+    // the clock may have leapt, while timers count what passed
+    this.#pump()
     await this.#checkAddresses()
   }
 
   /** Those announced longest ago first. */
   #announceThin(): void {
-    const now = this.#clock.wallMs()
+    const now = this.#elapsed.nowMs()
     let count = 0
     for (const [text, lastMs] of this.#announcedAt) {
-      if (count === EARLY_A_CHECK || now - lastMs < EARLY_GAP_MS) break
+      if (count === EARLY_A_CHECK) break
       const cid = parse(text)
-      if (cid === undefined || !this.#schedule.has(text) || !this.#routing.isThin(cid)) continue
+      if (cid === undefined || !this.#schedule.has(text)) continue
+      const isThin = now - lastMs >= EARLY_GAP_MS && this.#routing.isThin(cid)
+      if (!isThin && !this.#routing.isOutgrown(cid)) continue
       count += 1
       this.#schedule.now(text, now)
     }
-    if (count === 0) return
-    this.#log.debug(`${count} records have lost their holders and are announced again`)
-    this.#pump()
+    if (count > 0) this.#log.debug(`${count} records lie with too few of the nodes that are asked: announced again`)
+  }
+
+  #restore(announced: ReadonlyMap<string, number>): void {
+    const times = [...announced].map(([text, ms]) => [text, ms === 0 ? 0 : this.#elapsed.fromWallMs(ms)] as const)
+    this.#schedule.restore(new Map(times), this.#elapsed.nowMs())
   }
 
   async #checkAddresses(): Promise<void> {
@@ -311,7 +328,7 @@ export class Reprovider {
     for (const text of announced.keys()) {
       if (!this.#schedule.has(text)) continue
       await this.#store.save(text, 0)
-      this.#schedule.now(text, this.#clock.wallMs())
+      this.#schedule.now(text, this.#elapsed.nowMs())
     }
     await this.#store.saveIdentity(identity)
     this.#pump()

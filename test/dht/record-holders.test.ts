@@ -4,13 +4,17 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { expect, it } from 'vitest'
 import { RecordHolders } from '../../src/dht/record-holders.ts'
 
-async function holders(count: number, tableSize: number) {
+async function holders(count: number, size: number) {
+  let tableSize = size
   const peers: PeerId[] = []
   for (let i = 0; i < count; i++) peers.push(peerIdFromPrivateKey(await generateKeyPair('Ed25519')))
   const gone = new Set<PeerId>()
   const kept = new RecordHolders({ answers: peer => !gone.has(peer), tableSize: () => tableSize })
   kept.set('cid', peers)
-  return { kept, lose: (n: number) => void peers.slice(0, n).forEach(peer => void gone.add(peer)) }
+  const grow = (to: number) => {
+    tableSize = to
+  }
+  return { kept, peers, grow, lose: (n: number) => void peers.slice(0, n).forEach(peer => void gone.add(peer)) }
 }
 
 it('a record is thin once half of its holders are gone', async () => {
@@ -22,16 +26,29 @@ it('a record is thin once half of its holders are gone', async () => {
   expect(kept.isThin('cid')).toBe(true)
 })
 
-it('a record of a young network is thin once that has doubled; one that twenty hold is not', async () => {
-  expect((await holders(3, 5)).kept.isThin('cid')).toBe(false)
-  expect((await holders(3, 6)).kept.isThin('cid')).toBe(true)
-  expect((await holders(20, 200)).kept.isThin('cid')).toBe(false)
+it('a record is outgrown once twice as many nodes are known as when it was announced, and not again by then', async () => {
+  const { kept, peers, grow } = await holders(20, 24)
+  grow(47)
+  expect(kept.isOutgrown('cid')).toBe(false)
+  grow(48)
+  expect(kept.isOutgrown('cid')).toBe(true)
+  kept.set('cid', peers)
+  expect(kept.isOutgrown('cid')).toBe(false)
+})
+
+it('the holders count as known where the table lacks them, as it does in the first seconds', async () => {
+  const { kept, grow } = await holders(3, 1)
+  grow(5)
+  expect(kept.isOutgrown('cid')).toBe(false)
+  grow(6)
+  expect(kept.isOutgrown('cid')).toBe(true)
 })
 
 it('knows nothing of what it was not told, or is to forget', async () => {
   const { kept, lose } = await holders(4, 4)
   lose(4)
   expect(kept.isThin('other')).toBe(false)
+  expect(kept.isOutgrown('other')).toBe(false)
   expect(kept.isThin('cid')).toBe(true)
   kept.forget('cid')
   expect(kept.isThin('cid')).toBe(false)

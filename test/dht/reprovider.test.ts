@@ -10,9 +10,11 @@ const HOUR = 3_600_000
 /** Time that passes only when told to. */
 class VirtualTime {
   nowMs = 1_800_000_000_000
+  /** By how much the wall clock is off. */
+  leapMs = 0
   #timers: Array<{ at: number; run: () => void }> = []
 
-  readonly clock = { now: () => this.nowMs, wallMs: () => this.nowMs }
+  readonly clock = { now: () => this.nowMs, wallMs: () => this.nowMs + this.leapMs }
   readonly startTimer: StartTimer = (run, ms) => {
     const timer = { at: this.nowMs + ms, run }
     this.#timers.push(timer)
@@ -82,11 +84,19 @@ class Network implements Announcer {
       ])
       this.calls.push({ cid: cid.toString(), at: this.#time.nowMs })
       this.thin.delete(cid.toString())
+      this.growth = 1
       if (this.nodes < 0) throw new Error('no network')
       return { nodes: this.nodes }
     } finally {
       this.#running--
     }
+  }
+
+  /** As many nodes as when it was announced last, times this. */
+  growth = 1
+
+  isOutgrown(_cid: CID): boolean {
+    return this.growth >= 2
   }
 
   isThin(cid: CID): boolean {
@@ -301,4 +311,63 @@ test('stop ends those who wait', async () => {
   const waiting = expect(reprovider.announced(cidNumber(1))).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   await reprovider.stop()
   await waiting
+})
+
+test('what the network has outgrown is announced at the next look, before the gap of those whose holders go', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider } = node(time, new MemoryStore())
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  await time.pass(1_000)
+  network.growth = 2
+  await time.pass(16_000)
+  expect(network.calls).toHaveLength(2)
+  await time.pass(HOUR)
+  expect(network.calls).toHaveLength(2)
+  await reprovider.stop()
+})
+
+const YEAR = 365 * 24 * HOUR
+
+test.each([
+  ['an hour', HOUR],
+  ['ten years', 10 * YEAR]
+])('a clock that is set back by %s puts no announcement off, and repeats none', async (_name, ms) => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const { network, reprovider } = node(time, store)
+  await reprovider.start()
+  for (const i of [1, 2]) await reprovider.add(cidNumber(i))
+  await time.pass(HOUR)
+  time.leapMs = -ms
+  await time.pass(19 * HOUR)
+  expect(network.calls).toHaveLength(2)
+  await time.pass(2 * HOUR)
+  expect(network.calls).toHaveLength(4)
+  network.thin.add(cidNumber(1).toString())
+  await time.pass(5 * 60_000)
+  expect(network.calls, 'holders that go are still noticed').toHaveLength(5)
+  expect(
+    [...store.announced.values()].every(at => at <= time.clock.wallMs()),
+    'the store has the wall clock'
+  ).toBe(true)
+  await reprovider.stop()
+})
+
+test('a clock that leaps ahead, as after a sleep, brings announcements on within a minute, once', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider } = node(time, new MemoryStore())
+  await reprovider.start()
+  for (const i of [1, 2, 3]) await reprovider.add(cidNumber(i))
+  await time.pass(HOUR)
+  time.leapMs = 10 * YEAR
+  await time.pass(60_000)
+  expect(network.calls).toHaveLength(6)
+  await time.pass(19 * HOUR)
+  time.leapMs = 0
+  await time.pass(60_000)
+  expect(network.calls).toHaveLength(6)
+  await time.pass(3 * HOUR)
+  expect(network.calls).toHaveLength(9)
+  await reprovider.stop()
 })
