@@ -24,6 +24,8 @@ import { SocketLedger } from './sockets.mjs'
  * @property {Host} host
  * @property {HostContacts} contacts how it got in, and gets back in
  * @property {readonly string[]} told peer IDs of those that it was told of when it came
+ * @property {string[]} troubles why it could not reach one of them
+ * @property {number} joinMs how long the first round of dialling them took
  * @property {Reprovider | undefined} reprovider of one that stays
  * @property {CID | undefined} content that one that stays announces
  * @property {number} messages of the DHT that it sent: questions, announcements and pings
@@ -107,13 +109,22 @@ export class DhtNetwork {
     return await this.ledger.run(name, async () => {
       const host = await this.#make(await generateKeyPairFromSeed('Ed25519', seed))
       const peers = [...drawn].map(member => member.host.addrs()[0] ?? '')
-      const contacts = new this.#Contacts({ host, book: memoryBook(), peers })
+      /** @type {string[]} */
+      const troubles = []
+      const contacts = new this.#Contacts({
+        host,
+        book: memoryBook(),
+        peers,
+        onUnreachable: (_addr, err) => troubles.push(err instanceof Error ? err.message : String(err))
+      })
       /** @type {Member} */
       const member = {
         name,
         host,
         contacts,
         told: [...drawn].map(member => member.host.peerId),
+        troubles,
+        joinMs: 0,
         reprovider: undefined,
         content: undefined,
         messages: 0,
@@ -122,6 +133,7 @@ export class DhtNetwork {
       }
       countMessages(member)
       await contacts.start()
+      member.joinMs = performance.now() - member.bornMs
       this.members.push(member)
       if (stays) await this.#announce(member)
       return member

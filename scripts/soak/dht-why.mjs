@@ -15,6 +15,8 @@ import { createHash } from 'node:crypto'
  * @property {number} tableGone those of them that are gone
  * @property {number} connections the newcomer's
  * @property {number} told members of which it was told when it came
+ * @property {readonly string[]} troubles why it could not reach one of them
+ * @property {number} joinMs how long dialling them took
  * @property {number} toldGone those of them that are gone
  */
 
@@ -52,6 +54,8 @@ export async function whyNotFound({ content, newcomer, asked, members, table, go
     tableGone: table.filter(id => gone.has(id)).length,
     connections: newcomer.host.libp2p.getConnections().length,
     told: newcomer.told.length,
+    troubles: newcomer.troubles,
+    joinMs: Math.round(newcomer.joinMs),
     toldGone: newcomer.told.filter(id => gone.has(id)).length
   }
 }
