@@ -3,7 +3,7 @@
  * serving what they have, and find each other again with nobody restarted: what was shared in one half during the cut is
  * fetched in the other after it, within a bound. Needs root, says so and ends with 0 where it is missing.
  *
- *     npm run nets:partition -- [--only outlived|timed-out|unplugged] [--json FILE]
+ *     npm run nets:partition -- [--only outlived|timed-out|unplugged] [--cut SECONDS] [--json FILE]
  *
  * Nobody is told to keep in touch with the other half (no `--peer` across): one link leads the right half in.
  */
@@ -33,7 +33,7 @@ const CASES = {
     cutMs: 20_000,
     tcpRetries: undefined,
     dies: false,
-    what: 'packets vanish for 20 s; TCP outlives it'
+    what: 'packets vanish for a moment; TCP outlives it'
   },
   'timed-out': {
     how: 'silently',
@@ -50,10 +50,17 @@ const CASES = {
     what: 'the link is down until every connection across has ended'
   }
 }
-const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, cut: { type: 'string' }, json: { type: 'string' } }
+})
 const chosen = values.only === undefined ? Object.keys(CASES) : [values.only]
 if (chosen.some(name => CASES[name] === undefined)) {
   console.error(`nets: --only ${Object.keys(CASES).join(', ')}`)
+  process.exit(2)
+}
+const cutSeconds = values.cut === undefined ? undefined : Number(values.cut)
+if (cutSeconds !== undefined && !(cutSeconds >= 5 && cutSeconds <= 3600)) {
+  console.error('nets: --cut 5 to 3600, in seconds')
   process.exit(2)
 }
 const reason = cannotMake()
@@ -112,7 +119,8 @@ async function run(name, of) {
     await get(nets, l2, inLeft.cid, 'left, in its own half')
     await get(nets, r2, inRight.cid, 'right, in its own half')
     console.log('  each half goes on')
-    await sleep(Math.max(0, cutAt + of.cutMs - performance.now()), undefined, { signal: lab.signal })
+    const cutMs = cutSeconds === undefined ? of.cutMs : cutSeconds * 1000
+    await sleep(Math.max(0, cutAt + cutMs - performance.now()), undefined, { signal: lab.signal })
     const across = await connectionsAcross(nets, daemons)
     console.log(`  ${across} connections across are left after ${formatSeconds(performance.now() - cutAt)}`)
     if (of.dies && across > 0) throw new Error(`${across} connections across outlived the cut: it shows nothing`)

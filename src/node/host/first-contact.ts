@@ -19,19 +19,14 @@ const ENOUGH_CONNECTIONS = 4
 const CONCURRENCY = 6
 const DIAL_TIMEOUT_MS = 16_000
 
-/** Who knows nobody that answers tries again sooner at first: its one contact may just be starting, or have gone silent. */
-const ALONE_PAUSES_MS = [3_000, 5_000, 10_000, 15_000]
+/** The first pauses are short: the one contact may just be starting, or have gone silent as it was met. */
+const FIRST_PAUSES_MS = [3_000, 5_000, 10_000, 15_000]
 /** A peer given by hand that goes away is dialled again after so long. */
 const REDIAL_MS = 5_000
 
-/** The pause after round `round` (from 0): 30 s four times, then doubling up to ten minutes. */
+/** The pause after round `round` (from 0): the first ones, 30 s four times, then doubling up to ten minutes. */
 export function pauseAfterRoundMs(round: number): number {
-  return Math.min(30_000 * 2 ** Math.max(0, round - 3), 600_000)
-}
-
-/** The same for a node that nobody answers. */
-export function pauseAloneMs(round: number): number {
-  return ALONE_PAUSES_MS[round] ?? pauseAfterRoundMs(round - ALONE_PAUSES_MS.length)
+  return FIRST_PAUSES_MS[round] ?? Math.min(30_000 * 2 ** Math.max(0, round - FIRST_PAUSES_MS.length - 3), 600_000)
 }
 
 export interface FirstContactInit {
@@ -152,7 +147,7 @@ export class FirstContact {
     )
     if (this.#stopped.signal.aborted) return
     if (libp2p.getConnections().length > 0) log.debug(`${libp2p.getConnections().length} connections after a round`)
-    this.#schedule((this.#isAlone ? pauseAloneMs : pauseAfterRoundMs)(this.#round++))
+    this.#schedule(pauseAfterRoundMs(this.#round++))
   }
 
   async #dialRemembered(peer: RememberedPeer): Promise<void> {
