@@ -107,7 +107,7 @@ export class Rejoin {
   async #dial(id: string): Promise<void> {
     const known = this.#init.book.find(id)
     if (known === undefined || this.#isConnected(id)) return this.#lost.forget(id)
-    const addrs = known.addrs.filter(addr => this.#guard.allows(addr, this.#clock.now()))
+    const addrs = known.addrs.filter(addr => this.#guard.allows(addr, id, this.#clock.now()))
     if (addrs.length === 0) return
     const signal = combineSignals(this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
     try {
