@@ -5,8 +5,11 @@ import type { PrivateKey } from '@libp2p/interface'
 import { encodeCertificate } from './certificate.ts'
 import { hostKeyExtension } from './host-key.ts'
 
-/** As go-libp2p: clocks differ, and nobody renews a certificate that lives as long as its process. */
-const VALID_BEFORE_MS = 3_600_000
+/**
+ * Whoever made it, and proves to have the key, is there now: the dates protect nothing. Clocks differ, and are set while
+ * a process runs, so the certificate was valid always (go-libp2p: for an hour), and is for as long as its process lives.
+ */
+const VALID_FROM = new Date(0)
 const VALID_AFTER_MS = 100 * 365 * 24 * 3_600_000
 
 /** What both sides of a connection agree to; the certificate aside. */
@@ -37,7 +40,7 @@ export async function certify(
   const publicKeyInfo = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
   const certificate = encodeCertificate({
     privateKey,
-    notBefore: new Date(now - VALID_BEFORE_MS),
+    notBefore: VALID_FROM,
     notAfter: new Date(now + VALID_AFTER_MS),
     extensions: [await hostKeyExtension(hostKey, publicKeyInfo)]
   })

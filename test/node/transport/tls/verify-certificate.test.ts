@@ -23,6 +23,14 @@ test.each(KEY_TYPES)('the stock verifier believes ours, and ours the stock one: 
   expect((await verifyCertificate(stock, NOW)).toString()).toBe(peer)
 })
 
+test.each([-10, 10])('a certificate made by a clock that was %i years off is believed', async years => {
+  const hostKey = await generateKeyPair('Ed25519')
+  const ours = derOf((await makeIdentity(hostKey, NOW + years * 365 * 24 * 3_600_000)).cert)
+  const peer = peerIdFromPrivateKey(hostKey).toString()
+  expect((await verifyCertificate(ours, NOW)).toString()).toBe(peer)
+  expect((await verifyPeerCertificate(ours)).toString()).toBe(peer)
+})
+
 test('a host key that libp2p has no peer IDs for is refused', async () => {
   const { der } = await forge({ hostKey: await generateKeyPair('ECDSA') })
   await expect(verifyCertificate(der, NOW)).rejects.toMatchObject({
