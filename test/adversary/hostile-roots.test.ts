@@ -49,7 +49,7 @@ const MALFORMED: ReadonlyArray<readonly [what: string, limit: string, root: () =
   ['a bomb of identical leaves', 'repeats', () => nested(4, part => file(many(256, part))), /by repetition/],
   [
     'a bomb of identical folders',
-    'repeats',
+    'repeatedBytes',
     () =>
       nested(24, part =>
         folder([
@@ -57,11 +57,11 @@ const MALFORMED: ReadonlyArray<readonly [what: string, limit: string, root: () =
           ['b', part]
         ])
       ),
-    /by repetition/
+    /repeated without end/
   ],
   [
     'a bomb of empty folders',
-    'repeats',
+    'repeatedBytes',
     () =>
       nested(
         24,
@@ -72,7 +72,7 @@ const MALFORMED: ReadonlyArray<readonly [what: string, limit: string, root: () =
           ]),
         folder([])
       ),
-    /by repetition/
+    /repeated without end/
   ],
   [
     'a bomb of empty files',
