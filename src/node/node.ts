@@ -182,7 +182,8 @@ export class Node implements ShoalNode {
       log: this.#log.scope('swarm'),
       up: limits.node.up ?? undefined,
       down: limits.node.down ?? undefined,
-      limitsOf: root => limits.ratesOf(root)
+      limitsOf: root => limits.ratesOf(root),
+      sideHasher: this.#store?.sideHasher
     })
     this.#swarms.events.on('peer:banned', event => this.#events.emit('peer:banned', event))
     network.events.on('announced', event => this.#events.emit('root:announced', event))

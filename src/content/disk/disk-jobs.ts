@@ -24,6 +24,19 @@ export interface SpansHashed {
   readonly short: readonly number[]
 }
 
+/** SHA-256 of bytes whose memory moves to the thread and back. */
+export interface HashParts {
+  readonly buffers: readonly ArrayBuffer[]
+  /** How much at the front of each counts. */
+  readonly lengths: Uint32Array
+}
+
+export interface PartsHashed {
+  readonly digest: Uint8Array
+  /** Those of the job. */
+  readonly buffers: readonly ArrayBuffer[]
+}
+
 /** Whole files, read at once. */
 export interface HashFiles {
   readonly paths: readonly string[]
@@ -96,6 +109,7 @@ export interface FilesStated {
 
 export interface DiskJobs {
   readonly hashSpans: { readonly job: HashSpans; readonly answer: SpansHashed }
+  readonly hashParts: { readonly job: HashParts; readonly answer: PartsHashed }
   readonly hashFiles: { readonly job: HashFiles; readonly answer: FilesHashed }
   readonly readFiles: { readonly job: ReadFiles; readonly answer: FilesRead }
   readonly createFiles: { readonly job: CreateFiles; readonly answer: FilesCreated }

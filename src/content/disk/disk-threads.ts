@@ -24,6 +24,7 @@ const YOUNG_MIB = 4
 /** Jobs of a kind under way at once. */
 const AT_ONCE: { readonly [K in JobKind]: number } = {
   hashSpans: HASHING_AT_ONCE,
+  hashParts: HASHING_AT_ONCE,
   hashFiles: HASHING_AT_ONCE,
   readFiles: HASHING_AT_ONCE,
   createFiles: CREATING_AT_ONCE,

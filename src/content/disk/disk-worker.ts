@@ -23,7 +23,10 @@ function answer({ kind, job }: JobAsked): JobAnswered {
 
 /** Moved instead of copied. */
 function buffersOf(answer: object): ArrayBuffer[] {
-  return Object.values(answer).flatMap(value =>
-    ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? [value.buffer] : []
-  )
+  return Object.values(answer)
+    .flat()
+    .flatMap(value => {
+      const memory = ArrayBuffer.isView(value) ? value.buffer : value
+      return memory instanceof ArrayBuffer ? [memory] : []
+    })
 }

@@ -9,6 +9,7 @@ import { fromSystemError, ShoalError } from '../../base/errors.ts'
 import { pointed } from '../../base/fault-point.ts'
 import { type Logger, silentLogger } from '../../base/log.ts'
 import { borrowDiskThreads, type DiskLease } from '../disk/disk-threads.ts'
+import { type SideHasher, sideHasher } from '../disk/side-hasher.ts'
 import type { FileFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
@@ -121,6 +122,12 @@ export class ContentStore {
   /** Human sentences: what was lost, of which root or file. Empty when healthy; grows when more is found. */
   get damage(): readonly string[] {
     return this.#damage.sentences
+  }
+
+  /** SHA-256 of bytes whose memory moves to a thread and back. Undefined where everything is done on this one. */
+  get sideHasher(): SideHasher | undefined {
+    const threads = this.#lease?.threads
+    return threads === undefined ? undefined : sideHasher(threads)
   }
 
   /** Oldest first. */

@@ -28,8 +28,6 @@ const MAX_UNSPREAD = 3
 const RARER = 2
 /** Under a limit of our own so much is placed at most, in time. */
 const LIMITED_AHEAD_MS = 2 * SECOND_MS
-/** A peer that can take no more is left alone for so long. */
-const BUSY_MS = 250
 /**
  * Peers that never answered an offer have something on offer, at a time. It does not take up the window, so that many
  * that never answer cost the others nothing.
@@ -97,6 +95,7 @@ export class Placer {
       this.#window.arrived(startedBytes, now)
       session.timesLapsed = 0
       session.hasTaken = true
+      session.pause.took(this.#placement.placedWith(session.id), now)
     }
     this.#pump(now)
     this.fill(now)
@@ -196,10 +195,10 @@ export class Placer {
 
   /** They cannot take more now. */
   declined(session: Session, pieces: readonly number[], now: number): void {
-    session.busyUntil = now + BUSY_MS
     for (const piece of pieces) {
       if (this.#placement.batchOf(session.id, piece)?.askedAt === undefined) this.#placement.broken(session.id, piece)
     }
+    session.pause.declined(this.#placement.placedWith(session.id), now)
     this.fill(now)
   }
 
@@ -314,7 +313,7 @@ export class Placer {
   #lapsed(id: SessionId, now: number): void {
     const session = this.#context.sessions.get(id)
     if (session === undefined) return
-    session.busyUntil = now + LAPSED_MS * 2 ** Math.min(session.timesLapsed, MAX_LAPSE_DOUBLINGS)
+    session.pause.lapsed(LAPSED_MS * 2 ** Math.min(session.timesLapsed, MAX_LAPSE_DOUBLINGS), now)
     session.timesLapsed += 1
   }
 
@@ -333,7 +332,7 @@ export class Placer {
       if (
         this.#mayTake(session) &&
         session.peerInterested &&
-        now >= session.busyUntil &&
+        now >= session.pause.until &&
         session.have.length === this.#pieces.count
       ) {
         takers.push(session)

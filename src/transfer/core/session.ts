@@ -9,6 +9,7 @@ import { PieceSet } from './piece-set.ts'
 import { RateMeter } from './rate-meter.ts'
 import { RequestWindow } from './request-window.ts'
 import type { SessionId } from './swarm-io.ts'
+import { TakingPause } from './taking-pause.ts'
 
 /** A peer whose rate is not known is expected to take so much longer than it has taken already. */
 const PATIENCE_FACTOR = 4
@@ -94,8 +95,8 @@ export class Session implements Giver {
   downBytes = 0
 
   // to them
-  /** They take no offer before then. */
-  busyUntil = 0
+  /** Of what we offer them. */
+  readonly pause = new TakingPause()
   /** They asked for something that was offered to them. */
   hasAnswered = false
   /** What they usually take for that, ms; undefined before the first. */

@@ -52,6 +52,18 @@ export interface ManifestSink {
   add(block: Uint8Array): void
 }
 
+/** Hashes on another thread. */
+export interface SideHasher {
+  /**
+   * SHA-256 of the fronts of the buffers, `lengths` bytes of each, one after another. Each buffer is all of its memory,
+   * which moves away and comes back as another; it is lost when this throws.
+   */
+  sha256(
+    buffers: readonly Uint8Array<ArrayBuffer>[],
+    lengths: readonly number[]
+  ): Promise<{ readonly digest: Uint8Array; readonly buffers: readonly Uint8Array[] }>
+}
+
 /** Where peers of a root come from: providers, links, by hand. Ends when `signal` fires. */
 export interface PeerSource {
   find(root: Uint8Array, options: { signal: AbortSignal; onFound: (peers: readonly PexPeer[]) => void }): Promise<void>

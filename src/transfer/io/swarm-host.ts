@@ -15,9 +15,10 @@ import { Arrivals } from './arrivals.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { DownloadGate } from './download-gate.ts'
 import { PeerSession, type SessionHandlers } from './peer-session.ts'
+import { PieceHasher } from './piece-hasher.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import type { Rates } from './root-limits.ts'
-import type { Dialer, PeerStream } from './seams.ts'
+import type { Dialer, PeerStream, SideHasher } from './seams.ts'
 import { SwarmRunner } from './swarm-runner.ts'
 import { Uploader } from './uploader.ts'
 
@@ -40,6 +41,8 @@ export interface SwarmHostInit {
   readonly down?: number | undefined
   /** The limits of a root alone, when its swarm is opened; `SwarmRunner.limits` changes them. Default: none. */
   readonly limitsOf?: (root: Uint8Array) => Rates
+  /** Default: all is hashed on this thread. */
+  readonly sideHasher?: SideHasher | undefined
   /** Default HELLO_TIMEOUT_MS. */
   readonly helloTimeoutMs?: number
 }
@@ -57,6 +60,7 @@ export class SwarmHost {
   readonly gate = new DownloadGate()
   readonly uploader = new Uploader()
   readonly pool = new BufferPool(POOLED_BUFFER_BYTES, MAX_IDLE_BUFFERS)
+  readonly hasher: PieceHasher
   readonly events = new TypedEvents<SwarmHostEvents>()
   readonly #bans = new BanList()
   readonly #swarms = new Map<string, SwarmRunner>()
@@ -68,6 +72,7 @@ export class SwarmHost {
 
   constructor(init: SwarmHostInit) {
     this.init = init
+    this.hasher = new PieceHasher(init.clock, init.sideHasher)
     this.limits = { up: new RateLimiter(init.clock, init.up), down: new RateLimiter(init.clock, init.down) }
     this.#ticker = setInterval(() => {
       for (const swarm of this.#swarms.values()) swarm.tick()

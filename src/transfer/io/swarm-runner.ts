@@ -299,8 +299,9 @@ export class SwarmRunner {
   #verify(first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
+    const { gate, hasher } = this.#host
     this.#track(
-      takePieces({ storage, blocks: this.#downloads.blocks, gate: this.#host.gate, first, count }, result => {
+      takePieces({ storage, blocks: this.#downloads.blocks, gate, hasher, first, count }, result => {
         // another storage was attached meanwhile: the core has begun anew
         if (storage !== this.#storage) return
         if (result.type === 'false') this.facts.falsePieces += 1

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { digestAt, printAt } from '../../../src/content/disk/disk-jobs.ts'
 import { borrowDiskThreads, DiskThreadPool } from '../../../src/content/disk/disk-threads.ts'
+import { sideHasher } from '../../../src/content/disk/side-hasher.ts'
 import { compileSource } from '../../helpers/compile.ts'
 import { sha256 } from './sha256.ts'
 
@@ -47,6 +48,12 @@ test('real threads hash, make, read, sync and look at files, and say which they 
   const stated = await pool.run('statFiles', { paths: there })
   expect(stated.failed).toEqual([2, 3])
   expect(printAt(stated.prints, 1).size).toBe(11)
+
+  const memory = [new Uint8Array(Buffer.from('one two ')), new Uint8Array(Buffer.from('three, and more'))]
+  const parts = await sideHasher(pool).sha256(memory, [8, 5])
+  expect(Buffer.from(parts.digest)).toEqual(sha256('one two three'))
+  expect(memory.map(({ byteLength }) => byteLength)).toEqual([0, 0])
+  expect(parts.buffers.map(each => Buffer.from(each).toString())).toEqual(['one two ', 'three, and more'])
 
   const fd = openSync(at('deep/er/b'), 'r')
   const spans = { fd, positions: Float64Array.of(0, 7, 7), lengths: Uint32Array.of(6, 4, 5) }

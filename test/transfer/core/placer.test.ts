@@ -194,6 +194,18 @@ describe('a seeder', () => {
     expect(only(bench.tick(1), 'offer').length).toBe(2)
   })
 
+  it('offers at once to one that could take no more, when it took most of what was on its way', () => {
+    const { bench, offers } = seeder('1'.repeat(8), 1)
+    const [first, ...rest] = offers.map(offer => toward(offer).piece)
+    if (first === undefined) throw new Error('nothing is offered')
+    bench.say(1, ask(1, first * MIB))
+    bench.do({ type: 'uploadEnded', session: 1, id: 1, sentBytes: MIB })
+    bench.now += 10
+    expect(only(bench.decline(1, rest, true), 'offer')).toEqual([])
+    bench.now += 10
+    expect(only(bench.has(1, first), 'offer').length).toBeGreaterThan(0)
+  })
+
   it('offers first what is wanted', () => {
     const { bench } = seeder('1'.repeat(20), 1)
     bench.decline(1, [...Array(20).keys()])
