@@ -327,6 +327,8 @@ describe('whatever happens', () => {
         const limit = 100
         const world = new World(limit)
         const running = new Set<number>()
+        /** Fetches that wait for room. */
+        const asked = new Set<number>()
         const kept = () =>
           [...world.roots.values()].filter(root => !root.isEvictable || running.has(root.addedAt) || root.addedAt < 2)
         for (let n = 2; n < 8; n++) world.holders.set(name(n), n)
@@ -340,12 +342,15 @@ describe('whatever happens', () => {
             round.map(async one => {
               const root = world.roots.get(name(one.n))
               if (one.do === 'fetch') {
-                if (running.has(one.n)) return
-                running.add(one.n)
+                if (running.has(one.n) || asked.has(one.n)) return
+                asked.add(one.n)
                 const bytes = root?.totalBytes ?? one.bytes
                 const fits = (await world.reserve(one.n, bytes)) === 'fits'
-                if (!fits) running.delete(one.n)
-                else if (world.roots.get(name(one.n)) === undefined) {
+                asked.delete(one.n)
+                if (!fits) return
+                // nothing is written before there is room
+                running.add(one.n)
+                if (world.roots.get(name(one.n)) === undefined) {
                   world.hold(one.n, bytes, { state: 'partial', heldBytes: 0, isEvictable: false })
                 }
               } else if (root === undefined) return
