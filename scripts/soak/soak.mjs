@@ -64,7 +64,7 @@ const SHARE = 0.1
  * is all warm-up for these, and sees only a leak that doubles them.
  */
 const isShort = minutes < 3
-const SHORT_SHARE = 0.5
+const SHORT_SHARE = 1
 /** @type {ReadonlyArray<keyof import('./vitals.mjs').Vitals>} */
 const LIMITED = ['listeners', 'signals']
 

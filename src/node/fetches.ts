@@ -12,8 +12,8 @@ import { FetchJob, type FetchJobParts, type WatcherKind } from './fetch-job.ts'
 import type { LimitBook } from './limit-book.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
+import { cacheFolder } from './storage/cache-folder.ts'
 import type { NodeStorage } from './storage/node-storage.ts'
-import { cacheFolder } from './storage/tidy-folders.ts'
 import { TransferHandle } from './transfer-handle.ts'
 
 export const DEFAULT_TIMEOUT_MS = 60 * SECOND_MS

@@ -9,8 +9,8 @@ import { readContent } from './content-read.ts'
 import { DEFAULT_TIMEOUT_MS, type Fetches } from './fetches.ts'
 import { raceAbort } from './race-abort.ts'
 import { parseSource } from './sources.ts'
+import { cacheFolder } from './storage/cache-folder.ts'
 import type { Storage } from './storage/storage.ts'
-import { cacheFolder } from './storage/tidy-folders.ts'
 
 export interface ReadParts {
   readonly dataDir: string

@@ -1,7 +1,8 @@
 /** `shoal rm CID`: stops sharing. The user's own files stay. */
-import { join } from 'node:path'
+import { sep } from 'node:path'
 import type { Command } from 'commander'
 import type { Removed } from '../../node/api.ts'
+import { cacheFolder } from '../../node/storage/cache-folder.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { printable } from '../render/text.ts'
 import { openSession } from '../session.ts'
@@ -34,6 +35,6 @@ function describeRemoved({ cid, path, temp, left }: Removed, dataDir: string): s
     return `stopped sharing ${cid}; ${printable(temp)} could not be deleted: shoal gc tries again, and so does the next start`
   }
   if (temp !== null) return `stopped sharing ${cid}; what was fetched of it is deleted: ${printable(temp)}`
-  const isCached = path.startsWith(`${join(dataDir, 'cache')}/`)
+  const isCached = path.startsWith(cacheFolder(dataDir) + sep)
   return `stopped sharing ${cid}; ${printable(path)} is left as it is${isCached ? ': shoal gc deletes it' : ''}`
 }

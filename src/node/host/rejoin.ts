@@ -9,7 +9,6 @@ import { combineSignals } from '../../base/abort-signals.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
-import { DialGuard } from './dial-guard.ts'
 import { LostPeers } from './lost-peers.ts'
 import type { PeerBook } from './peer-book.ts'
 
@@ -42,8 +41,6 @@ export class Rejoin {
   readonly #clock: Clock
   readonly #startTimer: StartTimer
   readonly #lost = new LostPeers()
-  /** A peer may say that it is at a victim's address. */
-  readonly #guard = new DialGuard()
   readonly #stopped = new AbortController()
   #cancelTimer: (() => void) | undefined
   #dialling: Promise<void> | undefined
@@ -107,18 +104,14 @@ export class Rejoin {
   async #dial(id: string): Promise<void> {
     const known = this.#init.book.find(id)
     if (known === undefined || this.#isConnected(id)) return this.#lost.forget(id)
-    const addrs = known.addrs.filter(addr => this.#guard.allows(addr, id, this.#clock.now()))
-    if (addrs.length === 0) return
+    // a peer may say that it is at a victim's address: the transport's guard sees to that
+    const addrs = known.addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`))
     const signal = combineSignals(this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
     try {
-      await this.#init.libp2p.dial(
-        addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`)),
-        { signal }
-      )
+      await this.#init.libp2p.dial(addrs, { signal })
       this.#init.log.info(`peer ${id}, which was lost, is back`)
     } catch (err) {
       if (this.#stopped.signal.aborted) return
-      for (const addr of addrs) this.#guard.failed(addr, this.#clock.now())
       this.#init.log.debug(`lost peer ${id} does not answer`, err)
     }
   }

@@ -12,9 +12,10 @@ import type { SwarmHost } from '../../transfer/io/swarm-host.ts'
 import type { GcOptions, GcReport, NodeEvents } from '../api.ts'
 import type { Network } from '../network.ts'
 import type { Roots } from '../roots.ts'
+import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
 import { Storage } from './storage.ts'
-import { cacheFolder, tidyFolders } from './tidy-folders.ts'
+import { tidyFolders } from './tidy-folders.ts'
 import { UseBook } from './use-book.ts'
 
 /** How long others are looked for before a root goes, and of how many it is enough to hear. */

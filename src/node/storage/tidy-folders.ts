@@ -5,9 +5,8 @@ import type { Disk } from '../../content/store/disk.ts'
 import type { GarbageItem } from '../../content/store/garbage.ts'
 import { sizeOfFolder } from '../../content/store/garbage.ts'
 import { isTempName } from '../../content/store/temp-name.ts'
+import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
-
-export const cacheFolder = (dataDir: string) => join(dataDir, 'cache')
 
 export interface TidyInit {
   readonly disk: Disk

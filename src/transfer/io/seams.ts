@@ -14,7 +14,7 @@ export interface PeerStream {
    * change until `onConsumed` is called, which may be before this returns, and may be never.
    */
   send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
-  /** At most one handler each; set right after the stream was opened. Chunks are owned by the receiver. */
+  /** At most one handler each; set right after the stream was opened. A chunk is the receiver's until it returns. */
   onData: ((chunk: Uint8Array) => void) | undefined
   onDrain: (() => void) | undefined
   onClose: ((err?: Error) => void) | undefined

@@ -155,18 +155,6 @@ test('who is in no book (it only asked), and who is not needed, is left alone', 
   await world.rejoin.stop()
 })
 
-test('many identities at one address do not multiply the dials to it', async () => {
-  const world = new World()
-  const ids = await Promise.all(Array.from({ length: 20 }, () => world.peer(80)))
-  for (const id of ids) world.connect(id)
-  world.rejoin.start()
-  for (const id of ids) world.lose(id)
-  await world.pass(10 * MINUTE_MS)
-  // 40 turns; the address that fails waits longer each time, whoever is said to be there
-  expect(world.dials.length).toBeLessThanOrEqual(10)
-  await world.rejoin.stop()
-})
-
 test('nothing is timed or dialled once it has stopped', async () => {
   const world = new World()
   const far = await world.peer(1)
