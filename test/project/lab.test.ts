@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { drawCast } from '../../scripts/lab/cast.mjs'
 import { compareTrees } from '../../scripts/lab/compare.mjs'
 import { formatTable, median } from '../../scripts/lab/format.mjs'
@@ -206,6 +206,7 @@ describe('Lab', () => {
     console.log(JSON.stringify({ ok }))`
 
   async function play(work: string, timeoutMs: number, signals: NodeJS.Signals[]) {
+    const isHurried = signals.length > 1
     const child = spawn(process.execPath, ['--input-type=module', '-e', script(work, timeoutMs)], {
       stdio: ['ignore', 'pipe', 'ignore']
     })
@@ -217,7 +218,10 @@ describe('Lab', () => {
     })
     const code = await new Promise(resolve => child.once('close', resolve))
     expect(said['pid']).toBeTypeOf('number')
-    expect(isAlive(Number(said['pid'])), 'its process').toBe(false)
+    const itsProcess = () => isAlive(Number(said['pid']))
+    // After a second signal the lab is gone in the moment in which it has sent SIGKILL.
+    if (isHurried) await vi.waitUntil(() => !itsProcess(), { timeout: 10_000 })
+    expect(itsProcess(), 'its process').toBe(false)
     expect(existsSync(String(said['folder'])), 'its folder').toBe(false)
     return { code, failure: said['failure'], ok: said['ok'] }
   }
