@@ -15,12 +15,13 @@ import type { Random } from '../../base/random.ts'
 import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import { MAX_OFFER_PIECES } from '../protocol/limits.ts'
-import { Availability } from './availability.ts'
+import { Availability, type Lacking } from './availability.ts'
 import { BATCH_BYTES, type Batch, newBatch } from './batch.ts'
 import { isLapsed } from './lapse.ts'
 import { Permits } from './permits.ts'
 import { PieceSet } from './piece-set.ts'
 import type { SessionId } from './swarm-io.ts'
+import { toPassOn } from './to-pass-on.ts'
 
 /** A piece that comes to a peer from elsewhere is not offered to it for so long: it has it by then, if all goes well. */
 export const PROMISED_MS = 5 * SECOND_MS
@@ -74,9 +75,7 @@ interface Lacker {
   readonly off: PieceSet
 }
 
-interface Within {
-  readonly within: PieceSet | undefined
-}
+type Within = Pick<Lacking, 'within'>
 
 export class Placement {
   placedBytes = 0
@@ -115,9 +114,10 @@ export class Placement {
     return this.#rarity.pickable.has(piece)
   }
 
-  /** Pieces that the session has, or will soon. */
-  supplied({ id, have }: Taker): number {
-    return have.count + (this.#lanes.get(id)?.off.count ?? 0)
+  /** What the session has for others to get, in pieces. @param from see to-pass-on.ts */
+  toPassOn({ id, have }: Taker, from: number): number {
+    const off = this.#lanes.get(id)?.off
+    return toPassOn({ have, off, rarity: this.#rarity, lanes: this.#lanes.values() }, from)
   }
 
   /** Bytes placed with the session. */

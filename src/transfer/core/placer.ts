@@ -5,7 +5,8 @@
  *
  * Who is given something: as leecher first those who gave about as much as they got (tit-for-tat, pair by pair), with
  * some credit where pairs meet too rarely to repay; the others get what is left over. As seeder first those from whom
- * what they alone got has spread. Among equals chance decides, and of the first few the neediest.
+ * what they alone got has spread. Among equals chance decides, and of the first few who has least to
+ * pass on.
  */
 import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
@@ -20,6 +21,7 @@ import type { InRequest, Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { SessionId } from './swarm-io.ts'
 import { orderTakers } from './taker-order.ts'
+import { stretchOf } from './to-pass-on.ts'
 import { UplinkWindow } from './uplink-window.ts'
 
 /** As seeder: who did not pass on so many of the pieces that it alone got from us comes after the others. */
@@ -272,8 +274,9 @@ export class Placer {
     const mostBytes = windowBytes + (beyond && this.#context.follows('beyond') ? this.#unit : 0)
     if (!this.#mayGive || this.#placement.placedBytes >= mostBytes) return
     const takers = this.#takers(now)
-    const supplied = this.#context.follows('neediest')
-      ? (session: Session) => this.#placement.supplied(session)
+    const from = stretchOf(this.#pieces.count, this.#context.random)
+    const toPassOn = this.#context.follows('neediest')
+      ? (session: Session) => this.#placement.toPassOn(session, from)
       : undefined
     while (takers.length > 0 && this.#placement.placedBytes < mostBytes && this.#hasTime) {
       const isBeyond = this.#placement.placedBytes >= windowBytes
@@ -281,7 +284,7 @@ export class Placer {
         ? this.#outflow.leastWaiting(batch => this.#placement.rarityOf(batch)) / RARER
         : Number.POSITIVE_INFINITY
       if (below <= 0) return
-      orderTakers(takers, this.#context.random, supplied)
+      orderTakers(takers, this.#context.random, toPassOn)
       const [owed, owing] = !this.#context.follows('reciprocity') ? [takers, []] : this.#split(takers)
       const batch = this.#placement.place(owed, below, now) ?? this.#placement.place(owing, below, now)
       const session = batch === undefined ? undefined : this.#context.sessions.get(batch.session)

@@ -1,22 +1,22 @@
-/** Who is served first among those who may be: at random, but of the first few the neediest. */
+/** Who is served first among those who may be: at random, but of the first few who has least to pass on. */
 import type { Random } from '../../base/random.ts'
 import type { Session } from './session.ts'
 
 /** Of so many at random the neediest goes first. All of them: everybody helps the same one, and its downlink is full. */
-const CHOICES = 4
+const CHOICES = 8
 
-/** In place. @param supplied what each has; undefined: chance alone */
+/** In place. @param toPassOn how much each has to pass on; undefined: chance alone */
 export function orderTakers(
   takers: Session[],
   random: Random,
-  supplied: ((session: Session) => number) | undefined
+  toPassOn: ((session: Session) => number) | undefined
 ): void {
   for (let at = 0; at < takers.length - 1; at++) swap(takers, at, at + random.below(takers.length - at))
-  if (supplied === undefined) return
+  if (toPassOn === undefined) return
   const first = takers
     .slice(0, CHOICES)
-    .map(session => ({ session, supplied: supplied(session) }))
-    .sort((a, b) => a.supplied - b.supplied)
+    .map(session => ({ session, copies: toPassOn(session) }))
+    .sort((a, b) => a.copies - b.copies)
   for (const [at, { session }] of first.entries()) takers[at] = session
 }
 

@@ -413,17 +413,26 @@ class Model {
     for (const index of run) taker.placed.set(index, batch)
   }
 
+  toPassOn({ have, placed, promised }: Member): number {
+    const leechers = this.members.filter(member => !member.countsAsSeeder).length
+    return SIZES.reduce((sum, _, index) => {
+      if (!have.has(index) && !placed.has(index) && !promised.has(index)) return sum
+      const holders = Math.max(1, this.rarity(index))
+      return sum + Math.max(0, leechers - holders) / holders
+    }, 0)
+  }
+
   check(): void {
     const { placement } = this
     let seen = ''
     let said = ''
     for (const member of this.members) {
-      const { id, have, placed, promised } = member
+      const { id, placed } = member
       const bytes = [...placed.keys()].reduce((sum, index) => sum + (SIZES[index] ?? 0), 0)
-      said += `${id}: ${bytes} ${have.count + placed.size + promised.size} ${[...placed.keys()]}\n`
+      said += `${id}: ${bytes} ${this.toPassOn(member)} ${[...placed.keys()]}\n`
       const batches = SIZES.map((_, index) => index).filter(index => placement.batchOf(id, index) !== undefined)
       const inOrder = [...placed.keys()].filter(index => placement.batchOf(id, index) === placed.get(index))
-      seen += `${id}: ${placement.placedWith(id)} ${placement.supplied(member)} ${inOrder}\n`
+      seen += `${id}: ${placement.placedWith(id)} ${placement.toPassOn(member, 0)} ${inOrder}\n`
       expect(batches.length).toBe(placed.size)
       for (const [index, batch] of placed) {
         said += `${index} ${this.rarity([...batch.left.keys()][0] ?? index)}\n`
