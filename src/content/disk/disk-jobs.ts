@@ -80,14 +80,18 @@ export interface FilesCreated {
   readonly identities: ReadonlyArray<string | null>
 }
 
-/** fdatasync of files that were written before. */
+/** Makes files durable that were written before. */
 export interface SyncFiles {
   readonly paths: readonly string[]
   /** `identityOf` each; another file under the name is not synced. Null where it is not known. */
   readonly identities: ReadonlyArray<string | null>
+  /** Of `findSyncProgram`: their file systems are synced as a whole. Null: fdatasync of each. */
+  readonly program: string | null
 }
 
 export interface FilesSynced {
+  /** False where the program did not do it, and each file was synced by itself. */
+  readonly isByProgram: boolean
   readonly replaced: readonly number[]
   readonly failed: ReadonlyArray<{
     readonly index: number

@@ -38,6 +38,7 @@ import {
   type StatFiles,
   type SyncFiles
 } from './disk-jobs.ts'
+import { syncFileSystem } from './sync-program.ts'
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
 /** Never through a symbolic link, never waiting for a FIFO's other end. */
@@ -46,6 +47,8 @@ const NEW_FILE_MODE = 0o666
 
 /** Grows to the longest range that was asked for. */
 let buffer = Buffer.alloc(0)
+
+type FailedSync = FilesSynced['failed'][number]
 
 type Performers = { readonly [K in JobKind]: (job: DiskJobs[K]['job']) => DiskJobs[K]['answer'] }
 
@@ -126,9 +129,39 @@ function createFiles({ paths, sizes, data }: CreateFiles): FilesCreated {
   return { identities }
 }
 
-function syncFiles({ paths, identities }: SyncFiles): FilesSynced {
+function syncFiles(job: SyncFiles): FilesSynced {
+  return syncByProgram(job) ?? syncEach(job)
+}
+
+/** Looks at the names afterwards: a file that is still under its name then is one of those that were synced. */
+function syncByProgram({ paths, identities, program }: SyncFiles): FilesSynced | undefined {
+  if (program === null) return undefined
+  const failed: FailedSync[] = []
   const replaced: number[] = []
-  const failed: Array<{ index: number; code: string | undefined; message: string }> = []
+  // A path of each file system, and of each whether it could be synced.
+  const isSynced = new Map<bigint, boolean>()
+  for (const path of paths) {
+    const stats = attempt(() => lstatSync(path, { bigint: true }))
+    if (typeof stats !== 'object' || !stats.isFile() || isSynced.has(stats.dev)) continue
+    isSynced.set(stats.dev, syncFileSystem(program, path))
+    if (isSynced.get(stats.dev) !== true) return undefined
+  }
+  for (const [index, path] of paths.entries()) {
+    try {
+      const stats = lstatSync(path, { bigint: true })
+      const known = identities[index] ?? null
+      if (!stats.isFile() || (known !== null && known !== identityOf(stats))) replaced.push(index)
+      else if (isSynced.get(stats.dev) !== true) return undefined
+    } catch (err) {
+      failed.push({ index, code: systemCode(err), message: String(err) })
+    }
+  }
+  return { replaced, failed, isByProgram: true }
+}
+
+function syncEach({ paths, identities }: SyncFiles): FilesSynced {
+  const replaced: number[] = []
+  const failed: FailedSync[] = []
   for (const [index, path] of paths.entries()) {
     const known = identities[index] ?? null
     try {
@@ -144,7 +177,7 @@ function syncFiles({ paths, identities }: SyncFiles): FilesSynced {
       failed.push({ index, code: systemCode(err), message: String(err) })
     }
   }
-  return { replaced, failed }
+  return { replaced, failed, isByProgram: false }
 }
 
 function statFiles({ paths }: StatFiles): FilesStated {

@@ -23,6 +23,7 @@ export interface LedgerInit {
   readonly syncNames: () => Promise<void>
   /** The same of many small files. Returns what failed, by entry. */
   readonly syncSmall: (entries: readonly number[]) => Promise<ReadonlyMap<number, unknown>>
+  readonly syncBatch: (waiting: number) => number
   /** Hashes the pieces again and writes them again. Returns those that do not match any more. */
   readonly rewrite: (pieces: readonly number[]) => Promise<number[]>
   /** The root's own record, written along with its bits. */

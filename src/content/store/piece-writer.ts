@@ -13,10 +13,12 @@ import { eachLimited, inBatches } from './limit.ts'
 import type { Envelope } from './records.ts'
 import { type RootFiles, SuspectFile } from './root-files.ts'
 import { SmallFileWriter } from './small-file-writer.ts'
-import { SMALL_FILE_BYTES, SYNC_BATCH_FILES } from './sync-backlog.ts'
+import { SMALL_FILE_BYTES } from './sync-backlog.ts'
 
 const MAX_WRITE_HANDLES = 64
 const MAX_FILES_AT_ONCE = 16
+/** Asked of `syncSmall` at once where there are no threads. */
+const SYNC_BATCH_FILES = 32
 /** From so many files and folders on, starting threads for the small ones pays. */
 const WORTH_THREADS_FILES = 128
 
@@ -127,7 +129,12 @@ export class PieceWriter {
     }
   }
 
-  /** fdatasync of many. Returns what failed, by entry. */
+  /** Of how many small files {@link syncSmall} should be asked at once where so many wait. */
+  syncBatch(waiting: number): number {
+    return this.#small?.syncBatch(waiting) ?? SYNC_BATCH_FILES
+  }
+
+  /** Makes many durable. Returns what failed, by entry. */
   async syncSmall(entries: readonly number[]): Promise<Map<number, unknown>> {
     const failed = new Map<number, unknown>()
     if (this.#small !== undefined) {
@@ -151,7 +158,8 @@ export class PieceWriter {
 
   /** @throws what failed first */
   async syncAll(entries: Iterable<number>): Promise<void> {
-    await eachLimited(inBatches(entries, SYNC_BATCH_FILES), SYNCING_AT_ONCE, async batch => {
+    const all = [...entries]
+    await eachLimited(inBatches(all, this.syncBatch(all.length)), SYNCING_AT_ONCE, async batch => {
       for (const err of (await this.syncSmall(batch)).values()) throw err
     })
   }

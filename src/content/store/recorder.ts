@@ -11,7 +11,7 @@ import type { Database, RecordOp } from './database.ts'
 import type { Envelopes } from './envelopes.ts'
 import { eachLimited, inBatches } from './limit.ts'
 import type { PieceBits } from './piece-bits.ts'
-import { SYNC_BATCH_FILES, SyncBacklog } from './sync-backlog.ts'
+import { SyncBacklog } from './sync-backlog.ts'
 
 /** After so long a written piece is known to LevelDB, so that `kill -9` costs only hashing it. */
 const WRITTEN_DELAY_MS = 250
@@ -33,6 +33,8 @@ export interface RecorderInit {
   readonly sync: (entry: number) => Promise<void>
   readonly syncNames: () => Promise<void>
   readonly syncSmall: (entries: readonly number[]) => Promise<ReadonlyMap<number, unknown>>
+  /** Of how many small files `syncSmall` should be asked at once where so many wait. */
+  readonly syncBatch: (waiting: number) => number
   readonly rewrite: (pieces: readonly number[]) => Promise<number[]>
   readonly rootOps: () => RecordOp[]
   readonly log: Logger
@@ -167,7 +169,8 @@ export class Recorder {
     await eachLimited(backlog.takeLarge(), MAX_SYNCS, sync)
     const until = performance.now() + smallFilesMs
     const small = backlog.takeSmall(() => failure === undefined && performance.now() < until)
-    await eachLimited(inBatches(small, SYNC_BATCH_FILES), SYNCING_AT_ONCE, async entries => {
+    const batch = this.#init.syncBatch(backlog.smallCount)
+    await eachLimited(inBatches(small, batch), SYNCING_AT_ONCE, async entries => {
       const failed = await this.#init.syncSmall(entries)
       for (const entry of entries) {
         if (!failed.has(entry)) synced.push(entry)

@@ -56,6 +56,7 @@ export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
     sync: async entry => (files.isPartial ? await writer.sync(entry) : undefined),
     syncNames: async () => (files.isPartial ? await files.names.sync() : undefined),
     syncSmall: async entries => (files.isPartial ? await writer.syncSmall(entries) : new Map()),
+    syncBatch: waiting => writer.syncBatch(waiting),
     rewrite: pieces => rewritePieces({ manifest, reader, writer }, pieces, init.onLost),
     rootOps: () => record.accompanyingOps(),
     log

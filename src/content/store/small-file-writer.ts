@@ -1,6 +1,7 @@
 /** Small files made and synced by the hundred on disk threads. What cannot be done so is left to the caller. */
 import { MIB } from '../../base/units.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
+import { findSyncProgram } from '../disk/sync-program.ts'
 
 export interface NewSmallFile {
   readonly path: string
@@ -17,6 +18,12 @@ export interface WrittenSmallFile {
 
 const MAX_JOB_FILES = 512
 const MAX_JOB_BYTES = 8 * MIB
+/** From so many files on, to sync their file system costs less than to sync each of them. */
+const WORTH_PROGRAM_FILES = 256
+/** Files that one thread syncs one after another. */
+const EACH_BATCH_FILES = 32
+/** Files of one job where their file system is synced as a whole. */
+const PROGRAM_BATCH_FILES = 16_384
 
 interface Waiting extends NewSmallFile {
   resolve(identity: string | null): void
@@ -28,9 +35,17 @@ export class SmallFileWriter {
   readonly #threads: DiskThreads
   #waiting: Waiting[] = []
   #isBusy = false
+  /** Null once it failed: what it cannot do now it will not do later. */
+  #program: string | null
 
-  constructor(threads: DiskThreads) {
+  constructor(threads: DiskThreads, program: string | null = findSyncProgram()) {
     this.#threads = threads
+    this.#program = program
+  }
+
+  /** Of how many files {@link sync} should be asked at once where so many wait. */
+  syncBatch(waiting: number): number {
+    return this.#program !== null && waiting >= WORTH_PROGRAM_FILES ? PROGRAM_BATCH_FILES : EACH_BATCH_FILES
   }
 
   /** @returns `identityOf` each; null where none was made, because something has its name or for any other reason */
@@ -82,12 +97,18 @@ export class SmallFileWriter {
     return (await this.#threads.run('createFiles', job, [data.buffer])).identities
   }
 
-  /** fdatasync of each. @returns by index: what failed, or `replaced` where another file has its name */
+  /**
+   * Makes them durable: many by a sync of their file system, few, or where that cannot be done, by fdatasync of each.
+   * @returns by index: what failed, or `replaced` where another file has its name
+   */
   async sync(files: readonly WrittenSmallFile[]): Promise<Map<number, Error | 'replaced'>> {
-    const { replaced, failed } = await this.#threads.run('syncFiles', {
+    const program = files.length >= WORTH_PROGRAM_FILES ? this.#program : null
+    const { replaced, failed, isByProgram } = await this.#threads.run('syncFiles', {
       paths: files.map(({ path }) => path),
-      identities: files.map(({ identity }) => identity ?? null)
+      identities: files.map(({ identity }) => identity ?? null),
+      program
     })
+    if (program !== null && !isByProgram) this.#program = null
     const ends = new Map<number, Error | 'replaced'>(replaced.map(index => [index, 'replaced']))
     for (const { index, code, message } of failed) ends.set(index, Object.assign(new Error(message), { code }))
     return ends

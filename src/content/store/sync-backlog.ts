@@ -8,8 +8,6 @@ import type { Manifest } from '../manifest.ts'
 
 /** Below this a file is small: to sync it costs more than to hash it again. */
 export const SMALL_FILE_BYTES = 256 * KIB
-/** Small files that are synced by one thread, one after another. */
-export const SYNC_BATCH_FILES = 32
 
 export class SyncBacklog {
   readonly #manifest: Manifest
@@ -29,6 +27,11 @@ export class SyncBacklog {
   /** Bytes that wait in large files. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Small files that wait. */
+  get smallCount(): number {
+    return this.#small.size
   }
 
   get isEmpty(): boolean {

@@ -72,7 +72,8 @@ test('real threads hash, make, read, sync and look at files, and say which they 
   const [first] = made.identities
   const synced = await pool.run('syncFiles', {
     paths: [at('a'), at('a'), at('deep/er/b'), at('missing')],
-    identities: [first ?? null, '1:1', null, null]
+    identities: [first ?? null, '1:1', null, null],
+    program: null
   })
   expect(synced.replaced).toEqual([1])
   expect(synced.failed).toMatchObject([{ index: 3, code: 'ENOENT' }])
@@ -91,7 +92,7 @@ test('no more threads than there may be make files or sync; what a thread that d
   const job = (i: number) => ({ paths: [at(`n${i}`)], sizes: Uint32Array.of(1), data: Uint8Array.of(i) })
   await Promise.all(Array.from({ length: 9 }, (_, i) => pool.run('createFiles', job(i))))
   expect(started.length).toBe(1)
-  const sync = () => pool.run('syncFiles', { paths: [at('n1')], identities: [null] })
+  const sync = () => pool.run('syncFiles', { paths: [at('n1')], identities: [null], program: null })
   await Promise.all(Array.from({ length: 40 }, sync))
   expect(started.length).toBe(4)
   await Promise.all(started.map(worker => worker.terminate()))
