@@ -25,7 +25,10 @@ interface Failed {
 }
 
 export class DialGuard {
+  /** Who failed longest ago comes first; only those within the memory. */
   readonly #failed = new Map<string, Failed>()
+  /** Host → how many of its addresses are in `#failed`. */
+  readonly #failedOfHost = new Map<string, number>()
   /** Address → the peers that are looked for there now, and how often each. */
   readonly #underWay = new Map<string, Map<string, number>>()
 
@@ -72,26 +75,43 @@ export class DialGuard {
 
   failed(addr: string, now: number): void {
     const times = (this.#recent(addr, now)?.times ?? 0) + 1
-    this.#failed.delete(addr)
+    this.#forget(addr)
     this.#failed.set(addr, { times, at: now })
+    const host = hostOf(addr)
+    this.#failedOfHost.set(host, (this.#failedOfHost.get(host) ?? 0) + 1)
     for (const oldest of this.#failed.keys()) {
       if (this.#failed.size <= MAX_REMEMBERED) return
-      this.#failed.delete(oldest)
+      this.#forget(oldest)
     }
   }
 
   succeeded(addr: string): void {
-    this.#failed.delete(addr)
+    this.#forget(addr)
   }
 
   #recent(addr: string, now: number): Failed | undefined {
-    const failed = this.#failed.get(addr)
-    return failed === undefined || now - failed.at > DIAL_MEMORY_MS ? undefined : failed
+    this.#forgetOld(now)
+    return this.#failed.get(addr)
   }
 
   #failedOf(host: string, now: number): number {
-    let count = 0
-    for (const [addr, { at }] of this.#failed) if (now - at <= DIAL_MEMORY_MS && hostOf(addr) === host) count += 1
-    return count
+    this.#forgetOld(now)
+    return this.#failedOfHost.get(host) ?? 0
+  }
+
+  /** Each failure is looked at once here, however often is asked. */
+  #forgetOld(now: number): void {
+    for (const [addr, { at }] of this.#failed) {
+      if (now - at <= DIAL_MEMORY_MS) return
+      this.#forget(addr)
+    }
+  }
+
+  #forget(addr: string): void {
+    if (!this.#failed.delete(addr)) return
+    const host = hostOf(addr)
+    const left = (this.#failedOfHost.get(host) ?? 1) - 1
+    if (left > 0) this.#failedOfHost.set(host, left)
+    else this.#failedOfHost.delete(host)
   }
 }

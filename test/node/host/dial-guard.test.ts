@@ -72,3 +72,16 @@ it('lets the user try as often as it takes', () => {
   guard.trust(VICTIM)
   expect(guard.allows(VICTIM, PEER, 1)).toBe(true)
 })
+
+it('counts an address of a host once, and no more once it worked or is forgotten', () => {
+  const guard = new DialGuard()
+  const addr = (port: number) => `/ip4/192.0.2.7/tcp/${port}`
+  for (let port = 1; port <= MAX_FAILED_OF_HOST; port++)
+    for (let time = 0; time < 2; time++) guard.failed(addr(port), port)
+  expect(guard.allows(addr(999), PEER, 100)).toBe(false)
+  guard.succeeded(addr(5))
+  expect(guard.allows(addr(999), PEER, 100)).toBe(true)
+  guard.failed(addr(5), 100)
+  expect(guard.allows(addr(999), PEER, 100)).toBe(false)
+  expect(guard.allows(addr(999), PEER, DIAL_MEMORY_MS + 2)).toBe(true)
+})
