@@ -1,7 +1,7 @@
 /**
  * Fetching the manifest: its DAG nodes in the order of their numbers, from one peer at a time, so that a false node shows
- * who sent it. Another peer is asked when one has given nothing for half a second, longer each time, says it has none, or
- * leaves. What a slow one sends later is taken all the same.
+ * who sent it. Another peer is asked when one has given nothing for 150 ms, longer each time, says it has none, or leaves.
+ * What a slow one sends later is taken all the same.
  */
 import { SECOND_MS } from '../../base/units.ts'
 import { MAX_NODES, MAX_NODES_PER_REQUEST } from '../protocol/limits.ts'
@@ -9,8 +9,11 @@ import type { SessionId } from './swarm-io.ts'
 
 /** How long a peer that did not answer is left alone. */
 const COOL_MS = 30 * SECOND_MS
-/** How long the first answer of a peer is waited for while others could be asked; twice as long each time. */
-const FIRST_TIMEOUT_MS = SECOND_MS / 2
+/**
+ * How long the first answer of a peer is waited for while others could be asked; twice as long whenever anybody let us
+ * wait in vain. So who is silent costs little, and where all are far away few are asked for the same.
+ */
+const FIRST_TIMEOUT_MS = 150
 
 export interface NodeRequest {
   readonly session: SessionId
@@ -23,6 +26,8 @@ export class ManifestExchange {
   readonly #coolUntil = new Map<SessionId, number>()
   /** How often each did not answer. */
   readonly #failures = new Map<SessionId, number>()
+  /** How often anybody did not answer in time. */
+  #waitedInVain = 0
   #known = 0
   #asked: NodeRequest | undefined
   #lastProgressAt = 0
@@ -47,6 +52,7 @@ export class ManifestExchange {
       const isLate = now - this.#lastProgressAt >= this.#timeoutOf(asked.session, holders, now)
       if (!answered && !isLate && holders.includes(asked.session)) return undefined
       if (!answered) this.failed(asked.session, now)
+      if (isLate) this.#waitedInVain += 1
     }
     const session =
       asked !== undefined && this.#isReady(asked.session, now) && holders.includes(asked.session)
@@ -92,7 +98,8 @@ export class ManifestExchange {
 
   #timeoutOf(session: SessionId, holders: readonly SessionId[], now: number): number {
     if (!holders.some(other => other !== session && this.#isReady(other, now))) return this.#timeoutMs
-    return Math.min(this.#timeoutMs, FIRST_TIMEOUT_MS * 2 ** this.#failuresOf(session))
+    const inVain = Math.max(this.#waitedInVain, this.#failuresOf(session))
+    return Math.min(this.#timeoutMs, FIRST_TIMEOUT_MS * 2 ** inVain)
   }
 
   /** The first of those that failed us least. */

@@ -28,7 +28,7 @@ const FORGIVEN_FOR_AN_ANSWER = 0.25
 const TARDY_FACTOR = 8
 const MIN_TARDY_MS = 2 * SECOND_MS
 /** Of one that never answered any, when nothing is left to begin. */
-const MIN_UNTRIED_TARDY_MS = SECOND_MS
+const MIN_UNTRIED_TARDY_MS = 0.4 * SECOND_MS
 const MAX_TARDY_MS = 20 * SECOND_MS
 /** Answers over which the usual is smoothed. */
 const PACE_ANSWERS = 16

@@ -28,7 +28,7 @@ const HELD_BYTES = MIB
 /** At least so much is presumed sent, bytes a second: one that asks and never reads must not hold the uplink for long. */
 const MIN_PRESUMED = 256 * KIB
 /** The same of one that never took anything: it must not hold up all others while no rate is known. */
-const NEWCOMER_PRESUMED = 4 * MIB
+const NEWCOMER_PRESUMED = 8 * MIB
 
 export class UplinkWindow {
   readonly #pieceBytes: number

@@ -112,6 +112,19 @@ describe('a seeder', () => {
     expect(others.map(offer => toward(offer).session)).toContain(2)
   })
 
+  it('sends no more to one that asks for a part and never says what came of it: others are not held up', () => {
+    const { bench, offers } = seeder('1'.repeat(8), 1)
+    const pieces = offers.map(offer => toward(offer).piece)
+    expect(pieces.length).toBe(2)
+    const uploads = pieces.flatMap((piece, at) => only(bench.say(1, ask(at + 1, piece * MIB, 1024)), 'upload'))
+    expect(uploads.length).toBe(1)
+    bench.do({ type: 'uploadEnded', session: 1, id: 1, sentBytes: 1024 })
+    expect(only(bench.wait(2 * SECOND_MS), 'upload')).toEqual([])
+    const [other] = join(bench, 2).map(toward)
+    if (other === undefined) throw new Error('nothing is offered')
+    expect(only(bench.say(2, ask(1, other.piece * MIB)), 'upload')).toEqual([`2: upload ${other.piece}+1`])
+  })
+
   it('does not send the rest of what was cancelled', () => {
     const { bench, offers } = seeder('1111', 1)
     const [one, two] = offers.map(toward)

@@ -32,21 +32,32 @@ describe('the manifest exchange', () => {
   it('asks one peer at a time, and goes on where it is', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     expect(exchange.next([1, 2], 0)).toEqual({ session: 1, first: 0, count: 1024 })
-    expect(exchange.next([1, 2], 499)).toBeUndefined()
-    exchange.accepted(1, 1024, 499)
-    expect(exchange.next([1, 2], 499)).toEqual({ session: 1, first: 1024, count: 1024 })
+    expect(exchange.next([1, 2], 149)).toBeUndefined()
+    exchange.accepted(1, 1024, 149)
+    expect(exchange.next([1, 2], 149)).toEqual({ session: 1, first: 1024, count: 1024 })
   })
 
-  it('asks another after half a second without a node, longer where there is no other, and comes back later', () => {
+  it('asks another after 150 ms without a node, longer where there is no other, and comes back later', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     exchange.next([1, 2], 0)
-    exchange.accepted(1, 5, 300)
-    expect(exchange.next([1, 2], 799)).toBeUndefined()
-    expect(exchange.next([1, 2], 800)).toEqual({ session: 2, first: 5, count: 1024 })
-    expect(exchange.next([1, 2], 10_799)).toBeUndefined()
+    exchange.accepted(1, 5, 100)
+    expect(exchange.next([1, 2], 249)).toBeUndefined()
+    expect(exchange.next([1, 2], 250)).toEqual({ session: 2, first: 5, count: 1024 })
+    expect(exchange.next([1, 2], 10_249)).toBeUndefined()
     exchange.gone(2)
-    expect(exchange.next([1], 10_799)).toBeUndefined()
+    expect(exchange.next([1], 10_249)).toBeUndefined()
     expect(exchange.next([1], 60_000)?.session).toBe(1)
+  })
+
+  it('waits twice as long each time where all are far away', () => {
+    const exchange = new ManifestExchange(10 * SECOND_MS)
+    const all = [1, 2, 3, 4]
+    expect(exchange.next(all, 0)?.session).toBe(1)
+    expect(exchange.next(all, 150)?.session).toBe(2)
+    expect(exchange.next(all, 449)).toBeUndefined()
+    expect(exchange.next(all, 450)?.session).toBe(3)
+    expect(exchange.next(all, 1049)).toBeUndefined()
+    expect(exchange.next(all, 1050)?.session).toBe(4)
   })
 
   it('takes what a slow one sends in the end, and goes on with it', () => {
