@@ -22,7 +22,7 @@ const FREE_PIECES = 4
 /** Of a peer that has given nothing yet. */
 const UNTRIED_PIECES = 2
 /** What such a peer owes for longer than this is not counted as on its way: who gives nothing must not keep others off. */
-const UNTRIED_COUNTS_MS = 500
+const UNTRIED_COUNTS_MS = 150
 const AHEAD_MS = 250
 
 export interface DownloadsInit {

@@ -8,6 +8,7 @@
  * say so must not hold up the others: what the uplink could have sent since counts as sent.
  */
 import type { Batch } from './batch.ts'
+import type { SessionId } from './swarm-io.ts'
 import type { UplinkWindow } from './uplink-window.ts'
 
 /** Who has waited so long goes first: a reader may wait for just that piece, and it is often no rare one. */
@@ -48,7 +49,7 @@ export class Outflow {
       let next: Batch | undefined
       let least = Number.POSITIVE_INFINITY
       for (const batch of this.#waiting) {
-        if (batch.askedAt === undefined || !isHeld(batch)) continue
+        if (batch.askedAt === undefined || !isHeld(batch) || this.#isDoubted(batch.session)) continue
         const rare = now - batch.askedAt >= MAX_WAIT_MS ? batch.askedAt - now : rarity(batch)
         if (rare >= least) continue
         next = batch
@@ -61,6 +62,12 @@ export class Outflow {
       next.movedAt = now
       this.#start(next)
     }
+  }
+
+  /** Of what was started for the session no news came when it should: no more is, or it would hold up all again. */
+  #isDoubted(session: SessionId): boolean {
+    for (const batch of this.#started) if (batch.isDoubted && batch.session === session) return true
+    return false
   }
 
   #hasRoom(now: number): boolean {

@@ -375,7 +375,6 @@ export class Placer {
 
   #pump(now: number): void {
     const isHeld = (batch: Batch) => {
-      if (this.#placement.isInDoubt(batch.session)) return false
       for (const piece of batch.left.keys()) if (!this.#picker.have.has(piece)) return false
       return true
     }

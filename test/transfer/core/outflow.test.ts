@@ -14,15 +14,15 @@ class Line {
   now = 0
 
   /** Offered and asked for. */
-  asked(piece: number, rarity = 1): Batch {
-    const batch = this.offered(piece, rarity)
+  asked(piece: number, rarity = 1, session = 1): Batch {
+    const batch = this.offered(piece, rarity, session)
     batch.askedAt = this.now
     this.pump()
     return batch
   }
 
-  offered(piece: number, rarity = 1): Batch {
-    const batch = newBatch(1, this.now)
+  offered(piece: number, rarity = 1, session = 1): Batch {
+    const batch = newBatch(session, this.now)
     batch.left.set(piece, MIB)
     batch.leftBytes = MIB
     this.rarity.set(piece, rarity)
@@ -59,10 +59,19 @@ describe('the outflow', () => {
     const line = new Line()
     const first = line.asked(1)
     line.asked(2)
+    line.asked(3, 1, 2)
     expect(line.started).toEqual([1])
     first.isDoubted = true
     line.pump()
-    expect(line.started).toEqual([1, 2])
+    // the same session would hold up all again
+    expect(line.started).toEqual([1, 3])
+    first.isDoubted = false
+    line.over(first)
+    line.pump()
+    expect(line.started).toEqual([1, 3])
+    line.now += 10 * SECOND_MS
+    line.pump()
+    expect(line.started).toEqual([1, 3, 2])
   })
 
   it('starts one batch after the other: the next when all but a block of the last has come', () => {
