@@ -5,8 +5,8 @@
  *
  * Who is given something: as leecher first those who gave about as much as they got (tit-for-tat, pair by pair), with
  * some credit where pairs meet too rarely to repay; the others get what is left over. As seeder first those from whom
- * what they alone got has spread. Among equals chance decides, and of the first few who has least to
- * pass on.
+ * what they alone got has spread. Among equals chance decides, and of the first few who has least to pass on; under a
+ * limit of our own who got least of it lately.
  */
 import { SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
@@ -20,7 +20,7 @@ import { Placement } from './placement.ts'
 import type { InRequest, Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { SessionId } from './swarm-io.ts'
-import { orderTakers } from './taker-order.ts'
+import { gotLately, orderTakers } from './taker-order.ts'
 import { stretchOf } from './to-pass-on.ts'
 import { UplinkWindow } from './uplink-window.ts'
 
@@ -275,16 +275,16 @@ export class Placer {
     if (!this.#mayGive || this.#placement.placedBytes >= mostBytes) return
     const takers = this.#takers(now)
     const from = stretchOf(this.#pieces.count, this.#context.random)
-    const toPassOn = this.#context.follows('neediest')
-      ? (session: Session) => this.#placement.toPassOn(session, from)
-      : undefined
+    const toPassOn = (session: Session) => this.#placement.toPassOn(session, from)
+    const got = (session: Session) => gotLately(session, this.#placement.placedWith(session.id), now)
+    const order = this.#limit === undefined ? toPassOn : got
     while (takers.length > 0 && this.#placement.placedBytes < mostBytes && this.#hasTime) {
       const isBeyond = this.#placement.placedBytes >= windowBytes
       const below = isBeyond
         ? this.#outflow.leastWaiting(batch => this.#placement.rarityOf(batch)) / RARER
         : Number.POSITIVE_INFINITY
       if (below <= 0) return
-      orderTakers(takers, this.#context.random, toPassOn)
+      orderTakers(takers, this.#context.random, this.#context.follows('neediest') ? order : undefined)
       const [owed, owing] = !this.#context.follows('reciprocity') ? [takers, []] : this.#split(takers)
       const batch = this.#placement.place(owed, below, now) ?? this.#placement.place(owing, below, now)
       const session = batch === undefined ? undefined : this.#context.sessions.get(batch.session)

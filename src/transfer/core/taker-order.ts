@@ -1,22 +1,31 @@
-/** Who is served first among those who may be: at random, but of the first few who has least to pass on. */
+/** Who is served first among those who may be: at random, but of the first few who has least to pass on, or got least. */
 import type { Random } from '../../base/random.ts'
+import { SECOND_MS } from '../../base/units.ts'
 import type { Session } from './session.ts'
 
 /** Of so many at random the neediest goes first. All of them: everybody helps the same one, and its downlink is full. */
 const CHOICES = 8
 
-/** In place. @param toPassOn how much each has to pass on; undefined: chance alone */
+/** What counts under a limit: so long after it came a byte is forgotten, or a newcomer would have all until it caught up. */
+const LATELY_MS = 5 * SECOND_MS
+
+/** Bytes that we sent it in the last seconds, with those that it is to get next. */
+export function gotLately({ up }: Pick<Session, 'up'>, placedBytes: number, now: number): number {
+  return (up.rate(now) * LATELY_MS) / SECOND_MS + placedBytes
+}
+
+/** In place. @param least what each has of that of which who has least goes first; undefined: chance alone */
 export function orderTakers(
   takers: Session[],
   random: Random,
-  toPassOn: ((session: Session) => number) | undefined
+  least: ((session: Session) => number) | undefined
 ): void {
   for (let at = 0; at < takers.length - 1; at++) swap(takers, at, at + random.below(takers.length - at))
-  if (toPassOn === undefined) return
+  if (least === undefined) return
   const first = takers
     .slice(0, CHOICES)
-    .map(session => ({ session, copies: toPassOn(session) }))
-    .sort((a, b) => a.copies - b.copies)
+    .map(session => ({ session, least: least(session) }))
+    .sort((a, b) => a.least - b.least)
   for (const [at, { session }] of first.entries()) takers[at] = session
 }
 

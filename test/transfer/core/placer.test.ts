@@ -112,6 +112,40 @@ describe('a seeder', () => {
     expect(others.map(offer => toward(offer).session)).toContain(2)
   })
 
+  it('gives all the same of a limit of its own, and no more to one that comes later', () => {
+    const upLimit = 4e6
+    const { bench } = seeder('1'.repeat(400), 3)
+    const got = new Map([1, 2, 3, 4].map(session => [session, 0]))
+    let pending: string[] = []
+    let id = 0
+    // a piece a quarter of a second, each whole before the next; the fourth comes in the middle
+    for (let round = 0; round < 160; round++) {
+      if (round === 80) pending.push(...join(bench, 4))
+      const [next, ...rest] = pending.map(toward)
+      pending = rest.map(({ session, piece }) => `${session}: offer ${piece}`)
+      if (next !== undefined) {
+        id += 1
+        bench.say(next.session, ask(id, next.piece * MIB))
+        bench.do({ type: 'uploadEnded', session: next.session, id, sentBytes: MIB })
+        pending.push(...only(bench.has(next.session, next.piece), 'offer'))
+        got.set(next.session, (got.get(next.session) ?? 0) + 1)
+      }
+      bench.now += 250
+      const moved = next === undefined ? [] : [{ session: next.session, down: 0, up: MIB }]
+      pending.push(...only(bench.do({ type: 'tick', moved, heldBack: [], upLimit }), 'offer'))
+      if (round === 79) {
+        expect([...got.values()].reduce((a, b) => a + b)).toBeGreaterThan(70)
+        // what was forgotten after five seconds may add up: a piece each time
+        expect(Math.max(...got.values()) - Math.min(...[...got.values()].slice(0, 3))).toBeLessThanOrEqual(5)
+        got.clear()
+      }
+    }
+    expect([...got.values()].reduce((a, b) => a + b)).toBeGreaterThan(70)
+    expect(got.size).toBe(4)
+    // the one that came has at most five seconds' worth more
+    expect(Math.max(...got.values()) - Math.min(...got.values())).toBeLessThanOrEqual(7)
+  })
+
   it('sends no more to one that asks for a part and never says what came of it: others are not held up', () => {
     const { bench, offers } = seeder('1'.repeat(8), 1)
     const pieces = offers.map(offer => toward(offer).piece)
