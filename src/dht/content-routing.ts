@@ -55,6 +55,8 @@ export interface ContentRoutingInit {
   peerRouting: PeerRouting
   events: TypedEventTarget<Libp2pEvents>
   isConnected: (peer: PeerId) => boolean
+  /** Connected peers that have given no sign of life for some time. Default: none is known. */
+  silentPeers?: () => readonly PeerId[]
   protocol?: string
 }
 

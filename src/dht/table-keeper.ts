@@ -1,13 +1,15 @@
 /**
  * Keeps the routing table full and honest. kad-dht looks for its neighbours once when the first peer appears and then
  * every five minutes, and it never drops a peer that fails a query; young networks stay in splinters that way, and
- * dead peers cost every lookup a timeout. So: whenever the table grew, look again soon; what fails to answer or does
- * not speak the protocol leaves the table, and comes back when it connects.
+ * dead peers cost every lookup a timeout. So: whenever the table grew, look again soon; what fails to answer, is gone
+ * once its connection is, or does not speak the protocol leaves the table, and comes back when it connects.
  */
 import type { Libp2pEvents, Peer, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
 import { combineSignals } from '../base/abort-signals.ts'
+import { DepartedPeers } from './departed-peers.ts'
 import { DoubtfulPeers } from './doubtful-peers.ts'
 import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
+import { SilentPeers } from './silent-peers.ts'
 import { contactsOf } from './sure-contacts.ts'
 
 /**
@@ -31,6 +33,8 @@ export interface TableKeeperInit {
   peerStore: PeerStore
   events: TypedEventTarget<Libp2pEvents>
   isConnected: (peer: PeerId) => boolean
+  /** Connected peers that have given no sign of life for some time. Default: none is known. */
+  silentPeers?: () => readonly PeerId[]
   protocol?: string
 }
 
@@ -44,6 +48,8 @@ export class TableKeeper {
   readonly #protocol: string
   readonly #stopped = new AbortController()
   readonly #doubtful: DoubtfulPeers
+  readonly #departed: DepartedPeers
+  readonly #silent: SilentPeers
   #timer: NodeJS.Timeout | undefined
   #gapMs = FIRST_GAP_MS
   #lastGrowthMs = 0
@@ -58,10 +64,12 @@ export class TableKeeper {
     this.#peerStore = init.peerStore
     this.#events = init.events
     this.#isConnected = init.isConnected
-    this.#doubtful = new DoubtfulPeers({
-      table: this.#table,
-      contacts: contactsOf(init.dht),
-      isConnected: init.isConnected
+    const parts = { table: this.#table, contacts: contactsOf(init.dht), isConnected: init.isConnected }
+    this.#doubtful = new DoubtfulPeers(parts)
+    this.#departed = new DepartedPeers(parts)
+    this.#silent = new SilentPeers({
+      silent: init.silentPeers ?? (() => []),
+      onSilent: peer => void this.#doubtIfKnown(peer).catch(() => {})
     })
     this.#protocol = init.protocol ?? KAD_PROTOCOL
   }
@@ -70,6 +78,7 @@ export class TableKeeper {
     this.#table.addEventListener('peer:add', this.#onAdd)
     this.#events.addEventListener('peer:update', this.#onUpdate)
     this.#events.addEventListener('peer:disconnect', this.#onDisconnect)
+    this.#silent.start()
   }
 
   async stop(): Promise<void> {
@@ -77,8 +86,9 @@ export class TableKeeper {
     this.#events.removeEventListener('peer:update', this.#onUpdate)
     this.#events.removeEventListener('peer:disconnect', this.#onDisconnect)
     clearTimeout(this.#timer)
+    this.#silent.stop()
     this.#stopped.abort()
-    await Promise.all([this.#walking, this.#doubtful.stop()])
+    await Promise.all([this.#walking, this.#doubtful.stop(), this.#departed.stop()])
   }
 
   /**
@@ -92,6 +102,12 @@ export class TableKeeper {
 
   readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
     if (this.#doubtful.disconnected(event.detail)) this.#drop(event.detail)
+    else this.#departed.left(event.detail)
+  }
+
+  async #doubtIfKnown(peer: PeerId): Promise<void> {
+    const known = await this.#table.find(peer)
+    if (known !== undefined && this.#isConnected(peer) && !this.#stopped.signal.aborted) this.#doubtful.doubt(peer)
   }
 
   #drop(peer: PeerId): void {

@@ -30,6 +30,7 @@ import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { MAX_PENDING, PendingInbound } from './pending-inbound.ts'
+import { silentPeers } from './silent-connections.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
 /**
@@ -186,6 +187,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerRouting: libp2p.peerRouting,
     events: libp2p,
     isConnected: peer => libp2p.getConnections(peer).length > 0,
+    silentPeers: () => silentPeers(libp2p),
     ...(options.dht?.protocol === undefined ? {} : { protocol: options.dht.protocol })
   })
   routing.start()

@@ -18,6 +18,11 @@ export class KeepAlive {
     return this.#roundTripMs
   }
 
+  /** How long the answer to the last ping has been waited for; 0 when it came. */
+  get unansweredMs(): number {
+    return this.#isAnswered ? 0 : performance.now() - this.#sentAt
+  }
+
   /** The first one at once. */
   start(): void {
     if (this.#intervalMs === 0) return

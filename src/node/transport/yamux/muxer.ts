@@ -144,6 +144,10 @@ export class YamuxMuxer
     return this.#keepAlive.roundTripMs
   }
 
+  get unansweredMs(): number {
+    return this.#keepAlive.unansweredMs
+  }
+
   /** @throws ERR_UNREACHABLE once the connection is closing, ERR_LIMIT */
   async createStream(): Promise<YamuxStream> {
     if (this.status !== 'open' || this.#gotGoAway) {
