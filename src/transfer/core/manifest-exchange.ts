@@ -14,6 +14,8 @@ const COOL_MS = 30 * SECOND_MS
  * wait in vain. So who is silent costs little, and where all are far away few are asked for the same.
  */
 const FIRST_TIMEOUT_MS = 150
+/** Whoever else let us wait doubles it so often at most: many that are silent must not make it long. */
+const MAX_SHARED_DOUBLINGS = 2
 
 export interface NodeRequest {
   readonly session: SessionId
@@ -52,7 +54,7 @@ export class ManifestExchange {
       const isLate = now - this.#lastProgressAt >= this.#timeoutOf(asked.session, holders, now)
       if (!answered && !isLate && holders.includes(asked.session)) return undefined
       if (!answered) this.failed(asked.session, now)
-      if (isLate) this.#waitedInVain += 1
+      if (!answered && isLate) this.#waitedInVain += 1
     }
     const session =
       asked !== undefined && this.#isReady(asked.session, now) && holders.includes(asked.session)
@@ -98,7 +100,7 @@ export class ManifestExchange {
 
   #timeoutOf(session: SessionId, holders: readonly SessionId[], now: number): number {
     if (!holders.some(other => other !== session && this.#isReady(other, now))) return this.#timeoutMs
-    const inVain = Math.max(this.#waitedInVain, this.#failuresOf(session))
+    const inVain = Math.max(Math.min(MAX_SHARED_DOUBLINGS, this.#waitedInVain), this.#failuresOf(session))
     return Math.min(this.#timeoutMs, FIRST_TIMEOUT_MS * 2 ** inVain)
   }
 

@@ -21,7 +21,7 @@ export function orderTakers(
   least: ((session: Session) => number) | undefined
 ): void {
   for (let at = 0; at < takers.length - 1; at++) swap(takers, at, at + random.below(takers.length - at))
-  if (least === undefined) return
+  if (least === undefined || takers.length < 2) return
   const first = takers
     .slice(0, CHOICES)
     .map(session => ({ session, least: least(session) }))

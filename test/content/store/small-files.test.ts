@@ -2,6 +2,7 @@
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
+import { findSyncProgram } from '../../../src/content/disk/sync-program.ts'
 import { ContentStore } from '../../../src/content/store/content-store.ts'
 import type { StoredRoot } from '../../../src/content/store/stored-root.ts'
 import { hereAsThread } from '../disk/here-as-thread.ts'
@@ -65,6 +66,26 @@ test('they are made, synced and looked at in batches, and read back', async () =
   expect(asked.get('readFiles')).toBe(FILES)
   expect((await root.verify()).bad).toEqual([])
 })
+
+test.skipIf(findSyncProgram() === null)(
+  'hundreds that wait are synced at once, by one call for their file system',
+  async () => {
+    const dir = await temporaryFolder()
+    const content = await contentOf(
+      Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, bytes(100 + i, `f${i}`)]))
+    )
+    const jobs: Array<{ files: number; isByProgram: boolean }> = []
+    run = async (kind, job) => {
+      const answer = await hereAsThread.run(kind, job)
+      if ('isByProgram' in answer && 'paths' in job) jobs.push({ files: job.paths.length, ...answer })
+      return answer
+    }
+    const root = await beginFetch(await openStore(join(dir, 'data')), content, join(dir, 'out'))
+    await root.write(0, root.pieces.count, [pieceSpace(content)])
+    await root.complete()
+    expect(jobs).toMatchObject([{ files: 300, isByProgram: true }])
+  }
+)
 
 test('where something has the name of a file, it is looked at as ever', async () => {
   const dir = await temporaryFolder()

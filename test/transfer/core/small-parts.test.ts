@@ -49,15 +49,30 @@ describe('the manifest exchange', () => {
     expect(exchange.next([1], 60_000)?.session).toBe(1)
   })
 
-  it('waits twice as long each time where all are far away', () => {
+  it('waits twice as long where all are far away, and four times at most', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
-    const all = [1, 2, 3, 4]
+    const all = [1, 2, 3, 4, 5, 6]
     expect(exchange.next(all, 0)?.session).toBe(1)
     expect(exchange.next(all, 150)?.session).toBe(2)
     expect(exchange.next(all, 449)).toBeUndefined()
     expect(exchange.next(all, 450)?.session).toBe(3)
     expect(exchange.next(all, 1049)).toBeUndefined()
     expect(exchange.next(all, 1050)?.session).toBe(4)
+    expect(exchange.next(all, 1650)?.session).toBe(5)
+    expect(exchange.next(all, 2250)?.session).toBe(6)
+  })
+
+  it('does not take for late who answered, however long it was not asked', () => {
+    const exchange = new ManifestExchange(10 * SECOND_MS)
+    let now = 0
+    for (let known = 1024; known <= 4096; known += 1024) {
+      exchange.next([1, 2], now)
+      exchange.accepted(1, known, now + 10)
+      now += 1000
+    }
+    expect(exchange.next([1, 2], now)?.session).toBe(1)
+    expect(exchange.next([1, 2], now + 149)).toBeUndefined()
+    expect(exchange.next([1, 2], now + 150)?.session).toBe(2)
   })
 
   it('takes what a slow one sends in the end, and goes on with it', () => {
