@@ -247,7 +247,9 @@ export class YamuxMuxer
     // It may be over on our side alone: what was on its way is thrown away.
     if (stream === undefined) return
     if ((flags & FLAG_RST) !== 0) {
+      const wasNameless = stream.isNameless
       stream.onRemoteReset()
+      if (wasNameless) this.#budget.resetNamelessStream()
       return
     }
     const fin = (flags & FLAG_FIN) !== 0

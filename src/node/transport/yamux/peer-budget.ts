@@ -26,9 +26,9 @@ export class PeerBudget {
     take(this.#streams, REFUSED_STREAM_COST, 'too many streams that do not say what they are for')
   }
 
-  /** It took too many bytes for the name of its protocol. */
+  /** Before it had a protocol: by us, as it took too many bytes for that, or by the other side. */
   resetNamelessStream(): void {
-    take(this.#streams, NAMELESS_STREAM_COST, 'too many streams that never say what they are for')
+    take(this.#streams, NAMELESS_STREAM_COST, 'too many streams that come to nothing')
   }
 
   pinged(): void {

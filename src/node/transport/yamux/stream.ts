@@ -53,15 +53,16 @@ export class YamuxStream extends AbstractStream implements DirectStream {
   #flags: number
   /** Bytes at the head of the read buffer that were taken once and pushed back. */
   #pushedBackBytes = 0
-  /** That may still come before it has a protocol. */
-  #unnegotiatedBytes: number
+  readonly #isBounded: boolean
+  /** That came before it had a protocol. */
+  #namelessBytes = 0
   #onChunk: ((chunk: Uint8Array) => void) | undefined
 
   constructor(init: YamuxStreamInit) {
     super({ ...init, maxReadBufferLength: Number.POSITIVE_INFINITY })
     this.number = init.number
     this.#sink = init.sink
-    this.#unnegotiatedBytes = init.isBounded ? MAX_UNNEGOTIATED_BYTES : Number.POSITIVE_INFINITY
+    this.#isBounded = init.isBounded
     this.#flags = init.direction === 'outbound' ? FLAG_SYN : FLAG_ACK
     this.#window = new ReceiveWindow(init.maxWindowBytes, performance.now())
   }
@@ -69,6 +70,11 @@ export class YamuxStream extends AbstractStream implements DirectStream {
   /** Tells the other side of the stream, unless a frame has done so. */
   announce(): void {
     if (this.#flags !== 0 && this.status === 'open') this.#sendControl(0, 0)
+  }
+
+  /** Whether it should have a protocol and has none. */
+  get isNameless(): boolean {
+    return this.#isBounded && this.protocol === ''
   }
 
   get onChunk(): ((chunk: Uint8Array) => void) | undefined {
@@ -147,9 +153,9 @@ export class YamuxStream extends AbstractStream implements DirectStream {
    */
   onFrame(bytes: number): boolean {
     if (!this.#window.arrived(bytes)) throw new ShoalError('ERR_PROTOCOL', 'yamux: more data than was granted')
-    if (this.protocol !== '') return true
-    this.#unnegotiatedBytes -= bytes
-    if (this.#unnegotiatedBytes >= 0) return true
+    if (!this.isNameless) return true
+    this.#namelessBytes += bytes
+    if (this.#namelessBytes <= MAX_UNNEGOTIATED_BYTES) return true
     this.abort(new ShoalError('ERR_LIMIT', 'so many bytes and no protocol'))
     return false
   }
