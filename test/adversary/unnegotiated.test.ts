@@ -7,6 +7,7 @@ import {
   MAX_UNNEGOTIATED_PER_CONNECTION
 } from '../../src/node/transport/unnegotiated.ts'
 import { FLAG_RST, FLAG_SYN, TYPE_WINDOW } from '../../src/node/transport/yamux/frame.ts'
+import { STREAM_BURST } from '../../src/node/transport/yamux/limits.ts'
 import { addrOf, host, until } from '../node/host/test-hosts.ts'
 import { data, line } from './muxer-attacks.ts'
 import { type RawConnection, type RawDialer, rawDialer } from './raw-connection.ts'
@@ -17,6 +18,8 @@ const TOO_MANY = MAX_UNNEGOTIATED_PER_CONNECTION + 16
 /** Bytes on each of them that are no whole name. */
 const WAITING = Buffer.concat([line('/multistream/1.0.0'), Uint8Array.of(0x80)])
 const CONNECTIONS = 4
+/** Streams of one connection that an honest peer may give up at once. */
+const MANY_RESET = 400
 /** Both sides of four connections and 2048 held streams took 84 MB. */
 const MAX_GROWTH_BYTES = 192 * MIB
 
@@ -99,6 +102,24 @@ describe.each(['lean', 'stock'] as const)('with the %s muxer', muxer => {
     await Promise.all(dials)
     await until('all of them', () => came === 1001)
   })
+})
+
+it('those that are reset before they have a protocol count as many (NAMELESS_STREAM_COST)', async () => {
+  const victim = await victimWith('lean')
+  const connection = await dial(addrOf(victim))
+  const openAndReset = (from: number, to: number) => {
+    for (let at = from; at < to; at++) {
+      open(connection, at, at + 1)
+      connection.frame({ type: TYPE_WINDOW, flags: FLAG_RST, stream: odd(at), length: 0 })
+    }
+  }
+  openAndReset(0, MANY_RESET)
+  open(connection, MANY_RESET, MANY_RESET + 1)
+  await until('an answer to the next', () => connection.heard.some(({ stream }) => stream === odd(MANY_RESET)))
+  expect(connection.isClosed).toBe(false)
+  openAndReset(MANY_RESET + 1, STREAM_BURST / 4)
+  await until('the end of the connection', () => connection.isClosed)
+  expect(connection.goAway).toBe(PROTOCOL_ERROR)
 })
 
 it('one that has said much and not what it is for is reset (MAX_UNNEGOTIATED_BYTES)', async () => {
