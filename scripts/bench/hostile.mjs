@@ -4,10 +4,14 @@
  * what an attack makes us do, not how much of a machine a third program can take. Processor time, memory and the event
  * loop's delay are the seeder's, and so is the attack; who fetches is told of the attacker as a peer.
  *
+ * `hostile-rest` measures the same attacks on a seeder from which nobody fetches: processor time a second of the attack,
+ * which another program on the machine hardly changes.
+ *
  * HOSTILE_KINDS (comma-separated beginnings of names) runs some of them only.
  */
 import { execFileSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { checkout, cli } from '../lab/checkout.mjs'
 import { compareTrees } from '../lab/compare.mjs'
 import { warm, writeBigFile } from './inputs.mjs'
@@ -40,6 +44,7 @@ const KINDS = [
   'the same bytes again and again',
   'streams that are opened and reset',
   'streams that are opened and left',
+  'streams for a protocol that nobody speaks',
   'pings',
   'window updates',
   'data frames of one byte',
@@ -77,23 +82,75 @@ async function fetchBeside(lab, kind) {
   return { ms: Number(seconds) * 1000, cpuMs, peakBytes, p99Ms: Number(p99Ms) }
 }
 
+/** How long a seeder at rest is attacked: every kind comes again a second after it was ended. */
+const REST_MS = 5000
+
+/** @param {Lab} lab @param {string | undefined} kind undefined: nobody attacks */
+async function restBeside(lab, kind) {
+  const args = [cli, 'share', lab.path(FILE), '--data-dir', lab.path('seeder'), ...LISTEN, '--json']
+  const seeder = lab.run('seeder', process.execPath, args)
+  const { link, pieces } = await seeder.event('shared', lab)
+  const attacker =
+    kind === undefined ? undefined : lab.run('attacker', process.execPath, [ATTACKER, kind, link, String(pieces)])
+  await attacker?.event('ready', lab)
+  const before = seeder.cpuMs() ?? Number.NaN
+  await sleep(REST_MS, undefined, { signal: lab.signal })
+  const cpuMs = (((seeder.cpuMs() ?? Number.NaN) - before) * 1000) / REST_MS
+  const peakBytes = seeder.memory()?.peakBytes ?? Number.NaN
+  attacker?.kill('SIGKILL')
+  await attacker?.end
+  seeder.kill('SIGTERM')
+  await seeder.success(lab)
+  await rm(lab.path('seeder'), { recursive: true, force: true })
+  return { cpuMs, peakBytes }
+}
+
 function kinds() {
   const chosen = process.env['HOSTILE_KINDS']?.split(',')
   if (chosen === undefined) return KINDS
   return KINDS.filter(kind => chosen.some(name => kind.startsWith(name)))
 }
 
+/** @param {Lab} lab */
+async function prepare(lab) {
+  execFileSync(process.execPath, [`${checkout}/node_modules/typescript/bin/tsc`, '-p', 'tsconfig.adversary.json'], {
+    cwd: checkout,
+    stdio: 'inherit'
+  })
+  await writeBigFile(lab.path(FILE), FILE_BYTES, { seed: FILE, signal: lab.signal })
+  warm(lab.path(FILE))
+}
+
+/** @type {import('./measures.mjs').Measure} */
+export const hostileRest = {
+  name: 'hostile-rest',
+  prepare,
+  run: async lab => {
+    const alone = await restBeside(lab, undefined)
+    /** @type {Row[]} */
+    const rows = []
+    for (const kind of kinds()) {
+      const beside = await restBeside(lab, kind)
+      const yardstick = 'alone'
+      rows.push(
+        {
+          ...{ what: `a seeder at rest beside ${kind}: processor time a second`, unit: 'ms', value: beside.cpuMs },
+          ...{ yardstick, yardstickValue: alone.cpuMs }
+        },
+        {
+          ...{ what: `a seeder at rest beside ${kind}: its peak memory`, unit: 'B', value: beside.peakBytes },
+          ...{ yardstick, yardstickValue: alone.peakBytes }
+        }
+      )
+    }
+    return rows
+  }
+}
+
 /** @type {import('./measures.mjs').Measure} */
 export const hostile = {
   name: 'hostile',
-  prepare: async lab => {
-    execFileSync(process.execPath, [`${checkout}/node_modules/typescript/bin/tsc`, '-p', 'tsconfig.adversary.json'], {
-      cwd: checkout,
-      stdio: 'inherit'
-    })
-    await writeBigFile(lab.path(FILE), FILE_BYTES, { seed: FILE, signal: lab.signal })
-    warm(lab.path(FILE))
-  },
+  prepare,
   run: async lab => {
     const alone = await fetchBeside(lab, undefined)
     /** @type {Row[]} */

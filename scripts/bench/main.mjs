@@ -1,13 +1,13 @@
 /**
  * Measures the built program on this machine, beside yardsticks measured in the same run.
  *
- *     npm run bench -- [--repeat N] [--only hash,pair,four,startup,many,big,limits,hostile,peers-pair,…] [--big]
- *                  [--json FILE]
+ *     npm run bench -- [--repeat N] [--big] [--json FILE]
+ *                  [--only hash,pair,four,startup,many,big,limits,hostile,hostile-rest,peers-pair,…]
  *
  * Prints a table of medians. Nothing else should be running. Takes some 3 GiB below the temporary folder, with `--big`
- * some 9 GiB more. `limits` and `hostile` run only when they are named, and take some minutes a run. Those named
- * `peers-…` compare with other tools by the peer benchmark that PEERBENCH names, and need root; without it they are left
- * out.
+ * some 9 GiB more. `limits`, `hostile` and `hostile-rest` run only when they are named, and take some minutes a run.
+ * Those named `peers-…` compare with other tools by the peer benchmark that PEERBENCH names, and need root; without it
+ * they are left out.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'

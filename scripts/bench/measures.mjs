@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { compareTrees } from '../lab/compare.mjs'
-import { hostile } from './hostile.mjs'
+import { hostile, hostileRest } from './hostile.mjs'
 import { warm, writeBigFile, writeManyFiles } from './inputs.mjs'
 import { limits } from './limits.mjs'
 import { startup } from './startup.mjs'
@@ -185,6 +185,6 @@ const many = {
 /** Those of a plain run, in order. */
 export const measures = [hash, pairOf(GIB), four, startup, many]
 /** Only when named: what takes minutes and says nothing of speed. */
-export const namedMeasures = [limits, hostile]
+export const namedMeasures = [limits, hostile, hostileRest]
 /** With `--big`: what takes minutes and 8 GiB of disk. */
 export const bigMeasures = [pairOf(4 * GIB)]

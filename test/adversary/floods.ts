@@ -1,20 +1,20 @@
 /** Messages that are right by themselves, and come without end. */
+import { encodeControlFrame } from '../../src/transfer/protocol/frame.ts'
 import type { Message } from '../../src/transfer/protocol/messages.ts'
 import type { Attack, Target } from './attack.ts'
 
-/** Frames in one write, so that a flood costs the attacker little. */
+/** Messages in one write, encoded once, so that a flood costs the attacker little. */
 const IN_A_WRITE = 2000
 
 function flood(name: string, limit: string, messagesOf: (target: Target) => readonly Message[]): Attack {
   return {
     ...{ name: `a flood of ${name}`, limit, ends: 'limit', victim: 'seeder' },
     run: (stream, target) => {
-      const messages = messagesOf(target)
+      const messages = messagesOf(target).map(encodeControlFrame)
+      const stroke = Buffer.concat(Array.from({ length: IN_A_WRITE / messages.length }, () => messages).flat())
       stream.hello(target.cid, { kind: 'none' })
       stream.say({ type: 'interested' })
-      stream.goOn(() => {
-        for (let at = 0; at < IN_A_WRITE; at += messages.length) stream.say(...messages)
-      })
+      stream.goOn(() => stream.raw(stroke))
     }
   }
 }

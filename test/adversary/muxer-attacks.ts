@@ -34,18 +34,24 @@ function flood(name: string, limit: string, frames: (n: number) => readonly Uint
 }
 
 const window = (stream: number, flags: number, length = 0) => encodeHeader({ type: TYPE_WINDOW, flags, stream, length })
-const data = (stream: number, flags: number, payload: Uint8Array) =>
+export const data = (stream: number, flags: number, payload: Uint8Array) =>
   Buffer.concat([encodeHeader({ type: TYPE_DATA, flags, stream, length: payload.byteLength }), payload])
 
 /** multistream-select: a line of text with its length before it. */
-const line = (text: string) => Buffer.concat([Uint8Array.of(text.length + 1), Buffer.from(`${text}\n`)])
+export const line = (text: string) => Buffer.concat([Uint8Array.of(text.length + 1), Buffer.from(`${text}\n`)])
 
 export const MUXER_ATTACKS: readonly MuxerAttack[] = [
   flood('streams that are opened and reset', 'STREAM_BURST', n => [
     window(2 * n + 1, FLAG_SYN),
     window(2 * n + 1, FLAG_RST)
   ]),
-  flood('streams that are opened and left', 'STREAM_BURST', n => [window(2 * n + 1, FLAG_SYN)]),
+  flood('streams that are opened and left', 'MAX_UNNEGOTIATED_PER_CONNECTION', n => [window(2 * n + 1, FLAG_SYN)]),
+  flood('streams that begin to say what they are for', 'MAX_UNNEGOTIATED_PER_CONNECTION', n => [
+    data(2 * n + 1, FLAG_SYN, Buffer.concat([line('/multistream/1.0.0'), line('/shoal/swarm/1.0.0').subarray(0, 9)]))
+  ]),
+  flood('streams for a protocol that nobody speaks', 'MAX_UNNEGOTIATED_PER_CONNECTION', n => [
+    data(2 * n + 1, FLAG_SYN, Buffer.concat([line('/multistream/1.0.0'), line('/x')]))
+  ]),
   flood('pings', 'PING_BURST', n => [encodeHeader({ type: TYPE_PING, flags: FLAG_SYN, stream: 0, length: n })]),
   flood('window updates', 'SMALL_FRAME_BURST', () => [window(99_999, 0, 1)]),
   flood('window updates of an open stream', 'SMALL_FRAME_BURST', n => [window(1, n === 0 ? FLAG_SYN : 0, 1)]),
@@ -61,8 +67,8 @@ export const MUXER_ATTACKS: readonly MuxerAttack[] = [
     run: connection => connection.raw(data(1, FLAG_SYN, line('/multistream/1.0.0')))
   },
   {
-    // each is answered; nobody waits for the last
-    ...{ name: 'protocols that nobody speaks, asked for without end', limit: 'handshakeTimeoutMs', isEnded: false },
+    // each is answered, until these are too many bytes
+    ...{ name: 'protocols that nobody speaks, asked for without end', limit: 'MAX_UNNEGOTIATED_BYTES', isEnded: false },
     run: connection => {
       connection.raw(data(1, FLAG_SYN, line('/multistream/1.0.0')))
       const asked = Buffer.concat(Array.from({ length: 100 }, () => line('/x')))

@@ -19,8 +19,10 @@ import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
 import { RecordStore } from '../../dht/record-store.ts'
 import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
+import { boundStreams } from '../transport/bound-streams.ts'
 import { noise } from '../transport/noise/noise.ts'
 import { nativeTls } from '../transport/tls/native-tls.ts'
+import { Unnegotiated } from '../transport/unnegotiated.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
@@ -100,6 +102,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const denied = options.denied ?? (() => false)
   const userNames = new Set<string>()
   const pending = new PendingInbound()
+  const unnegotiated = new Unnegotiated()
   const guard = new DialGuard()
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
   const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
@@ -113,8 +116,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => ENCRYPTERS[name]()),
     streamMuxers: [
       options.muxer === 'stock'
-        ? yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })
-        : leanYamux({ ...STREAM_LIMITS, maxWindowBytes: LEAN_WINDOW_BYTES })
+        ? boundStreams(
+            yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } }),
+            unnegotiated
+          )
+        : leanYamux({ ...STREAM_LIMITS, maxWindowBytes: LEAN_WINDOW_BYTES, unnegotiated })
     ],
     connectionManager: {
       maxConnections,

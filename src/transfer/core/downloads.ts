@@ -94,14 +94,10 @@ export class Downloads {
         if (assembly !== undefined) this.requests.takeOver(assembly, session, now)
       }
     }
-    const open = pieces.filter(piece => this.picker.isOpen(piece))
-    if (open.length < pieces.length) {
-      this.#context.send(session, {
-        type: 'decline',
-        pieces: pieces.filter(piece => !open.includes(piece)),
-        busy: false
-      })
-    }
+    const open: number[] = []
+    const useless: number[] = []
+    for (const piece of pieces) (this.picker.isOpen(piece) ? open : useless).push(piece)
+    if (useless.length > 0) this.#context.send(session, { type: 'decline', pieces: useless, busy: false })
     if (open.length === 0) return
     const untried = !session.hasGiven && session.inFlightBytes >= UNTRIED_PIECES * this.#largest
     const isSlow = session.inFlightBytes > 0 && isTardy

@@ -11,8 +11,13 @@ import type { Message, Run } from '../protocol/messages.ts'
 
 /** Units a second. */
 export const MESSAGE_UNITS_PER_SEC = 50_000
-/** After a pause, and at the beginning: a swarm of large roots says much at once. */
+/** After a pause: a swarm of large roots says much at once. */
 export const MESSAGE_BURST_UNITS = 100_000
+/**
+ * At the beginning of a session: two bitfields of the largest root. Who floods comes again under another name, so that
+ * this is what each second of it costs.
+ */
+export const MESSAGE_START_UNITS = 50_000
 
 const MESSAGE_UNITS = 10
 /** Each makes us look at every session, or choose anew. */
@@ -34,6 +39,7 @@ export class MessageBudget {
 
   constructor(now: number) {
     this.#bucket = new TokenBucket(now, MESSAGE_UNITS_PER_SEC, MESSAGE_BURST_UNITS)
+    this.#bucket.take(now, MESSAGE_BURST_UNITS - MESSAGE_START_UNITS)
   }
 
   /** False: it has said too much. @param pieceCount 0 while it is not known */

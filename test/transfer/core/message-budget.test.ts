@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { SECOND_MS } from '../../../src/base/units.ts'
-import { MESSAGE_BURST_UNITS, MESSAGE_UNITS_PER_SEC, unitsOf } from '../../../src/transfer/core/message-budget.ts'
+import {
+  MESSAGE_BURST_UNITS,
+  MESSAGE_START_UNITS,
+  MESSAGE_UNITS_PER_SEC,
+  MessageBudget,
+  unitsOf
+} from '../../../src/transfer/core/message-budget.ts'
 import type { Message } from '../../../src/transfer/protocol/messages.ts'
 import { ALL, Bench, NONE } from './bench.ts'
 
@@ -44,5 +50,28 @@ describe('a flood', () => {
       for (const message of messages) expect(bench.say(1, message)).not.toContain('1: disconnect limit')
       bench.now += everyMs
     }
+  })
+})
+
+describe('the budget of a session', () => {
+  const request: Message = { type: 'request', id: 1, offset: 0, length: 1 }
+  const taken = (budget: MessageBudget, now: number) => {
+    let count = 0
+    while (budget.take(request, 2, now)) count += 1
+    return count * unitsOf(request, 2)
+  }
+
+  it('is half of a burst at the beginning, and a burst after a pause', () => {
+    const budget = new MessageBudget(0)
+    expect(taken(budget, 0)).toBe(MESSAGE_START_UNITS)
+    expect(taken(budget, 10 * SECOND_MS)).toBe(MESSAGE_BURST_UNITS)
+  })
+
+  it('holds two bitfields of the largest root at the beginning', () => {
+    const budget = new MessageBudget(0)
+    const bitfield: Message = { type: 'haveBitfield', have: { kind: 'all' } }
+    // some time passes between the two, and little is enough
+    expect(budget.take(bitfield, 8 * 1024 * 1024, 0)).toBe(true)
+    expect(budget.take(bitfield, 8 * 1024 * 1024, 1)).toBe(true)
   })
 })

@@ -9,6 +9,10 @@ export const MAX_QUEUED_CONTROL_FRAMES = 16_384
 /** Streams that the other side may open at once, as many as there are roots, and later in a second: most are reset soon. */
 export const STREAM_BURST = 4096
 export const STREAMS_PER_SEC = 256
+/** As so many more counts one that we reset because as many others have no protocol yet … */
+export const REFUSED_STREAM_COST = 1
+/** … because it took so many bytes for its name, or that the other side reset before it had one. */
+export const NAMELESS_STREAM_COST = 8
 /**
  * Frames that carry less than this, or nothing: they cost as much as others. Messages of a swarm are such frames, and a
  * receiver that grants each frame anew at 1 GB/s needs 16,000 a second.

@@ -11,8 +11,8 @@ import {
 } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../../base/errors.ts'
-import { TokenBucket } from '../../../base/token-bucket.ts'
 import { type DirectStream, isDirectStream } from '../direct-stream.ts'
+import type { Unnegotiated, UnnegotiatedOfConnection } from '../unnegotiated.ts'
 import {
   encodeHeader,
   FLAG_ACK,
@@ -30,17 +30,8 @@ import {
 } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { KeepAlive } from './keep-alive.ts'
-import {
-  GO_AWAY_GRACE_MS,
-  MAX_QUEUED_CONTROL_FRAMES,
-  PING_BURST,
-  PINGS_PER_SEC,
-  SMALL_FRAME_BURST,
-  SMALL_FRAME_BYTES,
-  SMALL_FRAMES_PER_SEC,
-  STREAM_BURST,
-  STREAMS_PER_SEC
-} from './limits.ts'
+import { GO_AWAY_GRACE_MS, MAX_QUEUED_CONTROL_FRAMES, SMALL_FRAME_BYTES } from './limits.ts'
+import { PeerBudget } from './peer-budget.ts'
 import { type DataFrame, type FrameSink, YamuxStream } from './stream.ts'
 
 export const PROTOCOL = '/yamux/1.0.0'
@@ -59,6 +50,8 @@ export interface YamuxInit {
   maxWindowBytes?: number
   /** Default 30 s; 0: no pings. */
   keepAliveMs?: number
+  /** Of the node. Absent: streams without a protocol are not bounded, as where they are given none. */
+  unnegotiated?: Unnegotiated
 }
 
 /**
@@ -91,9 +84,8 @@ export class YamuxMuxer
   #finAfterPayload = false
   #isWritable = true
   #queuedControlFrames = 0
-  readonly #opens = new TokenBucket(performance.now(), STREAMS_PER_SEC, STREAM_BURST)
-  readonly #pings = new TokenBucket(performance.now(), PINGS_PER_SEC, PING_BURST)
-  readonly #small = new TokenBucket(performance.now(), SMALL_FRAMES_PER_SEC, SMALL_FRAME_BURST)
+  readonly #budget = new PeerBudget()
+  readonly #unnegotiated: UnnegotiatedOfConnection | undefined
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #flush: NodeJS.Immediate | undefined
@@ -109,6 +101,7 @@ export class YamuxMuxer
     this.#maxInbound = init.maxInboundStreams ?? 1_000
     this.#maxOutbound = init.maxOutboundStreams ?? 1_000
     this.#maxEarly = init.maxEarlyStreams ?? 10
+    this.#unnegotiated = init.unnegotiated?.ofConnection()
     this.#maxWindowBytes = init.maxWindowBytes ?? 16 * 1024 * 1024
     this.#isDialer = connection.direction === 'outbound'
     this.#nextNumber = this.#isDialer ? 1 : 2
@@ -234,9 +227,7 @@ export class YamuxMuxer
   #onHeader(header: FrameHeader): void {
     this.#receiving = undefined
     const isSmall = header.type !== TYPE_DATA || header.length < SMALL_FRAME_BYTES
-    if (isSmall && !this.#small.take(performance.now(), 1)) {
-      throw new ShoalError('ERR_LIMIT', 'yamux: too many frames that carry nothing')
-    }
+    if (isSmall) this.#budget.sentSmallFrame()
     switch (header.type) {
       case TYPE_PING:
         this.#onPing(header)
@@ -256,7 +247,9 @@ export class YamuxMuxer
     // It may be over on our side alone: what was on its way is thrown away.
     if (stream === undefined) return
     if ((flags & FLAG_RST) !== 0) {
+      const wasNameless = stream.isNameless
       stream.onRemoteReset()
+      if (wasNameless) this.#budget.resetNamelessStream()
       return
     }
     const fin = (flags & FLAG_FIN) !== 0
@@ -265,7 +258,7 @@ export class YamuxMuxer
       if (fin) stream.onRemoteCloseWrite()
       return
     }
-    stream.onFrame(length)
+    if (!stream.onFrame(length)) this.#budget.resetNamelessStream()
     this.#receiving = stream
     this.#finAfterPayload = fin && length > 0
     if (fin && length === 0) stream.onRemoteCloseWrite()
@@ -283,12 +276,15 @@ export class YamuxMuxer
       throw new ShoalError('ERR_PROTOCOL', `yamux: the peer opened stream ${number}, which is ours to open`)
     }
     if (this.#byNumber.has(number)) return
-    if (!this.#opens.take(performance.now(), 1)) throw new ShoalError('ERR_LIMIT', 'yamux: streams opened too often')
-    if (this.#sentGoAway || this.#inbound >= this.#maxInbound) {
+    this.#budget.openedStream()
+    const isOneTooMany = this.#unnegotiated?.isFull === true
+    if (isOneTooMany) this.#budget.refusedStream()
+    if (isOneTooMany || this.#sentGoAway || this.#inbound >= this.#maxInbound) {
       this.sendControl(TYPE_WINDOW, FLAG_RST, number, 0)
       return
     }
     const stream = this.#newStream(number, 'inbound')
+    this.#unnegotiated?.came(stream)
     // with what is answered in this turn, else alone: the other side counts streams that nobody took
     setImmediate(() => stream.announce())
     if (this.listenerCount('stream') > 0) {
@@ -305,6 +301,7 @@ export class YamuxMuxer
       number,
       direction,
       sink: this,
+      isBounded: direction === 'inbound' && this.#unnegotiated !== undefined,
       maxWindowBytes: this.#maxWindowBytes,
       log: this.#log
     })
@@ -325,7 +322,7 @@ export class YamuxMuxer
 
   #onPing({ flags, length }: FrameHeader): void {
     if (flags === FLAG_SYN) {
-      if (!this.#pings.take(performance.now(), 1)) throw new ShoalError('ERR_LIMIT', 'yamux: too many pings')
+      this.#budget.pinged()
       this.sendControl(TYPE_PING, FLAG_ACK, 0, length)
     } else if (flags !== FLAG_ACK) throw new ShoalError('ERR_PROTOCOL', `yamux: a ping with flags ${flags}`)
     else if (!this.#keepAlive.answered(length)) throw new ShoalError('ERR_PROTOCOL', 'yamux: nobody pinged')

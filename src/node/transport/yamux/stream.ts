@@ -3,6 +3,7 @@ import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../../base/errors.ts'
 import type { DirectStream } from '../direct-stream.ts'
+import { MAX_UNNEGOTIATED_BYTES } from '../unnegotiated.ts'
 import { FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, INITIAL_WINDOW_BYTES, MAX_U32, TYPE_WINDOW } from './frame.ts'
 import { ReceiveWindow } from './receive-window.ts'
 
@@ -31,6 +32,8 @@ export interface YamuxStreamInit extends AbstractStreamInit {
   direction: MessageStreamDirection
   sink: FrameSink
   maxWindowBytes: number
+  /** Whether bytes that come before it has a protocol are bounded. */
+  isBounded: boolean
 }
 
 /**
@@ -50,12 +53,16 @@ export class YamuxStream extends AbstractStream implements DirectStream {
   #flags: number
   /** Bytes at the head of the read buffer that were taken once and pushed back. */
   #pushedBackBytes = 0
+  readonly #isBounded: boolean
+  /** That came before it had a protocol. */
+  #namelessBytes = 0
   #onChunk: ((chunk: Uint8Array) => void) | undefined
 
   constructor(init: YamuxStreamInit) {
     super({ ...init, maxReadBufferLength: Number.POSITIVE_INFINITY })
     this.number = init.number
     this.#sink = init.sink
+    this.#isBounded = init.isBounded
     this.#flags = init.direction === 'outbound' ? FLAG_SYN : FLAG_ACK
     this.#window = new ReceiveWindow(init.maxWindowBytes, performance.now())
   }
@@ -63,6 +70,11 @@ export class YamuxStream extends AbstractStream implements DirectStream {
   /** Tells the other side of the stream, unless a frame has done so. */
   announce(): void {
     if (this.#flags !== 0 && this.status === 'open') this.#sendControl(0, 0)
+  }
+
+  /** Whether it should have a protocol and has none. */
+  get isNameless(): boolean {
+    return this.#isBounded && this.protocol === ''
   }
 
   get onChunk(): ((chunk: Uint8Array) => void) | undefined {
@@ -136,10 +148,16 @@ export class YamuxStream extends AbstractStream implements DirectStream {
 
   /**
    * A data frame of so many bytes begins.
+   * @returns false where the stream is reset, as it should have said long ago what it is for
    * @throws ERR_PROTOCOL where that is more than was granted
    */
-  onFrame(bytes: number): void {
+  onFrame(bytes: number): boolean {
     if (!this.#window.arrived(bytes)) throw new ShoalError('ERR_PROTOCOL', 'yamux: more data than was granted')
+    if (!this.isNameless) return true
+    this.#namelessBytes += bytes
+    if (this.#namelessBytes <= MAX_UNNEGOTIATED_BYTES) return true
+    this.abort(new ShoalError('ERR_LIMIT', 'so many bytes and no protocol'))
+    return false
   }
 
   /** @param chunk the connection's again when this returns */
