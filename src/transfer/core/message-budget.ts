@@ -1,6 +1,6 @@
 /**
  * What one session may have us do by its messages alone. Each costs what it takes to carry it out, told in units of some
- * microseconds; payload costs nothing here, as it pays for itself. Who has used up its budget floods, and its session
+ * microseconds; payload, and nodes that were asked for, cost nothing here, as they pay for themselves. Who has used up its budget floods, and its session
  * ends with `limit`.
  *
  * An honest peer at 400 MB/s and pieces of 1 MiB sends some 3,000 messages a second, of 10 units each at most.
@@ -31,7 +31,7 @@ const BYTE_UNITS = 2
 const PEER_UNITS = 100
 /** Of one message at the most: what a bitfield of millions of pieces costs is bounded by how often it may come. */
 const MAX_EXTRA_UNITS = 25_000
-/** Decoding and hashing of a DAG node. */
+/** Decoding and hashing of a DAG node that nobody asked for. */
 const NODE_UNITS = 5
 
 export class MessageBudget {

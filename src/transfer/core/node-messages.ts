@@ -16,6 +16,8 @@ export class NodeMessages {
   readonly #totals = new Map<SessionId, number>()
   /** Nodes that a session asked for. */
   readonly #asked = new Map<SessionId, number>()
+  /** Nodes that we asked a session for and that have not come. */
+  readonly #owed = new Map<SessionId, number>()
 
   constructor(context: SwarmContext) {
     this.#context = context
@@ -36,7 +38,16 @@ export class NodeMessages {
     const request = this.#exchange.next(holders, now)
     const session = request === undefined ? undefined : this.#context.sessions.get(request.session)
     if (request === undefined || session === undefined) return
+    this.#owed.set(session.id, (this.#owed.get(session.id) ?? 0) + request.count)
     this.#context.send(session, { type: 'nodeRequest', first: request.first, count: request.count })
+  }
+
+  /** Whether we asked for what came: it is no flood then, however fast it comes. Each node counts once. */
+  takeOwed(session: SessionId, blocks: number): boolean {
+    const owed = this.#owed.get(session) ?? 0
+    if (blocks === 0 || blocks > owed) return false
+    this.#owed.set(session, owed - blocks)
+    return true
   }
 
   /** An answer came; the runner checks its blocks and says what is known then. */
@@ -77,5 +88,6 @@ export class NodeMessages {
     this.#exchange.gone(session)
     this.#totals.delete(session)
     this.#asked.delete(session)
+    this.#owed.delete(session)
   }
 }

@@ -48,7 +48,8 @@ export class PeerMessages {
       this.#context.end(session, 'protocol', session.greeted ? 'a second hello' : `${message.type} before hello`)
       return
     }
-    if (!session.budget.take(message, this.#exchange?.pieces.count ?? 0, now)) {
+    const isOwed = message.type === 'nodes' && this.#nodes.takeOwed(session.id, message.blocks.length)
+    if (!isOwed && !session.budget.take(message, this.#exchange?.pieces.count ?? 0, now)) {
       this.#context.end(session, 'limit', `too many messages, the last a ${message.type}`)
       return
     }

@@ -247,6 +247,24 @@ describe('the manifest', () => {
     expect(bench.say(1, { type: 'haveBitfield', have: NONE })).toEqual(['1: nodeRequest'])
   })
 
+  it('may come as fast as it is asked for, and a node that nobody asked for has its price', () => {
+    const bench = new Bench()
+    bench.open(1, ALL)
+    const nodes = (first: number, count: number): Message => {
+      const blocks = Array.from({ length: count }, () => new Uint8Array(1))
+      return { type: 'nodes', first, total: 1_000_000, blocks }
+    }
+    for (let at = 0; at < 100; at++) {
+      for (let half = 0; half < 1024; half += 512) {
+        expect(bench.say(1, nodes(at * 1024 + half, 512))).not.toContain('1: disconnect limit')
+      }
+      const known = (at + 1) * 1024
+      expect(bench.do({ type: 'nodesAccepted', session: 1, known, complete: false })).toContain('1: nodeRequest')
+    }
+    const actions = Array.from({ length: 100 }, () => bench.say(1, nodes(0, 1024))).flat()
+    expect(actions).toContain('1: disconnect limit')
+  })
+
   it('is asked for elsewhere after ten seconds', () => {
     const bench = new Bench()
     bench.open(1, ALL)
