@@ -36,6 +36,9 @@ const ingested = () => join(env('PEER_STATE'), 'ingested')
 async function startNode(options) {
   const built = new URL('../../dist/cli/bundled.js', import.meta.url)
   if (!existsSync(built)) throw new Error('dist is not there: run npm run build first')
+  /** @type {typeof import('../../src/cli/tune-runtime.ts')} */
+  const { tuneRuntime } = await import(new URL('tune-runtime.js', built).href)
+  tuneRuntime()
   /** @type {typeof import('../../src/index.ts')} */
   const { createNode } = await import(built.href)
   const node = await createNode(options)

@@ -6,9 +6,12 @@ import { Interrupt } from './interrupt.ts'
 import { type CliIo, realLoaders } from './io.ts'
 import { Output } from './output.ts'
 import { runCli } from './program.ts'
+import { tuneRuntime } from './tune-runtime.ts'
 
 /** From the first signal, and again from the end of the command: whatever holds the process then is cut off. */
 const STOP_GRACE_MS = 3 * SECOND_MS
+
+tuneRuntime()
 
 const argv = process.argv.slice(2)
 const interrupt = new Interrupt()
