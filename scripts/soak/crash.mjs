@@ -37,6 +37,8 @@ const random = mulberry32(seed)
 /** @param {number} bound */
 const below = bound => Math.floor(random() * bound)
 
+/** Points of what is deleted: files and folders of a root, its records, what gc finds. */
+const DELETIONS = /^(disk\.(unlink|rmdir|remove)|level\.clear)/
 const lab = new Lab('shoal-soak')
 /** By operation and point. @type {Map<string, { operation: string, point: string, kills: number, lost: number }>} */
 const rows = new Map()
@@ -97,9 +99,15 @@ async function soak() {
     known.set(operation, { points: [...readPoints(log)], ms })
   }
 
-  /** @param {Operation | HoardOperation} operation @returns {{ how: Kill, point: string }} */
-  const chooseKill = operation => {
-    const { points, ms } = known.get(operation) ?? { points: [], ms: 1000 }
+  /**
+   * @param {Operation | HoardOperation} operation
+   * @param {boolean} isDeleting every other kill is amid what it deletes, which a fetch does once and briefly
+   * @returns {{ how: Kill, point: string }}
+   */
+  const chooseKill = (operation, isDeleting) => {
+    const { points: all, ms } = known.get(operation) ?? { points: [], ms: 1000 }
+    const deletions = isDeleting && below(2) === 0 ? all.filter(([point]) => DELETIONS.test(point)) : []
+    const points = deletions.length > 0 ? deletions : all
     const chosen = below(4) === 0 ? undefined : points[below(points.length)]
     return chosen === undefined
       ? { how: { afterMs: below(ms) }, point: 'any moment' }
@@ -109,10 +117,11 @@ async function soak() {
   /**
    * @param {Operation | HoardOperation} operation
    * @param {(kill: Kill) => Promise<import('./killed.mjs').Ran>} run with a look at what is left
+   * @param {boolean} [isDeleting]
    * @returns {Promise<boolean>} whether it was killed
    */
-  const killOne = async (operation, run) => {
-    const { how, point } = chooseKill(operation)
+  const killOne = async (operation, run, isDeleting = false) => {
+    const { how, point } = chooseKill(operation, isDeleting)
     const before = lost()
     const ran = await run(how)
     if (!ran.killed) return false
@@ -153,7 +162,8 @@ async function soak() {
   const hoardAndFinish = async (operation, what, times) => {
     if (isOver()) return
     for (let left = times; left > 0; left--) {
-      if (!(await killOne(operation, how => hoard.run(operation, { what, kill: how })))) return
+      const isDeleting = operation !== 'fetch' || hoard.needsRoom(what)
+      if (!(await killOne(operation, how => hoard.run(operation, { what, kill: how }), isDeleting))) return
       // What a start under a lower limit was to delete may be gone, and a second one would find nothing to do.
       if (operation === 'settle' && hoard.stateOf(what).state === 'absent') return
     }

@@ -131,6 +131,12 @@ export class Hoard {
     return what === 'a' ? 'b' : 'a'
   }
 
+  /** Whether another has to go for it, and may. @param {Thing} what */
+  needsRoom(what) {
+    const rival = this.stateOf(this.#rivalOf(what))
+    return rival.state === 'complete' && !rival.pinned
+  }
+
   /** @param {HoardOperation} operation @param {Thing} what @param {Ran} ran */
   #judgeEnd(operation, what, { code, stderr, events }) {
     const rival = this.stateOf(this.#rivalOf(what))
