@@ -4,7 +4,7 @@
  *
  *     npm run soak:crash -- [--kills 500] [--seed N] [--minutes M]
  *
- * Takes about a second a kill. Everything runs on loopback in a temporary folder that is removed.
+ * Takes one to three seconds a kill. Everything runs on loopback in a temporary folder that is removed.
  */
 import { cpSync } from 'node:fs'
 import { parseArgs } from 'node:util'
