@@ -4,17 +4,21 @@
  *
  *     npm run soak:crash -- [--kills 500] [--seed N] [--minutes M]
  *
- * Takes about a second a kill. Everything runs on loopback in a temporary folder that is removed.
+ * Takes one to three seconds a kill. Everything runs on loopback in a temporary folder that is removed.
  */
 import { cpSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { mulberry32 } from '../lab/cast.mjs'
 import { formatTable } from '../lab/format.mjs'
 import { Lab } from '../lab/lab.mjs'
-import { makeTree, readPoints, Victim } from './victim.mjs'
+import { Hoard, makeThing, THINGS } from './hoard.mjs'
+import { readPoints } from './killed.mjs'
+import { makeTree, Victim } from './victim.mjs'
 
 /** @typedef {import('./victim.mjs').Operation} Operation */
-/** @typedef {import('./victim.mjs').Kill} Kill */
+/** @typedef {import('./hoard.mjs').HoardOperation} HoardOperation */
+/** @typedef {import('./hoard.mjs').Thing} Thing */
+/** @typedef {import('./killed.mjs').Kill} Kill */
 
 const { values } = parseArgs({
   options: {
@@ -33,6 +37,8 @@ const random = mulberry32(seed)
 /** @param {number} bound */
 const below = bound => Math.floor(random() * bound)
 
+/** Points of what is deleted: files and folders of a root, its records, what gc finds. */
+const DELETIONS = /^(disk\.(unlink|rmdir|remove)|level\.clear)/
 const lab = new Lab('shoal-soak')
 /** By operation and point. @type {Map<string, { operation: string, point: string, kills: number, lost: number }>} */
 const rows = new Map()
@@ -51,8 +57,10 @@ async function soak() {
   const hash = lab.shoal('hash', ['hash', lab.path('own')])
   const own = String((await hash.event('hash'))['cid'])
   const victim = new Victim(lab.folder, { own, far: String(shared['cid']) }, String(shared['link']))
+  const hoard = await makeHoard()
+  const lost = () => [...victim.lost, ...hoard.lost]
 
-  /** @type {Map<Operation, { points: Array<[string, number]>, ms: number }>} */
+  /** @type {Map<Operation | HoardOperation, { points: Array<[string, number]>, ms: number }>} */
   const known = new Map()
   /** The points of each operation, from one run of each that nothing disturbs. */
   for (const operation of /** @type {const} */ (['share', 'get', 'verify', 'rm'])) {
@@ -71,33 +79,72 @@ async function soak() {
     ms: 2500
   })
 
+  for (const [operation, what] of /** @type {Array<[HoardOperation, Thing]>} */ ([
+    ...[
+      ['fetch', 'a'],
+      ['unpin', 'a'],
+      ['pin', 'a'],
+      ['unpin', 'a'],
+      ['fetch', 'b']
+    ],
+    ...[
+      ['gc', 'b'],
+      ['unpin', 'b'],
+      ['settle', 'b']
+    ]
+  ])) {
+    const log = lab.path(`points-${operation}-${what}`)
+    const { ms } = await hoard.run(operation, { what, pointLog: log })
+    // The second fetch is the one that has to make room.
+    known.set(operation, { points: [...readPoints(log)], ms })
+  }
+
   /**
-   * @param {Operation} operation
-   * @param {'own' | 'far'} [what]
+   * @param {Operation | HoardOperation} operation
+   * @param {boolean} isDeleting every other kill is amid what it deletes, which a fetch does once and briefly
+   * @returns {{ how: Kill, point: string }}
+   */
+  const chooseKill = (operation, isDeleting) => {
+    const { points: all, ms } = known.get(operation) ?? { points: [], ms: 1000 }
+    const deletions = isDeleting && below(2) === 0 ? all.filter(([point]) => DELETIONS.test(point)) : []
+    const points = deletions.length > 0 ? deletions : all
+    const chosen = below(4) === 0 ? undefined : points[below(points.length)]
+    return chosen === undefined
+      ? { how: { afterMs: below(ms) }, point: 'any moment' }
+      : { how: { point: chosen[0], nth: 1 + below(chosen[1]) }, point: chosen[0] }
+  }
+
+  /**
+   * @param {Operation | HoardOperation} operation
+   * @param {(kill: Kill) => Promise<import('./killed.mjs').Ran>} run with a look at what is left
+   * @param {boolean} [isDeleting]
    * @returns {Promise<boolean>} whether it was killed
    */
-  const kill = async (operation, what) => {
-    const { points, ms } = known.get(operation) ?? { points: [], ms: 1000 }
-    const chosen = below(4) === 0 ? undefined : points[below(points.length)]
-    /** @type {Kill} */
-    const how = chosen === undefined ? { afterMs: below(ms) } : { point: chosen[0], nth: 1 + below(chosen[1]) }
-    const before = victim.lost.length
-    const ran = await victim.run(operation, { kill: how, ...(what && { what }) })
-    if (operation === 'fill') await victim.judgeFilled(ran)
-    else await victim.judge()
+  const killOne = async (operation, run, isDeleting = false) => {
+    const { how, point } = chooseKill(operation, isDeleting)
+    const before = lost()
+    const ran = await run(how)
     if (!ran.killed) return false
     kills += 1
-    const point = chosen?.[0] ?? 'any moment'
     const row = rows.get(`${operation} ${point}`) ?? { operation, point, kills: 0, lost: 0 }
     rows.set(`${operation} ${point}`, row)
     row.kills += 1
-    if (victim.lost.length > before) {
+    const fresh = lost().filter(line => !before.includes(line))
+    if (fresh.length > 0) {
       row.lost += 1
-      console.log(`LOST at ${operation}, ${JSON.stringify(how)}: ${victim.lost.slice(before).join('; ')}`)
+      console.log(`LOST at ${operation}, ${JSON.stringify(how)}: ${fresh.join('; ')}`)
     }
-    if (kills % 25 === 0) console.log(`${kills} kills, ${victim.lost.length} lost`)
+    if (kills % 25 === 0) console.log(`${kills} kills, ${lost().length} lost`)
     return true
   }
+  /** @param {Operation} operation @param {'own' | 'far'} [what] */
+  const kill = (operation, what) =>
+    killOne(operation, async how => {
+      const ran = await victim.run(operation, { kill: how, ...(what && { what }) })
+      if (operation === 'fill') await victim.judgeFilled(ran)
+      else await victim.judge()
+      return ran
+    })
   const isOver = () => kills >= wanted || Date.now() > until
   /** Killed some times, then to its end. @param {Operation} operation @param {'own' | 'far'} what @param {number} times */
   const killAndFinish = async (operation, what, times) => {
@@ -111,8 +158,33 @@ async function soak() {
     if (!hasEnded) await victim.run(operation, { what })
     await victim.judge()
   }
+  /** The same in the folder under a limit. @param {HoardOperation} operation @param {Thing} what @param {number} times */
+  const hoardAndFinish = async (operation, what, times) => {
+    if (isOver()) return
+    for (let left = times; left > 0; left--) {
+      const isDeleting = operation !== 'fetch' || hoard.needsRoom(what)
+      if (!(await killOne(operation, how => hoard.run(operation, { what, kill: how }), isDeleting))) return
+      // What a start under a lower limit was to delete may be gone, and a second one would find nothing to do.
+      if (operation === 'settle' && hoard.stateOf(what).state === 'absent') return
+    }
+    await hoard.run(operation, { what })
+  }
+  /** One thing after the other, each of which the one before has to make room for. @param {Thing} what @param {Thing} next */
+  const hoardRound = async (what, next) => {
+    await hoardAndFinish('fetch', what, 1 + below(4))
+    await hoardAndFinish('gc', what, 1 + below(2))
+    if (below(2) === 0) {
+      await hoardAndFinish('pin', what, below(2))
+      // Nothing may go for it: it is refused.
+      await hoardAndFinish('fetch', next, below(2))
+    }
+    await hoardAndFinish('unpin', what, 1 + below(2))
+    if (below(3) === 0) await hoardAndFinish('settle', what, 1 + below(2))
+  }
   while (!isOver()) {
     lab.signal.throwIfAborted()
+    await hoardRound('a', 'b')
+    await hoardRound('b', 'a')
     await killAndFinish('share', 'own', 2 + below(3))
     await killAndFinish('get', 'far', 4 + below(5))
     await killAndFinish('verify', 'far', below(2))
@@ -134,9 +206,32 @@ async function soak() {
   console.log(
     `${kills} kills, seed ${seed}; ${victim.recordedPieces} recorded pieces seen again, ${victim.hashedPieces} others hashed`
   )
-  for (const line of victim.lost) console.log(`lost: ${line}`)
-  if (victim.lost.length > 0) throw new Error(`${victim.lost.length} things were lost`)
+  for (const line of lost()) console.log(`lost: ${line}`)
+  if (lost().length > 0) throw new Error(`${lost().length} things were lost`)
   if (kills === 0) throw new Error('nothing was killed')
+}
+
+/** A folder that holds one thing for good, and may fetch two more that do not fit together. */
+async function makeHoard() {
+  const { addr, dataDir } = await startSharer()
+  /** @type {Array<[Thing, string]>} */
+  const links = []
+  for (const thing of THINGS) {
+    makeThing(lab.path('things', thing), `${thing} ${seed}`)
+    const sharing = lab.shoal(`share ${thing}`, ['share', lab.path('things', thing), '--data-dir', dataDir])
+    links.push([thing, String((await sharing.event('shared'))['link'])])
+  }
+  const from = { sources: lab.path('things'), links: /** @type {Record<Thing, string>} */ (Object.fromEntries(links)) }
+  const hoard = new Hoard(lab.path('hoard'), { ...from, peer: addr })
+  await hoard.open()
+  return hoard
+}
+
+async function startSharer() {
+  const dataDir = lab.path('sharer')
+  const sharer = lab.shoal('sharer', ['daemon', '--data-dir', dataDir, '--listen', '/ip4/127.0.0.1/tcp/0'])
+  const [addr] = /** @type {string[]} */ ((await sharer.event('ready'))['addrs'])
+  return { addr: String(addr), dataDir }
 }
 
 await lab.main({

@@ -2,24 +2,20 @@
  * A data folder whose commands are killed, and a look at what is left of it after each kill. Nothing that was
  * acknowledged may be lost, nothing advertised that is not there, and a file of the user's never be touched.
  */
-import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { checkout, cli } from '../lab/checkout.mjs'
 import { compareTrees } from '../lab/compare.mjs'
+import { execute, falsePieces, load, noise } from './killed.mjs'
 
 /** @typedef {'share' | 'get' | 'verify' | 'rm' | 'fill'} Operation */
-/** @typedef {{ point: string, nth: number } | { afterMs: number }} Kill */
-/** @typedef {{ event: string, [key: string]: unknown }} Event */
-/** @typedef {{ killed: boolean, code: number | null, events: Event[], lines: string[], stderr: string, ms: number }} Ran */
+/** @typedef {import('./killed.mjs').Kill} Kill */
+/** @typedef {import('./killed.mjs').Ran} Ran */
 /** @typedef {'absent' | 'held' | 'unknown'} Presence */
 
 const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
 /** Slow enough that a fetch records several times. */
 const FETCH_RATE = '5M'
-const RUN_TIMEOUT_MS = 60_000
 
 /**
  * Files of every kind: large, small by the hundred, equal, empty, a link.
@@ -33,13 +29,6 @@ export function makeTree(folder, seed) {
   for (let i = 0; i < 150; i++) writeFileSync(join(folder, 'small', `${i}`), noise(1 + 170 * i, `${seed} ${i}`))
   writeFileSync(join(folder, 'empty'), '')
   symlinkSync('large.bin', join(folder, 'link'))
-}
-
-/** @param {number} length @param {string} seed */
-function noise(length, seed) {
-  const parts = []
-  for (let i = 0; i * 32 < length; i++) parts.push(createHash('sha256').update(`${seed}/${i}`).digest())
-  return Buffer.concat(parts).subarray(0, length)
 }
 
 export class Victim {
@@ -159,7 +148,7 @@ export class Victim {
   async #judgeRoot(root, what) {
     await root.load()
     const recorded = root.state === 'partial' ? this.#recorded : new Set()
-    await this.#expectPieces(root, what)
+    this.lost.push(...(await falsePieces(root, what)))
     this.recordedPieces += recorded.size
     this.hashedPieces += root.unrecordedCount
     // Only where files were being moved may what is recorded have to be hashed again: then all of it.
@@ -167,26 +156,12 @@ export class Victim {
     if (doubted.length > 0 && doubted.length < recorded.size) this.lost.push(`${doubted.length} recorded pieces`)
     await root.recheckUnrecorded()
     await root.checkFiles()
-    await this.#expectPieces(root, what)
+    this.lost.push(...(await falsePieces(root, what)))
     for (const piece of recorded) if (!root.have.has(piece)) this.lost.push(`piece ${piece} of ${what}`)
     if (root.state === 'damaged') this.lost.push(`${what} is damaged: ${root.problem}`)
     if (root.state !== 'partial') return
     await root.flush()
     this.#recorded = new Set(root.have.ones())
-  }
-
-  /**
-   * What would be advertised, hashed here.
-   * @param {import('../../src/content/store/stored-root.ts').StoredRoot} root
-   * @param {string} what
-   */
-  async #expectPieces(root, what) {
-    const { pieces } = root
-    for (const piece of root.have.ones()) {
-      const block = await root.read(pieces.offset(piece), pieces.wireSize(piece)).catch(() => Buffer.alloc(0))
-      const digest = createHash('sha256').update(block).digest()
-      if (!digest.equals(pieces.digest(piece))) this.lost.push(`piece ${piece} of ${what} is advertised and false`)
-    }
   }
 
   async #judgeFiles() {
@@ -235,53 +210,4 @@ export class Victim {
     for (let batch = 1; batch <= last; batch++) for (const key of keysOf(batch)) expected.set(key, batch)
     for (const [key, batch] of expected) if (found.get(key) !== batch) this.lost.push(`${key} of LevelDB`)
   }
-}
-
-/** @param {string} path @returns {Promise<any>} */
-async function load(path) {
-  return await import(join(checkout, 'dist', path))
-}
-
-/**
- * @param {string[]} args
- * @param {{ kill?: Kill | undefined, pointLog?: string | undefined }} options
- * @returns {Promise<Ran>}
- */
-async function execute(args, { kill, pointLog }) {
-  /** @type {Record<string, string>} */
-  const points = {}
-  if (kill !== undefined && 'point' in kill) points['SHOAL_FAULT_POINT'] = `${kill.point}@${kill.nth}`
-  if (pointLog !== undefined) points['SHOAL_FAULT_LOG'] = pointLog
-  const startedAt = performance.now()
-  const child = spawn(process.execPath, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...points, NODE_ENV: 'test' }
-  })
-  let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', text => {
-    stderr += text
-  })
-  /** @type {string[]} */
-  const lines = []
-  createInterface({ input: child.stdout }).on('line', line => lines.push(line))
-  const isTimed = kill !== undefined && 'afterMs' in kill
-  const timer = setTimeout(() => child.kill('SIGKILL'), isTimed ? kill.afterMs : RUN_TIMEOUT_MS)
-  const [code, signal] = await new Promise(resolve => child.once('close', (...end) => resolve(end)))
-  clearTimeout(timer)
-  const ms = performance.now() - startedAt
-  const events = lines.filter(line => line.startsWith('{')).map(line => JSON.parse(line))
-  const killed = signal === 'SIGKILL'
-  if (killed && !isTimed && ms >= RUN_TIMEOUT_MS) stderr += `\nstill running after ${RUN_TIMEOUT_MS / 1000} s`
-  return { killed, code, events, lines, stderr, ms }
-}
-
-/** The points that a run passed, and how often. @param {string} file */
-export function readPoints(file) {
-  /** @type {Map<string, number>} */
-  const counts = new Map()
-  if (!existsSync(file)) return counts
-  for (const name of readFileSync(file, 'utf8').split('\n')) {
-    if (name !== '') counts.set(name, (counts.get(name) ?? 0) + 1)
-  }
-  return counts
 }

@@ -105,7 +105,7 @@ export async function handTo(context: CommandContext, { node, info }: RemoteSess
   }
   if (globals.maxStorage !== undefined) {
     out.warn(
-      `--max-storage has no effect: shoal ${info.mode} (pid ${info.pid}) runs already and has a limit of its own`
+      `--max-storage has no effect: shoal ${info.mode} (pid ${info.pid}) runs already and has a limit of its own, which shoal limit --max-storage changes`
     )
   }
   for (const peer of globals.peers) {

@@ -5,7 +5,9 @@
 import type { ShoalError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { Encryption } from './encryption.ts'
+import type { GcOptions, GcReport, StorageInfo, StorageLimited } from './storage-api.ts'
 
+export type * from './storage-api.ts'
 export type { Encryption }
 
 export interface NodeOptions {
@@ -26,7 +28,8 @@ export interface NodeOptions {
   down?: number | null
   /**
    * Bytes that fetches may put on the disk, all together: whole numbers from 1; absent or null: no limit. What was shared
-   * does not count. A fetch that does not fit is refused (ERR_NO_SPACE) before it writes; docs/storage.md.
+   * does not count. A fetch that does not fit is refused (ERR_NO_SPACE) before it writes. `setMaxStorage` changes it while
+   * the node runs; docs/storage.md.
    */
   maxStorage?: number | null
   /** `server` (default) answers DHT queries and announces what it has; `client` only asks until it has seeded for long. */
@@ -208,50 +211,6 @@ export interface RootInfo {
   bitfield?: string
 }
 
-/** Bytes. */
-export interface StorageInfo {
-  /** What fetches have put on the disk. Shared files do not count. */
-  used: number
-  /** What fetches that run may still add. */
-  reserved: number
-  /** Null: none. */
-  limit: number | null
-  /** Of `used`: what is unpinned and not in use. */
-  evictable: number
-}
-
-export interface GcOptions {
-  /** Only say what would be deleted. Default false. */
-  dryRun?: boolean
-  /** Delete partial files that no fetch knows any more, as far as they are known to be ours. Default false. */
-  deletePartials?: boolean
-}
-
-export interface GarbageItem {
-  /**
-   * `temporary`: was to be deleted before; `partial`: what an unfinished fetch left; `cache`: in the data folder's
-   * `cache/`, of no root; `journal`: what a `share` or `hash` had hashed of files that are gone; `records`: in the store.
-   */
-  kind: 'temporary' | 'partial' | 'records' | 'cache' | 'journal'
-  path: string
-  /** Bytes; sparse files count as long as they are. */
-  size: number
-  /** `garbage`: would be deleted, were this no dry run. */
-  fate: 'deleted' | 'garbage' | 'kept'
-  /** Why it is kept. */
-  reason: string | null
-}
-
-export interface GcReport {
-  dryRun: boolean
-  items: GarbageItem[]
-  /** Bytes that were deleted, those of the store's own records included. */
-  freed: number
-  /** Bytes that would be, in a dry run. */
-  garbage: number
-  kept: number
-}
-
 export interface Removed {
   cid: string
   path: string
@@ -314,6 +273,8 @@ export interface NodeEvents {
   /** The node deleted it to make room. `bytes` were freed; `left` are files that were not as the fetch left them. */
   'root:evicted': { cid: string; name: string; path: string; bytes: number; left: string[] }
   'root:pinned': { cid: string; pinned: boolean }
+  /** Another limit is in force, and what had to go for it is gone. */
+  'storage:limited': StorageInfo
   /** More is held than the limit allows, and nothing of it may be deleted: no fetch begins. A sentence. */
   'storage:exceeded': { message: string }
   /** Of a root, or of the node where `cid` is null. */
@@ -354,6 +315,14 @@ export interface NodeApi {
    * @throws ERR_BAD_NUMBER, ERR_BAD_CID, ERR_UNKNOWN_ROOT
    */
   setLimits(setting: LimitSetting, options?: AbortOptions): Promise<Limits>
+  /**
+   * Takes effect once the fetches that ask for room have their answer, and holds until the node stops. What may be deleted
+   * goes, as much as the new limit needs; fetches that run keep the room they were promised. Is not cancelled half-way.
+   * @param limit bytes, a whole number from 1; null: no limit
+   * @returns what is held then
+   * @throws ERR_BAD_NUMBER
+   */
+  setMaxStorage(limit: number | null, options?: AbortOptions): Promise<StorageLimited>
   /** Hashes what is on disk again; what is bad is withdrawn. */
   verify(cid: string, options?: AbortOptions & { onProgress?: (p: HashProgress) => void }): Promise<VerifyResult>
 }

@@ -5,6 +5,7 @@ import type { NodeOptions, ShoalNode } from './api.ts'
 import { checkEncryption } from './encryption.ts'
 import { checkLimits } from './limit-book.ts'
 import { Node } from './node.ts'
+import { checkMaxStorage } from './storage/max-storage.ts'
 
 /**
  * Makes a node; nothing is opened or dialled until `start()`.
@@ -19,7 +20,7 @@ export async function createNode(options: NodeOptions): Promise<ShoalNode> {
     for (const addr of listen) parseListenAddr(addr)
   }
   checkLimits(options)
-  checkMaxStorage(options.maxStorage)
+  if (options.maxStorage !== undefined) checkMaxStorage(options.maxStorage)
   if (options.encryption !== undefined) checkEncryption(options.encryption)
   if (options.muxer !== undefined && options.muxer !== 'lean' && options.muxer !== 'stock') {
     throw new ShoalError('ERR_USAGE', `not a muxer: ${JSON.stringify(options.muxer)}`, {
@@ -27,12 +28,4 @@ export async function createNode(options: NodeOptions): Promise<ShoalNode> {
     })
   }
   return new Node({ ...options, dataDir: resolve(options.dataDir) })
-}
-
-function checkMaxStorage(value: unknown): void {
-  if (value === undefined || value === null) return
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return
-  throw new ShoalError('ERR_BAD_NUMBER', `not a storage limit: ${JSON.stringify(value)}`, {
-    hint: 'give maxStorage in bytes, a whole number from 1, or null for none'
-  })
 }

@@ -29,6 +29,7 @@ import type {
   Shared,
   ShareOptions,
   ShoalNode,
+  StorageLimited,
   Transfer,
   VerifyResult
 } from './api.ts'
@@ -91,7 +92,7 @@ export class Node implements ShoalNode {
   }
 
   get problems(): readonly ShoalError[] {
-    return this.#problems
+    return [...this.#problems, ...(this.#storage?.problems ?? [])]
   }
 
   async start(options: AbortOptions = {}): Promise<void> {
@@ -141,22 +142,18 @@ export class Node implements ShoalNode {
       limitsOf: cid => limits.of(cid),
       onChanged: (root, problem) => this.#changed(root, problem)
     })
-    this.#storage = await NodeStorage.open({
+    const storage = await NodeStorage.open({
       ...{ dataDir, store, log: this.#log, roots: this.#roots, swarms: this.#swarms, network: this.#network },
       limit: this.#options.maxStorage ?? null,
       ...{ clock: systemClock, signal: this.#stopping.signal },
       forget: cid => this.#forget(cid),
-      onEvicted: event => this.#events.emit('root:evicted', event)
+      onEvicted: event => this.#events.emit('root:evicted', event),
+      onLimited: event => this.#events.emit('storage:limited', event),
+      onExceeded: event => this.#events.emit('storage:exceeded', event)
     })
-    if (this.#network !== undefined) this.#background(this.#settle(this.#roots, this.#storage))
-  }
-
-  async #settle(roots: Roots, storage: NodeStorage): Promise<void> {
-    await roots.seedAll(this.#stopping.signal)
-    const over = this.#stopping.signal.aborted ? undefined : await storage.enforce()
-    if (over === undefined) return
-    this.#problem(new ShoalError('ERR_NO_SPACE', over))
-    this.#events.emit('storage:exceeded', { message: over })
+    this.#storage = storage
+    if (this.#network === undefined) return
+    this.#background(this.#roots.seedAll(this.#stopping.signal).then(() => storage.settle()))
   }
 
   async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
@@ -302,7 +299,7 @@ export class Node implements ShoalNode {
       limits: { ...this.#openLimits.node },
       storage: this.#openStorage.info(),
       roots: described,
-      problems: this.#problems.map(problem => problem.message)
+      problems: this.problems.map(problem => problem.message)
     }
   }
 
@@ -324,6 +321,11 @@ export class Node implements ShoalNode {
     // a fetch that has no manifest yet has no root
     if (!this.#fetches.isFetching(cid)) this.#rootOf(cid)
     return { ...(await this.#openLimits.setRoot(cid, change)) }
+  }
+
+  async setMaxStorage(limit: number | null, { signal }: AbortOptions = {}): Promise<StorageLimited> {
+    throwIfAborted(signal)
+    return await this.#openStorage.setMaxStorage(limit)
   }
 
   async verify(

@@ -18,9 +18,11 @@ import type {
   RootInfo,
   Shared,
   ShareOptions,
+  StorageLimited,
   Transfer,
   VerifyResult
 } from '../node/api.ts'
+import { checkMaxStorage } from '../node/storage/max-storage.ts'
 import { ClientConnection } from './client-connection.ts'
 import { connectSocket } from './connect-socket.ts'
 import type { NodeInfo } from './messages.ts'
@@ -131,6 +133,12 @@ export class RemoteNode implements NodeApi {
 
   setLimits({ cid, up, down }: LimitSetting, { signal }: AbortOptions = {}): Promise<Limits> {
     return this.#connection.call('setLimits', defined({ cid, up, down }), { signal })
+  }
+
+  async setMaxStorage(limit: number | null, { signal }: AbortOptions = {}): Promise<StorageLimited> {
+    // in JSON a NaN would be null: no limit
+    checkMaxStorage(limit)
+    return await this.#connection.call('setMaxStorage', { limit }, { signal })
   }
 
   verify(

@@ -1,7 +1,7 @@
 /** The methods of the control socket: parameters checked, then the node called. */
 import type { FetchOptions, LimitChange, ShareOptions, ShoalNode } from '../node/api.ts'
 import type { NodeInfo, Params } from './messages.ts'
-import { optionalFlag, optionalMs, optionalRate, optionalText, pathParam, textParam } from './params.ts'
+import { limitParam, optionalFlag, optionalMs, optionalRate, optionalText, pathParam, textParam } from './params.ts'
 
 export interface MethodCall {
   node: ShoalNode
@@ -100,6 +100,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['connect', { run: ({ node, params, signal }) => node.connect(textParam(params, 'addr'), { signal }) }],
   ['limits', { run: ({ node, signal }) => node.limits({ signal }) }],
   ['setLimits', setLimits],
+  ['setMaxStorage', { run: ({ node, params, signal }) => node.setMaxStorage(limitParam(params, 'limit'), { signal }) }],
   ['setPinned', setPinned],
   ['gc', gc],
   ['peers', { run: ({ node, signal }) => node.peers({ signal }) }],

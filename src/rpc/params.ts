@@ -35,11 +35,16 @@ export function optionalFlag(params: Params, name: string): boolean | undefined 
   return value
 }
 
-/** Bytes a second; null: no limit. What rates there are is the node's to say. */
-export function optionalRate(params: Params, name: string): number | null | undefined {
+/** Null: no limit. What limits there are is the node's to say. */
+export function limitParam(params: Params, name: string): number | null {
   const value = params[name]
-  if (value !== undefined && value !== null && typeof value !== 'number') throw bad(name, 'a number or null')
+  if (value !== null && typeof value !== 'number') throw bad(name, 'a number or null')
   return value
+}
+
+/** Bytes a second. */
+export function optionalRate(params: Params, name: string): number | null | undefined {
+  return params[name] === undefined ? undefined : limitParam(params, name)
 }
 
 export function optionalMs(params: Params, name: string): number | undefined {

@@ -173,13 +173,15 @@ describe('limit', () => {
     expect(run).toMatchObject({ code: 0, stderr: { text: '' } })
     expect(run.stdout.lines).toEqual([
       'all transfers together: up 5.00 MB/s, down no limit',
+      'storage: 0 B fetched, no limit',
       `${CID_A}: up no limit, down 10.0 kB/s`
     ])
     expect((await lab.run(['limit', '--json'])).stdout.events).toEqual([
       { event: 'limits', cid: null, up: 5_000_000, down: null },
+      { event: 'storage', used: 0, reserved: 0, limit: null, evictable: 0 },
       { event: 'limits', cid: CID_A, up: null, down: 10_000 }
     ])
-    expect(node.calls.map(call => call.method)).toEqual(['limits', 'limits'])
+    expect(node.calls.map(call => call.method)).toEqual(['limits', 'status', 'limits', 'status'])
   })
 
   test('changes those of the node', async () => {

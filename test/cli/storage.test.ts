@@ -176,6 +176,54 @@ describe('what else is said', () => {
     expect((await lab.run(['status'])).stdout.lines).toContain('storage    5 B fetched')
   })
 
+  test('limit changes how much fetches may hold, and says what stays over', async () => {
+    const node = await lab.serve()
+    node.storage = { used: 1_500_000_000, reserved: 0, limit: null, evictable: 300_000_000 }
+    const run = await lab.run(['limit', '--max-storage', '20G'])
+    expect([run.code, run.stdout.text, run.stderr.text]).toEqual([
+      ...[0, 'storage: 1.50 GB fetched (limit 20.0 GB), 300 MB may be deleted for room\n', '']
+    ])
+    expect(node.calls).toEqual([{ method: 'setMaxStorage', args: [20e9] }])
+    for (const none of ['none', 'unlimited']) {
+      const { stdout } = await lab.run(['limit', '--max-storage', none, '--json'])
+      const storage = { used: 1_500_000_000, reserved: 0, limit: null, evictable: 300_000_000 }
+      expect(stdout.events).toEqual([{ event: 'storage', ...storage, problem: null }])
+    }
+    node.storageProblem = 'fetches hold too much'
+    const over = await lab.run(['limit', '--up', '1M', '--max-storage', '5'])
+    expect([over.code, over.stdout.lines, over.stderr.text]).toEqual([
+      0,
+      [
+        'all transfers together: up 1.00 MB/s, down no limit',
+        'storage: 1.50 GB fetched (limit 5 B), 300 MB may be deleted for room'
+      ],
+      'shoal: warning: fetches hold too much\n'
+    ])
+    const json = await lab.run(['limit', '--max-storage', '5', '--json'])
+    expect(json.stdout.events).toMatchObject([{ event: 'storage', limit: 5, problem: 'fetches hold too much' }])
+  })
+
+  test('limit refuses what is no size, and a storage limit of one root', async () => {
+    const node = await lab.serve()
+    for (const size of ['0', '-1', '5X', '', '1e9', 'off', '99999T']) {
+      const { code, stderr } = await lab.run(['limit', '--max-storage', size])
+      expect([code, stderr.text]).toEqual([2, expect.stringContaining('--max-storage: not a size')])
+    }
+    const { code, stderr } = await lab.run(['limit', CID_A, '--max-storage', '5G'])
+    expect([code, stderr.text]).toEqual([
+      ...[2, 'shoal: --max-storage limits all fetches together, not one root; leave out the CID\n']
+    ])
+    expect(node.calls).toEqual([])
+  })
+
+  test('a get that comes too late for the limit says where to change it', async () => {
+    const node = await lab.serve()
+    node.onFetch = transfer => transfer.finish()
+    const { stderr } = await lab.run(['get', CID_A, '--max-storage', '5G'])
+    expect(stderr.text).toContain('which shoal limit --max-storage changes')
+    expect(node.calls.map(({ method }) => method)).not.toContain('setMaxStorage')
+  })
+
   test('a daemon tells what it deletes, and what of it stays', async () => {
     const evicted = { cid: CID_A, name: 'film.mkv', path: '/d/film.mkv', bytes: 1_500_000, left: ['/d/film.mkv/a'] }
     for (const flags of [[], ['--json']]) {
@@ -183,12 +231,14 @@ describe('what else is said', () => {
       await run.stdout.has('ready')
       lab.node.events.emit('root:evicted', evicted)
       lab.node.events.emit('root:pinned', { cid: CID_A, pinned: false })
+      lab.node.events.emit('storage:limited', { used: 5, reserved: 0, limit: 9, evictable: 0 })
       lab.node.events.emit('storage:exceeded', { message: 'fetches hold too much' })
       run.interrupt.fire()
       expect(await run.code).toBe(0)
       if (flags.length > 0) {
         const { name: _name, ...fields } = evicted
         expect(run.stdout.events).toContainEqual({ event: 'evicted', ...fields })
+        expect(run.stdout.events).toContainEqual({ event: 'storage', used: 5, reserved: 0, limit: 9, evictable: 0 })
         expect(run.stdout.events).toContainEqual({ event: 'exceeded', message: 'fetches hold too much' })
       } else {
         expect(run.stderr.lines).toEqual(
@@ -196,6 +246,7 @@ describe('what else is said', () => {
             'deleted film.mkv to make room: 1.50 MB, /d/film.mkv',
             'shoal: warning: /d/film.mkv/a was changed since it was fetched, and is left',
             `unpinned ${CID_A}`,
+            'storage: 5 B fetched (limit 9 B)',
             'shoal: warning: fetches hold too much'
           ])
         )

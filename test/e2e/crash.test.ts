@@ -1,6 +1,7 @@
-/** The real program, killed at twenty named points. The soak does it by the hundred: `npm run soak:crash`. */
+/** The real program, killed at named points: twenty of a usual day, and some of a node under a storage limit. The soak does it by the hundred: `npm run soak:crash`. */
 import { cpSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Hoard, type HoardOperation, makeThing, THINGS, type Thing } from '../../scripts/soak/hoard.mjs'
 import { makeTree, type Operation, Victim } from '../../scripts/soak/victim.mjs'
 import { Lab, LOOPBACK } from '../helpers/cli.ts'
 import { requireBuild } from '../project/built.ts'
@@ -65,4 +66,47 @@ it(`survives ${KILLS.length} kills`, { timeout: 240_000 }, async () => {
   await victim.judge()
   expect([victim.lost, victim.hasLeftovers]).toEqual([[], false])
   expect(victim.recordedPieces).toBeGreaterThan(0)
+})
+
+/** In this order: `b` does not fit beside `a`, which was let go. */
+const LIMITED: ReadonlyArray<readonly [HoardOperation, Thing, string, number?]> = [
+  ['unpin', 'a', 'level.batch:done'],
+  ['pin', 'a', 'level.batch'],
+  ['gc', 'a', 'disk.remove'],
+  ['unpin', 'a', 'level.batch'],
+  ['fetch', 'b', 'disk.unlink:done', 2],
+  ['fetch', 'b', 'file.datasync:done'],
+  ['unpin', 'b', 'level.close'],
+  ['settle', 'b', 'disk.unlink']
+]
+
+it(`survives ${LIMITED.length} kills under a storage limit`, { timeout: 240_000 }, async () => {
+  const { addr, dataDir } = await lab.daemon('sharer')
+  const links: Array<[Thing, string]> = []
+  for (const thing of THINGS) {
+    makeThing(lab.path('things', thing), thing)
+    const { events } = await lab.run(['share', lab.path('things', thing), '--json', '--data-dir', dataDir])
+    links.push([thing, String(events[0]?.['link'])])
+  }
+  const from = { sources: lab.path('things'), links: Object.fromEntries(links) as Record<Thing, string> }
+  const hoard = new Hoard(lab.path('hoard'), { ...from, peer: addr })
+  await hoard.open()
+  await hoard.run('fetch', { what: 'a' })
+  for (const [i, [operation, what, point, nth = 1]] of LIMITED.entries()) {
+    const ran = await hoard.run(operation, { what, kill: { point, nth } })
+    expect([operation, point, ran.killed], ran.stderr).toEqual([operation, point, true])
+    expect([operation, point, hoard.lost]).toEqual([operation, point, []])
+    // what was killed comes to its end before the next begins; a start that deleted has nothing more to do
+    if (operation !== 'settle' && operation !== LIMITED[i + 1]?.[0]) await hoard.run(operation, { what })
+  }
+  // what is pinned is not made room with
+  await hoard.run('fetch', { what: 'a' })
+  await hoard.run('fetch', { what: 'b' })
+  await hoard.run('gc')
+  expect(hoard.lost).toEqual([])
+  expect(THINGS.map(thing => hoard.stateOf(thing))).toEqual([
+    { state: 'complete', pinned: true },
+    { state: 'complete', pinned: true },
+    { state: 'absent', pinned: true }
+  ])
 })

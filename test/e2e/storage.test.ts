@@ -60,6 +60,16 @@ describe('a storage limit', () => {
     const { events } = await lab.run(on('status'))
     expect(events[0]?.['storage']).toEqual({ used: 1_000_000, reserved: 0, limit: 1_200_000, evictable: 0 })
     expect(readdirSync(lab.path('album'))).toHaveLength(FILES)
+
+    // lower than what is pinned: it stays, and nothing more is fetched until the limit is raised
+    const low = await lab.run(on('limit', '--max-storage', '600K'))
+    expect([low.code, low.stderr]).toEqual([0, expect.stringContaining('over the storage limit of 600 kB')])
+    const storage = { event: 'storage', used: 1_000_000, reserved: 0, limit: 600_000, evictable: 0 }
+    expect(low.events).toEqual([{ ...storage, problem: expect.stringContaining('fetches hold 1.00 MB') }])
+    expect(await cli.event('storage')).toEqual(storage)
+    expect((await lab.run(on('get', album, '-o', lab.path('album.out')))).code).toBe(5)
+    expect((await lab.run(on('limit', '--max-storage', 'none'))).events).toMatchObject([{ limit: null, problem: null }])
+    expect((await lab.run(on('get', album, '-o', lab.path('album.out')))).code).toBe(0)
   })
 
   it('survives a kill amid each deletion: what was pinned is whole, what was let go is gone', {

@@ -22,6 +22,7 @@ import type {
   ShareOptions,
   ShoalNode,
   StorageInfo,
+  StorageLimited,
   Transfer,
   TransferEvents,
   TransferSnapshot,
@@ -159,6 +160,7 @@ export class FakeNode implements ShoalNode {
   garbage: GarbageItem[] = []
   gcChanges: Partial<GcReport> = {}
   storage: StorageInfo = { used: 0, reserved: 0, limit: null, evictable: 0 }
+  storageProblem: string | null = null
   announcedNodes = 3
   running = false
   stops = 0
@@ -283,6 +285,12 @@ export class FakeNode implements ShoalNode {
       down: null
     }
     return { up: up === undefined ? before.up : up, down: down === undefined ? before.down : down }
+  }
+
+  async setMaxStorage(limit: number | null, { signal }: AbortOptions = {}): Promise<StorageLimited> {
+    await this.#call('setMaxStorage', [limit], signal)
+    this.storage = { ...this.storage, limit }
+    return { ...this.storage, problem: this.storageProblem }
   }
 
   async verify(

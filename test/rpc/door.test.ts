@@ -51,7 +51,8 @@ const REQUIRED: Record<string, Record<string, unknown>> = {
   fetch: { source: CID_A, to: '/a' },
   remove: { cid: CID_A },
   connect: { addr: '/ip4/127.0.0.1/tcp/1' },
-  verify: { cid: CID_A }
+  verify: { cid: CID_A },
+  setMaxStorage: { limit: 1 }
 }
 const OPTIONAL: Record<string, Record<string, unknown>> = {
   share: { hidden: true, up: 1, down: 1 },

@@ -127,6 +127,14 @@ test('every method does over there what it does here', async () => {
   expect(node.calls.at(-1)).toEqual({ method: 'setLimits', args: [{ up: null, down: 7 }] })
   expect(await remote.setLimits({ cid: CID_A })).toEqual({ up: null, down: 5 })
   expect(node.calls.at(-1)).toEqual({ method: 'setLimits', args: [{ cid: CID_A }] })
+  node.storageProblem = 'too much'
+  expect(await remote.setMaxStorage(7)).toEqual({ ...node.storage, limit: 7, problem: 'too much' })
+  expect(await remote.setMaxStorage(null)).toMatchObject({ limit: null })
+  expect(node.calls.at(-1)).toEqual({ method: 'setMaxStorage', args: [null] })
+  for (const limit of [Number.NaN, Number.POSITIVE_INFINITY, 0]) {
+    await expect(remote.setMaxStorage(limit)).rejects.toMatchObject({ code: 'ERR_BAD_NUMBER' })
+  }
+  expect(node.calls.at(-1)).toEqual({ method: 'setMaxStorage', args: [null] })
   await remote.share('/data/film.mkv', { up: null, down: 9 })
   expect(node.calls.at(-1)).toEqual({ method: 'share', args: ['/data/film.mkv', undefined, { up: null, down: 9 }] })
   expect((await remote.status({ cid: CID_B })).roots).toEqual([node.roots[1]])
@@ -360,6 +368,8 @@ test('what is no request is answered with an error, and the node goes on', async
   expect(await ask({ id: 5, method: 'setLimits', params: { down: true } })).toMatchObject(refused(5, 'down'))
   expect(await ask({ id: 5, method: 'setLimits', params: { cid: 7 } })).toMatchObject(refused(5, 'cid'))
   expect(await ask({ id: 5, method: 'share', params: { path: '/a', up: {} } })).toMatchObject(refused(5, 'up'))
+  expect(await ask({ id: 5, method: 'setMaxStorage', params: {} })).toMatchObject(refused(5, 'limit'))
+  expect(await ask({ id: 5, method: 'setMaxStorage', params: { limit: '5G' } })).toMatchObject(refused(5, 'limit'))
   expect(await ask({ id: 6, method: 'list' })).toEqual({ id: 6, result: [] })
   expect(node.calls.map(call => call.method)).toEqual(['list'])
 })

@@ -8,7 +8,7 @@ import { formatCount, plural, printable } from '../render/text.ts'
 import { tellChanged, tellEvicted } from '../seeding.ts'
 import { lockedBy, openSession } from '../session.ts'
 import { packageVersion } from '../version.ts'
-import { describeLimits } from './limit.ts'
+import { describeLimits, describeStorageLimit } from './limit.ts'
 
 const MAX_ROOTS_TOLD = 10
 
@@ -79,6 +79,10 @@ function tellEvents(context: CommandContext, node: ShoalNode, names: Map<string,
     node.on('limits:changed', ({ cid, ...limits }) => {
       out.event('limits', { cid, ...limits })
       out.note(`${cid === null ? 'all transfers together' : nameOf(cid)}: ${describeLimits(limits)}`)
+    }),
+    node.on('storage:limited', storage => {
+      out.event('storage', { ...storage })
+      out.note(describeStorageLimit(storage))
     }),
     node.on('root:pinned', ({ cid, pinned }) => out.note(`${pinned ? 'pinned' : 'unpinned'} ${nameOf(cid)}`)),
     node.on('root:removed', ({ cid }) => out.note(`stopped sharing ${nameOf(cid)}`)),

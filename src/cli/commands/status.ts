@@ -73,12 +73,16 @@ function describeNode(status: NodeStatus): string[] {
 }
 
 /** Nothing where nothing was fetched and nothing is limited. */
-export function describeStorage({ used, reserved, limit, evictable }: StorageInfo): string[] {
-  if (used === 0 && reserved === 0 && limit === null) return []
+export function describeStorage(info: StorageInfo): string[] {
+  const { used, reserved, limit } = info
+  return used === 0 && reserved === 0 && limit === null ? [] : [field('storage', describeHeld(info))]
+}
+
+export function describeHeld({ used, reserved, limit, evictable }: StorageInfo): string {
   const parts = [`${formatBytes(used)} fetched${limit === null ? '' : ` (limit ${formatBytes(limit)})`}`]
   if (reserved > 0) parts.push(`${formatBytes(reserved)} more promised to fetches`)
   if (evictable > 0) parts.push(`${formatBytes(evictable)} may be deleted for room`)
-  return [field('storage', parts.join(', '))]
+  return parts.join(', ')
 }
 
 function describeRoots(roots: readonly RootInfo[], columns: number | undefined): string[] {

@@ -2,6 +2,7 @@
 import type { CID } from 'multiformats/cid'
 import { combineSignals } from '../../base/abort-signals.ts'
 import type { Clock } from '../../base/clock.ts'
+import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 import type { FetchInit } from '../../content/store/begin-fetch.ts'
@@ -9,11 +10,12 @@ import type { ContentStore } from '../../content/store/content-store.ts'
 import { nodeDisk } from '../../content/store/node-disk.ts'
 import type { StoredRoot } from '../../content/store/stored-root.ts'
 import type { SwarmHost } from '../../transfer/io/swarm-host.ts'
-import type { GcOptions, GcReport, NodeEvents } from '../api.ts'
+import type { GcOptions, GcReport, NodeEvents, StorageInfo, StorageLimited } from '../api.ts'
 import type { Network } from '../network.ts'
 import type { Roots } from '../roots.ts'
 import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
+import { checkMaxStorage } from './max-storage.ts'
 import { Storage } from './storage.ts'
 import { tidyFolders } from './tidy-folders.ts'
 import { UseBook } from './use-book.ts'
@@ -38,12 +40,15 @@ export interface NodeStorageInit {
   /** What else is kept of a root that is gone. */
   readonly forget: (cid: string) => Promise<void>
   readonly onEvicted: (event: NodeEvents['root:evicted']) => void
+  readonly onLimited: (event: StorageInfo) => void
+  readonly onExceeded: (event: NodeEvents['storage:exceeded']) => void
 }
 
 export class NodeStorage extends Storage {
   readonly #init: NodeStorageInit
   readonly #uses: UseBook
   readonly #timer: NodeJS.Timeout
+  #exceeded: ShoalError | undefined
 
   static async open(init: NodeStorageInit): Promise<NodeStorage> {
     const uses = new UseBook(init.store.kv)
@@ -77,6 +82,34 @@ export class NodeStorage extends Storage {
     this.#uses = uses
     this.#timer = setInterval(() => this.noteServed(), NOTE_EVERY_MS)
     this.#timer.unref()
+  }
+
+  /** That more is held than the limit allows, for as long as it is so. */
+  get problems(): ShoalError[] {
+    const { used, reserved, limit } = this.info()
+    return this.#exceeded === undefined || limit === null || used + reserved <= limit ? [] : [this.#exceeded]
+  }
+
+  /** Deletes what may go while more is held than the limit allows, and tells where that is not enough. */
+  async settle(): Promise<void> {
+    this.#tell(await this.enforce())
+  }
+
+  /** @throws ERR_BAD_NUMBER */
+  async setMaxStorage(limit: number | null): Promise<StorageLimited> {
+    checkMaxStorage(limit)
+    const before = this.info().limit
+    const problem = await this.setLimit(limit)
+    if (before !== limit) this.#init.onLimited(this.info())
+    this.#tell(problem)
+    return { ...this.info(), problem: problem ?? null }
+  }
+
+  #tell(problem: string | undefined): void {
+    this.#exceeded = problem === undefined ? undefined : new ShoalError('ERR_NO_SPACE', problem)
+    if (problem === undefined) return
+    this.#init.log.warn(problem)
+    this.#init.onExceeded({ message: problem })
   }
 
   /** Begins a fetch that there is room for. What goes into the data folder's cache is the node's to delete. */

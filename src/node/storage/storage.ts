@@ -3,8 +3,9 @@
  * tidied away (docs/storage.md).
  *
  * Invariant: the footprints of all roots, and what running fetches were promised beyond theirs, stay within the limit;
- * only a limit that was lowered is exceeded, and then nothing is promised. A root that is held by a reader or a fetch,
- * or that overlaps another, is never deleted.
+ * only a limit that was lowered is exceeded, and then nothing more is promised. A root that is held by a reader or a
+ * fetch, or that overlaps another, is never deleted. The limit changes in a turn of its own, so that a reservation or a
+ * round of deletions knows one limit from its beginning to its end.
  */
 import { CID } from 'multiformats/cid'
 import { ShoalError } from '../../base/errors.ts'
@@ -53,7 +54,7 @@ export interface HeldRoots {
 export interface StorageInit {
   readonly store: HeldRoots
   readonly uses: UseBook
-  /** Bytes; null: no limit. */
+  /** Bytes; null: no limit. `setLimit` changes it. */
   readonly limit: number | null
   readonly wallMs: () => number
   /** The node is stopping: nothing is deleted any more. */
@@ -79,10 +80,12 @@ export class Storage {
   readonly #sent = new Map<string, number>()
   /** When others were last asked who has it. */
   readonly #askedAt = new Map<string, number>()
+  #limit: number | null
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(init: StorageInit) {
     this.#init = init
+    this.#limit = init.limit
   }
 
   /** What it is now. `evictable`: of `used`, what may be deleted for room, whoever else has it. */
@@ -98,7 +101,7 @@ export class Storage {
     }
     for (const root of this.#thatMayGo()) evictable += footprintOf(root)
     for (const bytes of promised.values()) reserved += bytes
-    return { used, reserved, limit: this.#init.limit, evictable }
+    return { used, reserved, limit: this.#limit, evictable }
   }
 
   /** While the work runs, and from the moment on at which it begins, the root is not deleted for room. */
@@ -128,18 +131,9 @@ export class Storage {
    * @throws ERR_NO_SPACE; then nothing was deleted that would not have helped
    */
   async reserve(cid: string, { name, bytes }: { readonly name: string; readonly bytes: number }): Promise<void> {
-    const { limit } = this.#init
-    if (limit === null) return
     await this.#inTurn(async () => {
-      await this.#loadUnfinished()
-      const failed = new Set<string>([cid])
-      for (;;) {
-        const missing = this.#taken(cid) + bytes - limit
-        if (missing <= 0) break
-        const chosen = bytes > limit ? undefined : chooseEvictions(await this.#candidates(failed, missing), missing)
-        if (chosen === undefined) throw this.#noRoom(name, bytes, limit)
-        for (const { cid: one } of chosen) if (!(await this.#evict(one))) failed.add(one)
-      }
+      if (this.#limit !== null) await this.#makeRoom(cid, { name, bytes, limit: this.#limit })
+      // without a limit too: one that is set while the fetch runs has to reckon with all of it
       this.#promised.set(cid, bytes)
     })
   }
@@ -156,21 +150,18 @@ export class Storage {
    * @returns a sentence where that is not enough
    */
   async enforce(): Promise<string | undefined> {
-    const { limit } = this.#init
-    if (limit === null) return undefined
-    return await this.#inTurn(async () => {
-      const failed = new Set<string>()
-      for (;;) {
-        const over = this.#taken() - limit
-        if (over <= 0) return undefined
-        const candidates = await this.#candidates(failed, over)
-        const chosen = chooseEvictions(candidates, over) ?? evictionOrder(candidates)
-        if (chosen.length === 0) {
-          const held = `fetches hold ${formatBytes(over + limit)}, over the storage limit of ${formatBytes(limit)}`
-          return `${held}, and none of it may be deleted: nothing more is fetched`
-        }
-        for (const { cid } of chosen) if (!(await this.#evict(cid))) failed.add(cid)
-      }
+    return await this.#inTurn(() => this.#shrink())
+  }
+
+  /**
+   * After what was asked for before. What running fetches were promised they get, whatever the limit is now.
+   * @param limit bytes from 1; null: none
+   * @returns as `enforce`, which is done with it
+   */
+  async setLimit(limit: number | null): Promise<string | undefined> {
+    return await this.#inTurn(() => {
+      this.#limit = limit
+      return this.#shrink()
     })
   }
 
@@ -188,6 +179,46 @@ export class Storage {
   /** Waits for what is being deleted. */
   async stop(): Promise<void> {
     await this.#turn
+  }
+
+  /** @throws ERR_NO_SPACE */
+  async #makeRoom(cid: string, wanted: { name: string; bytes: number; limit: number }): Promise<void> {
+    const { name, bytes, limit } = wanted
+    await this.#loadUnfinished()
+    const failed = new Set<string>([cid])
+    for (;;) {
+      const missing = this.#taken(cid) + bytes - limit
+      if (missing <= 0) return
+      const chosen = bytes > limit ? undefined : chooseEvictions(await this.#candidates(failed, missing), missing)
+      if (chosen === undefined) throw this.#noRoom(name, bytes, limit)
+      for (const { cid: one } of chosen) if (!(await this.#evict(one))) failed.add(one)
+    }
+  }
+
+  async #shrink(): Promise<string | undefined> {
+    const limit = this.#limit
+    if (limit === null) return undefined
+    await this.#loadUnfinished()
+    const failed = new Set<string>()
+    while (!this.#init.signal.aborted) {
+      const over = this.#taken() - limit
+      if (over <= 0) return undefined
+      const candidates = await this.#candidates(failed, over)
+      const chosen = chooseEvictions(candidates, over) ?? evictionOrder(candidates)
+      if (chosen.length === 0) return this.#exceeded(limit)
+      for (const { cid } of chosen) if (!(await this.#evict(cid))) failed.add(cid)
+    }
+    return undefined
+  }
+
+  #exceeded(limit: number): string {
+    const { used, reserved } = this.info()
+    const [more, end] =
+      reserved > 0
+        ? [` and ${formatBytes(reserved)} more are promised to those that run`, 'no other fetch begins']
+        : ['', 'nothing more is fetched']
+    const held = `fetches hold ${formatBytes(used)}${more}, over the storage limit of ${formatBytes(limit)}`
+    return `${held}, and none of it may be deleted: ${end}`
   }
 
   /** What counts, without what is held of one root or promised to it. */
@@ -320,7 +351,7 @@ export class Storage {
         ? `${what}, more than the storage limit of ${formatBytes(limit)}`
         : `${what}, and the storage limit is ${formatBytes(limit)}, of which ${held}${kept}`,
       {
-        hint: 'raise --max-storage, let the node delete something with shoal unpin, or stop keeping it with shoal rm',
+        hint: 'raise --max-storage (shoal limit, while the node runs), let the node delete something with shoal unpin, or stop keeping it with shoal rm',
         details: { bytes, limit, used, reserved, evictable }
       }
     )

@@ -123,10 +123,66 @@ describe('a storage limit', () => {
     expect(existsSync(out('1.out'))).toBe(true)
   })
 
+  it('changes while the node runs, for a fetch that is under way as well', async () => {
+    const source = await lab.start('source', { up: 200_000 })
+    const [kept, loose, next] = [
+      await shared(source, 'kept', 1.2 * MB),
+      await shared(source, 'loose', 0.2 * MB),
+      await shared(source, 'next', 0.2 * MB)
+    ]
+    const node = await lab.start('node', { peers: source.addrs })
+    const evicted = evictionsOf(node)
+    const told: unknown[] = []
+    node.on('storage:limited', storage => told.push(storage))
+    node.on('storage:exceeded', exceeded => told.push(exceeded))
+    await node.fetch(loose.cid, { to: out('loose.out') }).done
+    await node.setPinned(loose.cid, false)
+    const running = node.fetch(kept.cid, { to: out('kept.out') })
+    await new Promise<void>(resolve => running.on('progressed', ({ size }) => size > 0 && resolve()))
+
+    // it has its room, whatever the limit is now; what may go goes
+    const low = await node.setMaxStorage(1 * MB)
+    expect(low).toMatchObject({ limit: MB, evictable: 0, problem: expect.stringContaining('no other fetch begins') })
+    expect(low.used + low.reserved).toBe(1.2 * MB)
+    expect(evicted).toMatchObject([{ cid: loose.cid, bytes: 0.2 * MB }])
+    expect(existsSync(out('loose.out'))).toBe(false)
+    expect(told).toMatchObject([{ limit: MB }, { message: low.problem }])
+    expect((await node.status()).problems).toEqual([low.problem])
+    expect(node.problems).toMatchObject([{ code: 'ERR_NO_SPACE' }])
+    await expect(node.fetch(next.cid, { to: out('next.out') }).done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+    await source.setLimits({ up: null })
+    expect((await running.done).size).toBe(1.2 * MB)
+    expect(readFileSync(out('kept.out')).equals(kept.bytes)).toBe(true)
+
+    // raised just enough
+    expect(await node.setMaxStorage(1.4 * MB)).toEqual({
+      ...{ used: 1.2 * MB, reserved: 0, limit: 1.4 * MB, evictable: 0, problem: null }
+    })
+    expect((await node.status()).problems).toEqual([])
+    await node.fetch(next.cid, { to: out('next.out') }).done
+    expect(told).toHaveLength(3)
+    expect(await node.setMaxStorage(null)).toMatchObject({ limit: null, problem: null })
+    expect((await node.fetch(loose.cid, { to: out('loose.out') }).done).size).toBe(0.2 * MB)
+  })
+
+  it('is that of the process: the next start has its own', async () => {
+    let node = await lab.start('node', { offline: true, maxStorage: 2 * MB })
+    await node.setMaxStorage(5)
+    expect((await node.status()).storage.limit).toBe(5)
+    await node.stop()
+    node = await lab.start('node', { offline: true, maxStorage: 2 * MB })
+    expect((await node.status()).storage.limit).toBe(2 * MB)
+  })
+
   it('that makes no sense is refused', async () => {
+    const node = await lab.start('node', { offline: true, maxStorage: 7 })
     for (const maxStorage of [0, -1, 1.5, Number.NaN, 2 ** 60]) {
       await expect(createNode({ dataDir: out('x'), maxStorage })).rejects.toMatchObject({ code: 'ERR_BAD_NUMBER' })
+      await expect(node.setMaxStorage(maxStorage)).rejects.toMatchObject({ code: 'ERR_BAD_NUMBER' })
     }
+    await expect(node.setMaxStorage(undefined as unknown as null)).rejects.toMatchObject({ code: 'ERR_BAD_NUMBER' })
+    await expect(node.setMaxStorage(9, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    expect((await node.status()).storage.limit).toBe(7)
   })
 })
 
