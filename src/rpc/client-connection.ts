@@ -32,7 +32,7 @@ export class ClientConnection {
 
   /**
    * Resolves with the other side's result. An abort sends a cancel and rejects at once.
-   * @throws what the other side threw, with its code; ERR_ABORTED; ERR_NOT_RUNNING when the connection is lost
+   * @throws what the other side threw, with its code; ERR_ABORTED; ERR_BAD_NUMBER, a parameter is not finite; ERR_NOT_RUNNING when the connection is lost
    */
   async call<T>(method: string, params: Params, { signal, onEvent }: CallOptions = {}): Promise<T> {
     if (signal?.aborted === true) throw abortError(signal)
@@ -87,7 +87,7 @@ export class ClientConnection {
   }
 
   #write(message: object): void {
-    if (this.#socket.writable) this.#socket.write(`${JSON.stringify(message)}\n`)
+    if (this.#socket.writable) this.#socket.write(`${JSON.stringify(message, onlyFinite)}\n`)
   }
 
   #lose(reason: Error): void {
@@ -95,6 +95,12 @@ export class ClientConnection {
     for (const call of this.#calls.values()) call.reject(this.#lost)
     this.#calls.clear()
   }
+}
+
+/** JSON makes null of them, which as a limit means none. */
+function onlyFinite(name: string, value: unknown): unknown {
+  if (typeof value !== 'number' || Number.isFinite(value)) return value
+  throw new ShoalError('ERR_BAD_NUMBER', `${name} is no number: ${value}`)
 }
 
 function stoppedError(): ShoalError {

@@ -22,7 +22,6 @@ import type {
   Transfer,
   VerifyResult
 } from '../node/api.ts'
-import { checkMaxStorage } from '../node/storage/max-storage.ts'
 import { ClientConnection } from './client-connection.ts'
 import { connectSocket } from './connect-socket.ts'
 import type { NodeInfo } from './messages.ts'
@@ -135,10 +134,8 @@ export class RemoteNode implements NodeApi {
     return this.#connection.call('setLimits', defined({ cid, up, down }), { signal })
   }
 
-  async setMaxStorage(limit: number | null, { signal }: AbortOptions = {}): Promise<StorageLimited> {
-    // in JSON a NaN would be null: no limit
-    checkMaxStorage(limit)
-    return await this.#connection.call('setMaxStorage', { limit }, { signal })
+  setMaxStorage(limit: number | null, { signal }: AbortOptions = {}): Promise<StorageLimited> {
+    return this.#connection.call('setMaxStorage', { limit }, { signal })
   }
 
   verify(
