@@ -1,6 +1,7 @@
 /** What lies below a stream: muxer frames, and the lengths ahead of noise messages. */
 import type { Stream } from '@libp2p/interface'
 import { multiaddrConnectionPair } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
 import { MessageAssembler } from '../../src/node/transport/noise/message-assembler.ts'
 import { encodeHeader } from '../../src/node/transport/yamux/frame.ts'
 import { YamuxMuxer } from '../../src/node/transport/yamux/muxer.ts'
@@ -11,6 +12,8 @@ const MAX_STREAMS = 6
 const MAX_EARLY = 3
 const MAX_STEPS = 120
 const WINDOW_BYTES = 512 * 1024
+/** By default each pair takes the next two ports, and there are no more after 32,768 pairs. */
+const END = { remoteAddr: multiaddr('/ip4/127.0.0.1/tcp/1') }
 
 export const muxerFrames: Target = {
   name: 'muxer-frames',
@@ -25,7 +28,7 @@ export const muxerFrames: Target = {
   ],
   run: async input => {
     const reader = new InputReader(input)
-    const [far, near] = multiaddrConnectionPair()
+    const [far, near] = multiaddrConnectionPair({ inbound: END, outbound: END })
     const muxer = new YamuxMuxer(near, {
       maxInboundStreams: MAX_STREAMS,
       maxOutboundStreams: MAX_STREAMS,

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { CID } from 'multiformats/cid'
 import { create as digestOf } from 'multiformats/hashes/digest'
-import { whyNotFound } from './dht-why.mjs'
+import { holdsRecord, whyNotFound } from './dht-why.mjs'
 import { SocketLedger } from './sockets.mjs'
 
 /** @typedef {import('../../src/node/host/create-host.ts').Host} Host */
@@ -69,6 +69,7 @@ export class DhtNetwork {
   #Contacts
   #contactsEach
   #random
+  #time
   #born = 0
   #left = 0
   /** @type {Map<string, { member: Member, timer: NodeJS.Timeout }>} */
@@ -83,13 +84,16 @@ export class DhtNetwork {
    * @param {ContactsClass} init.Contacts
    * @param {number} [init.contactsEach] members of which a newcomer is told
    * @param {Random} init.random
+   * @param {Pick<import('../../src/dht/reprovider.ts').ReproviderInit, 'clock' | 'startTimer'>} [init.time] by which
+   *   records are announced anew; by default the system's
    */
-  constructor({ makeHost, Reprovider, Contacts, contactsEach = 1, random }) {
+  constructor({ makeHost, Reprovider, Contacts, contactsEach = 1, random, time = {} }) {
     this.#make = makeHost
     this.#Reprovider = Reprovider
     this.#Contacts = Contacts
     this.#contactsEach = contactsEach
     this.#random = random
+    this.#time = time
   }
 
   /**
@@ -150,6 +154,7 @@ export class DhtNetwork {
       store: memoryStore(),
       peerId: host.peerId,
       addrs: () => host.addrs(),
+      ...this.#time,
       onAnnounced: () => {
         this.announcements += 1
       }
@@ -210,9 +215,9 @@ export class DhtNetwork {
    * A newcomer looks for content of one that stays, as a fetch does: again until it is found.
    * @returns {Promise<Try>}
    * @param {Member} newcomer
+   * @param {Member} [sharer] by default one drawn at random
    */
-  async find(newcomer) {
-    const sharer = this.#draw(this.stayers)
+  async find(newcomer, sharer = this.#draw(this.stayers)) {
     const content = sharer.content
     if (content === undefined) throw new Error(`${sharer.name} announces nothing`)
     const start = performance.now()
@@ -257,6 +262,14 @@ export class DhtNetwork {
       }
     }
     return { entries, dead }
+  }
+
+  /** @param {Member} sharer @returns {Promise<number>} how many other members hold the record of its content */
+  async holders({ host, content }) {
+    if (content === undefined) return 0
+    const others = this.members.filter(member => member.host !== host)
+    const holds = await Promise.all(others.map(member => holdsRecord(member, content)))
+    return holds.filter(Boolean).length
   }
 
   /** What every member has sent so far: name → bytes on the wire and messages of the DHT. */

@@ -61,7 +61,7 @@ export async function whyNotFound({ content, newcomer, asked, members, table, go
 }
 
 /** @param {Member} member @param {CID} content */
-async function holdsRecord(member, content) {
+export async function holdsRecord(member, content) {
   /** @type {{ providers: { getProviders(cid: CID): Promise<unknown[]> } }} */
   const { providers } = /** @type {any} */ (member.host.libp2p.services.dht)
   return (await providers.getProviders(content)).length > 0

@@ -22,6 +22,8 @@ export class SocketLedger {
   #past = new Map()
   /** @type {Set<string>} */
   #silent = new Set()
+  /** @type {Set<string>} */
+  #held = new Set()
 
   constructor() {
     for (const channel of CHANNELS) subscribe(channel, this.#onSocket)
@@ -42,6 +44,21 @@ export class SocketLedger {
     for (const socket of this.#sockets.get(owner) ?? []) mute(socket)
   }
 
+  /**
+   * The owner's sockets take nothing in and send nothing out until `release`, as if the machine slept: nothing is lost.
+   * @param {string} owner
+   */
+  hold(owner) {
+    this.#held.add(owner)
+    for (const socket of this.#sockets.get(owner) ?? []) hold(socket)
+  }
+
+  /** @param {string} owner one that is held */
+  release(owner) {
+    this.#held.delete(owner)
+    for (const socket of this.#sockets.get(owner) ?? []) release(socket)
+  }
+
   /** @param {string} owner @returns {Bytes} of open and closed sockets */
   bytesOf(owner) {
     const total = { ...(this.#past.get(owner) ?? { sent: 0, received: 0 }) }
@@ -60,6 +77,7 @@ export class SocketLedger {
     this.#sockets.delete(owner)
     this.#past.delete(owner)
     this.#silent.delete(owner)
+    this.#held.delete(owner)
   }
 
   /** @param {unknown} message */
@@ -77,6 +95,7 @@ export class SocketLedger {
       if (this.#sockets.get(owner) === open) this.#past.set(owner, past)
     })
     if (this.#silent.has(owner)) mute(socket)
+    if (this.#held.has(owner)) hold(socket)
   }
 }
 
@@ -93,4 +112,20 @@ function mute(socket) {
   socket.read = () => null
   // The writer waits for a drain that never comes, as one does whose packets nobody acknowledges.
   socket.write = () => false
+}
+
+/** @param {Socket} socket */
+function hold(socket) {
+  socket.pause()
+  socket.cork()
+  socket.resume = () => socket
+  socket.read = () => null
+}
+
+/** @param {Socket} socket one that is held: the methods of its class come to light again */
+function release(socket) {
+  Reflect.deleteProperty(socket, 'resume')
+  Reflect.deleteProperty(socket, 'read')
+  socket.uncork()
+  socket.resume()
 }

@@ -7,6 +7,7 @@ import type { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
 import { type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
+import type { Pace } from './pace.ts'
 import { RecordHolders } from './record-holders.ts'
 import { type AskNodes, askNodes, nearest } from './remaining-nodes.ts'
 import { contactsOf } from './sure-contacts.ts'
@@ -58,6 +59,8 @@ export interface ContentRoutingInit {
   /** Connected peers that have given no sign of life for some time. Default: none is known. */
   silentPeers?: () => readonly PeerId[]
   protocol?: string
+  /** Default {@link USUAL_PACE}. */
+  pace?: Pace
 }
 
 export class ContentRouting {

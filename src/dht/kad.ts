@@ -14,6 +14,7 @@ import {
 import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../base/errors.ts'
 import { dropKnownPeers } from './known-peers.ts'
+import { type Pace, USUAL_PACE } from './pace.ts'
 import { trustConnected } from './sure-contacts.ts'
 
 export type { KadDHT } from '@libp2p/kad-dht'
@@ -31,9 +32,13 @@ export interface KadOptions {
   mode?: 'server' | 'client'
   /** A private network uses a prefix of its own. Default {@link KAD_PROTOCOL}. */
   protocol?: string
+  /** Default {@link USUAL_PACE}. */
+  pace?: Pace
 }
 
 export function kad(options: KadOptions = {}): (components: KadDHTComponents) => KadDHT {
+  const { limits } = options.pace ?? USUAL_PACE
+  const pingTimeout = { minTimeout: 3_000 * limits, maxTimeout: 6_000 * limits }
   const init: KadDHTInit = {
     protocol: options.protocol ?? KAD_PROTOCOL,
     clientMode: options.mode === 'client',
@@ -43,9 +48,9 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     initialQuerySelfInterval: 0,
     allowQueryWithZeroPeers: false,
     // A request to one node, its dial included. The default goes up to 60 s after failures.
-    networkDialTimeout: { minTimeout: 5_000, maxTimeout: 10_000 },
-    pingNewContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
-    pingOldContactTimeout: { minTimeout: 3_000, maxTimeout: 6_000 },
+    networkDialTimeout: { minTimeout: 5_000 * limits, maxTimeout: 10_000 * limits },
+    pingNewContactTimeout: pingTimeout,
+    pingOldContactTimeout: pingTimeout,
     maxInboundStreams: 128,
     maxOutboundStreams: 128,
     // Values are not ours: by default anyone may store public keys here, of any size, and nothing ever drops them.

@@ -5,13 +5,15 @@
 import type { PeerId } from '@libp2p/interface'
 import { SECOND_MS } from '../base/units.ts'
 
-const LOOK_EVERY_MS = 5 * SECOND_MS
+export const LOOK_EVERY_MS = 5 * SECOND_MS
 
 export interface SilentPeersInit {
   /** Connected, and silent for so long that it is worth a question. */
   silent: () => readonly PeerId[]
   /** Told once of each, until it is silent anew. */
   onSilent: (peer: PeerId) => void
+  /** Default 5 s. */
+  lookEveryMs?: number
 }
 
 export class SilentPeers {
@@ -24,7 +26,7 @@ export class SilentPeers {
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref()
+    this.#timer ??= setInterval(() => this.#look(), this.#init.lookEveryMs ?? LOOK_EVERY_MS).unref()
   }
 
   stop(): void {

@@ -4,12 +4,14 @@
  * dead peers cost every lookup a timeout. So: whenever the table grew, look again soon; what fails to answer, is gone
  * once its connection is, or does not speak the protocol leaves the table, and comes back when it connects.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Libp2pEvents, Peer, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
 import { combineSignals } from '../base/abort-signals.ts'
 import { DepartedPeers } from './departed-peers.ts'
 import { DoubtfulPeers } from './doubtful-peers.ts'
 import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
-import { SilentPeers } from './silent-peers.ts'
+import { type Pace, USUAL_PACE } from './pace.ts'
+import { LOOK_EVERY_MS, SilentPeers } from './silent-peers.ts'
 import { contactsOf } from './sure-contacts.ts'
 
 /**
@@ -36,6 +38,8 @@ export interface TableKeeperInit {
   /** Connected peers that have given no sign of life for some time. Default: none is known. */
   silentPeers?: () => readonly PeerId[]
   protocol?: string
+  /** Default {@link USUAL_PACE}. Walks keep their own. */
+  pace?: Pace
 }
 
 export class TableKeeper {
@@ -64,11 +68,14 @@ export class TableKeeper {
     this.#peerStore = init.peerStore
     this.#events = init.events
     this.#isConnected = init.isConnected
-    const parts = { table: this.#table, contacts: contactsOf(init.dht), isConnected: init.isConnected }
+    const { pauses } = init.pace ?? USUAL_PACE
+    const wait = (ms: number, signal: AbortSignal) => delay(ms * pauses, undefined, { signal, ref: false })
+    const parts = { table: this.#table, contacts: contactsOf(init.dht), isConnected: init.isConnected, wait }
     this.#doubtful = new DoubtfulPeers(parts)
     this.#departed = new DepartedPeers(parts)
     this.#silent = new SilentPeers({
       silent: init.silentPeers ?? (() => []),
+      lookEveryMs: LOOK_EVERY_MS * pauses,
       onSilent: peer => void this.#doubtIfKnown(peer).catch(() => {})
     })
     this.#protocol = init.protocol ?? KAD_PROTOCOL

@@ -113,6 +113,12 @@ export class FakeTransfer implements Transfer {
     this.events.emit('progressed', this.current)
   }
 
+  /** Into another state. */
+  turn(changes: Partial<TransferSnapshot>): void {
+    this.current = snapshotOf(changes)
+    this.events.emit('state:changed', this.current)
+  }
+
   finish(changes: Partial<FetchResult> = {}): void {
     this.#settle.resolve({
       cid: CID_A,

@@ -17,12 +17,14 @@ import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
 import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
+import { USUAL_PACE } from '../../dht/pace.ts'
 import { RecordStore } from '../../dht/record-store.ts'
 import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
 import { boundStreams } from '../transport/bound-streams.ts'
 import { noise } from '../transport/noise/noise.ts'
 import { nativeTls } from '../transport/tls/native-tls.ts'
 import { Unnegotiated } from '../transport/unnegotiated.ts'
+import { KEEP_ALIVE_MS } from '../transport/yamux/muxer.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
@@ -32,7 +34,7 @@ import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { MAX_PENDING, PendingInbound } from './pending-inbound.ts'
-import { silentPeers } from './silent-connections.ts'
+import { SILENT_MS, silentPeers } from './silent-connections.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
 /**
@@ -100,6 +102,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const listen = options.listen === undefined ? await chooseDefaultListen() : await checkListen(options.listen)
   const self = peerIdFromPrivateKey(options.privateKey)
   const denied = options.denied ?? (() => false)
+  const pace = options.dht?.pace ?? USUAL_PACE
   const userNames = new Set<string>()
   const pending = new PendingInbound()
   const unnegotiated = new Unnegotiated()
@@ -120,7 +123,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
             yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } }),
             unnegotiated
           )
-        : leanYamux({ ...STREAM_LIMITS, maxWindowBytes: LEAN_WINDOW_BYTES, unnegotiated })
+        : leanYamux({
+            ...STREAM_LIMITS,
+            maxWindowBytes: LEAN_WINDOW_BYTES,
+            keepAliveMs: KEEP_ALIVE_MS * pace.pauses,
+            unnegotiated
+          })
     ],
     connectionManager: {
       maxConnections,
@@ -193,7 +201,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerRouting: libp2p.peerRouting,
     events: libp2p,
     isConnected: peer => libp2p.getConnections(peer).length > 0,
-    silentPeers: () => silentPeers(libp2p),
+    silentPeers: () => silentPeers(libp2p, SILENT_MS * pace.pauses),
+    pace,
     ...(options.dht?.protocol === undefined ? {} : { protocol: options.dht.protocol })
   })
   routing.start()

@@ -4,21 +4,21 @@ import { SECOND_MS } from '../../base/units.ts'
 import { YamuxMuxer } from '../transport/yamux/muxer.ts'
 
 /** A link whose queues are full answers after a second or two. */
-const SILENT_MS = 10 * SECOND_MS
+export const SILENT_MS = 10 * SECOND_MS
 
 /** Those all of whose connections are silent. Of another muxer than ours nothing is known. */
-export function silentPeers(libp2p: Pick<Libp2p, 'getConnections'>): PeerId[] {
+export function silentPeers(libp2p: Pick<Libp2p, 'getConnections'>, silentMs = SILENT_MS): PeerId[] {
   const silent = new Map<string, PeerId>()
   const heard = new Set<string>()
   for (const connection of libp2p.getConnections()) {
     const id = connection.remotePeer.toString()
-    if (isSilent(connection)) silent.set(id, connection.remotePeer)
+    if (unansweredMs(connection) >= silentMs) silent.set(id, connection.remotePeer)
     else heard.add(id)
   }
   return [...silent].flatMap(([id, peer]) => (heard.has(id) ? [] : [peer]))
 }
 
-function isSilent(connection: Connection): boolean {
+function unansweredMs(connection: Connection): number {
   const { muxer } = connection as unknown as { muxer?: unknown }
-  return muxer instanceof YamuxMuxer && muxer.unansweredMs >= SILENT_MS
+  return muxer instanceof YamuxMuxer ? muxer.unansweredMs : 0
 }

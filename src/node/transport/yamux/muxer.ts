@@ -40,6 +40,7 @@ export const PROTOCOL = '/yamux/1.0.0'
 const MAX_GATHERED_BYTES = 16 * 1024
 /** Data up to here waits with them. */
 const MAX_GATHERED_DATA_BYTES = 4 * 1024
+export const KEEP_ALIVE_MS = 30_000
 export interface YamuxInit {
   /** Default 1000 each. */
   maxInboundStreams?: number
@@ -48,7 +49,7 @@ export interface YamuxInit {
   maxEarlyStreams?: number
   /** How far the window of a stream may grow. Default 16 MiB. */
   maxWindowBytes?: number
-  /** Default 30 s; 0: no pings. */
+  /** Default {@link KEEP_ALIVE_MS}; 0: no pings. */
   keepAliveMs?: number
   /** Of the node. Absent: streams without a protocol are not bounded, as where they are given none. */
   unnegotiated?: Unnegotiated
@@ -109,7 +110,9 @@ export class YamuxMuxer
       onHeader: header => this.#onHeader(header),
       onPayload: (chunk, isLast) => this.#onPayload(chunk, isLast)
     })
-    this.#keepAlive = new KeepAlive(init.keepAliveMs ?? 30_000, id => this.sendControl(TYPE_PING, FLAG_SYN, 0, id))
+    this.#keepAlive = new KeepAlive(init.keepAliveMs ?? KEEP_ALIVE_MS, id =>
+      this.sendControl(TYPE_PING, FLAG_SYN, 0, id)
+    )
     connection.addEventListener('drain', () => this.#onDrain())
     connection.addEventListener('close', () => this.#onConnectionClosed())
     if (isDirectStream(connection)) {
