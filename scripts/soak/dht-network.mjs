@@ -139,13 +139,13 @@ export class DhtNetwork {
       await contacts.start()
       member.joinMs = performance.now() - member.bornMs
       this.members.push(member)
-      if (stays) await this.#announce(member)
+      if (stays) await this.share(member)
       return member
     })
   }
 
-  /** @param {Member} member */
-  async #announce(member) {
+  /** It stays from now on, and announces its content. @param {Member} member */
+  async share(member) {
     const { host } = member
     const digest = createHash('sha256').update(`content of ${member.name}`).digest()
     const content = CID.createV1(RAW, digestOf(SHA2_256, digest))
