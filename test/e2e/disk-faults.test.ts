@@ -8,10 +8,11 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   truncateSync,
   writeFileSync
 } from 'node:fs'
-import { afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext, vi } from 'vitest'
 import { type Cli, Lab, LOOPBACK } from '../helpers/cli.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { requireBuild } from '../project/built.ts'
@@ -56,6 +57,11 @@ function detach(at: string): void {
   mounts.splice(mounts.indexOf(at), 1)
 }
 
+function usedBytes(disk: string): number {
+  const { blocks, bfree, bsize } = statfsSync(disk)
+  return (blocks - bfree) * bsize
+}
+
 const sha = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
 
 /** A seeding share of a file of that many bytes, or of a folder with files `a`, `b`, …. */
@@ -97,9 +103,28 @@ describe('a fetch', () => {
     expect(ls.events[0]).toMatchObject({ event: 'root', state: 'paused', problem: paused['message'] })
     const status = await lab.run(['status', '--data-dir', lab.path('getter')])
     expect(status.stdout).toContain('paused')
+    const warning = `shoal: warning: paused: ${paused['message']}; it goes on by itself`
+    await get.until('the warning beside the event', () => get.stderr.includes(warning) || undefined)
     rmSync(`${disk}/hog`)
     await get.event('resumed')
     expect(await get.exited, get.stderr).toBe(0)
+    expect(sha(`${disk}/file.bin`)).toBe(sha(lab.path('file.bin')))
+  })
+
+  it('says in plain lines as well that it waits for the disk, and that it goes on', async context => {
+    const disk = smallDisk(context, 'disk', 12_000_000)
+    const { link } = await seed('file.bin', [10_000_000], '4M')
+    const get = lab.cli(getArgs(link, `${disk}/file.bin`).filter(arg => arg !== '--json'))
+    await vi.waitFor(() => expect(usedBytes(disk), get.stderr).toBeGreaterThan(1_000_000), { timeout: 30_000 })
+    fill(disk)
+    const isToldOnce = (line: RegExp) => get.stderr.match(line)?.length === 1 || undefined
+    const paused = /^shoal: warning: paused: no space left for .*; it goes on by itself when that is mended$/gm
+    await get.until('a word that it is paused', () => isToldOnce(paused))
+    expect(get.stderr).not.toContain('going on')
+    rmSync(`${disk}/hog`)
+    await get.until('a word that it goes on', () => isToldOnce(/^the disk works again, going on$/gm))
+    expect(await get.exited, get.stderr).toBe(0)
+    expect(get.stderr.match(paused)).toHaveLength(1)
     expect(sha(`${disk}/file.bin`)).toBe(sha(lab.path('file.bin')))
   })
 
