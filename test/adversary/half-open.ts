@@ -1,7 +1,8 @@
 /** TCP connections that go so far and then say nothing more. */
-import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
+import { MAX_PLAIN_BYTES } from '../../src/node/transport/plain-bytes.ts'
+import { keystream } from '../helpers/keystream.ts'
 
 /** multistream-select: a line of text with its length before it. */
 const line = (text: string) => Buffer.concat([Uint8Array.of(text.length + 1), Buffer.from(`${text}\n`)])
@@ -29,7 +30,15 @@ export const NONSENSE: ReadonlyArray<{ name: string; bytes: Uint8Array }> = [
     name: 'an HTTP request',
     bytes: Buffer.from('GET / HTTP/1.1\r\nHost: example\r\nUser-Agent: somebody who took this for another port\r\n\r\n')
   },
-  { name: 'random bytes', bytes: Buffer.concat([Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff), randomBytes(4096)]) },
+  {
+    name: 'random bytes',
+    bytes: Buffer.concat([Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff), keystream(4096, 'random bytes')])
+  },
+  { name: 'a length that never ends', bytes: Buffer.alloc(2 * MAX_PLAIN_BYTES, 0xff) },
+  {
+    name: 'more than names of encryptions',
+    bytes: Buffer.concat([HEADER, ...Array.from({ length: 2000 }, () => line('/none/1.0.0'))])
+  },
   { name: 'an unknown TLS record', bytes: Buffer.concat([HEADER, line('/tls/1.0.0'), Buffer.alloc(64, 0xee)]) }
 ]
 

@@ -22,6 +22,7 @@ import { RecordStore } from '../../dht/record-store.ts'
 import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
 import { boundStreams } from '../transport/bound-streams.ts'
 import { noise } from '../transport/noise/noise.ts'
+import { afterPlainBytes, boundPlainBytes } from '../transport/plain-bytes.ts'
 import { nativeTls } from '../transport/tls/native-tls.ts'
 import { Unnegotiated } from '../transport/unnegotiated.ts'
 import { KEEP_ALIVE_MS } from '../transport/yamux/muxer.ts'
@@ -116,7 +117,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
     addresses: { listen, announceFilter: linkAddrs<Multiaddr> },
     transports: [components => guardDials(makeTcp(components), guard, systemClock.now)],
-    connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => ENCRYPTERS[name]()),
+    connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => afterPlainBytes(ENCRYPTERS[name]())),
     streamMuxers: [
       options.muxer === 'stock'
         ? boundStreams(
@@ -156,6 +157,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
       denyDialPeer: peer => denied(peer.toString()),
       denyInboundConnection: connection => {
         pending.came(connection)
+        boundPlainBytes(connection)
+        return false
+      },
+      denyOutboundConnection: (_peer, connection) => {
+        boundPlainBytes(connection)
         return false
       },
       denyInboundEncryptedConnection: peer => denied(peer.toString()),
