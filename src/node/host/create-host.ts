@@ -16,7 +16,7 @@ import { systemClock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
-import { type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
+import { KAD_PROTOCOL, type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
 import { USUAL_PACE } from '../../dht/pace.ts'
 import { RecordStore } from '../../dht/record-store.ts'
 import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
@@ -59,6 +59,9 @@ const CLOSE_TIMEOUT_MS = 300
 
 // Liveness is the swarm's to judge; yamux pings every 30 s keep these timers from firing on a live peer.
 const makeTcp = tcp({ inboundSocketInactivityTimeout: 300_000, outboundSocketInactivityTimeout: 300_000 })
+
+/** Those that libp2p reads. The swarm reads its own frames. */
+const LENGTH_PREFIXED: ReadonlySet<string> = new Set([KAD_PROTOCOL, '/ipfs/id/1.0.0', '/ipfs/id/push/1.0.0'])
 
 const ENCRYPTERS = { tls: nativeTls, noise } as const satisfies Record<Encryption, unknown>
 
@@ -128,7 +131,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
             ...STREAM_LIMITS,
             maxWindowBytes: LEAN_WINDOW_BYTES,
             keepAliveMs: KEEP_ALIVE_MS * pace.pauses,
-            unnegotiated
+            unnegotiated,
+            lengthPrefixed: LENGTH_PREFIXED
           })
     ],
     connectionManager: {

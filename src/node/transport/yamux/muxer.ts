@@ -53,6 +53,8 @@ export interface YamuxInit {
   keepAliveMs?: number
   /** Of the node. Absent: streams without a protocol are not bounded, as where they are given none. */
   unnegotiated?: Unnegotiated
+  /** Protocols of which a message with a length without end resets its stream. Default none. */
+  lengthPrefixed?: ReadonlySet<string>
 }
 
 /**
@@ -87,6 +89,7 @@ export class YamuxMuxer
   #queuedControlFrames = 0
   readonly #budget = new PeerBudget()
   readonly #unnegotiated: UnnegotiatedOfConnection | undefined
+  readonly #lengthPrefixed: ReadonlySet<string>
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #flush: NodeJS.Immediate | undefined
@@ -103,6 +106,7 @@ export class YamuxMuxer
     this.#maxOutbound = init.maxOutboundStreams ?? 1_000
     this.#maxEarly = init.maxEarlyStreams ?? 10
     this.#unnegotiated = init.unnegotiated?.ofConnection()
+    this.#lengthPrefixed = init.lengthPrefixed ?? new Set()
     this.#maxWindowBytes = init.maxWindowBytes ?? 16 * 1024 * 1024
     this.#isDialer = connection.direction === 'outbound'
     this.#nextNumber = this.#isDialer ? 1 : 2
@@ -305,6 +309,7 @@ export class YamuxMuxer
       direction,
       sink: this,
       isBounded: direction === 'inbound' && this.#unnegotiated !== undefined,
+      lengthPrefixed: this.#lengthPrefixed,
       maxWindowBytes: this.#maxWindowBytes,
       log: this.#log
     })

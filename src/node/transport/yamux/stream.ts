@@ -3,6 +3,7 @@ import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../../base/errors.ts'
 import type { DirectStream } from '../direct-stream.ts'
+import { LengthGuard } from '../length-guard.ts'
 import { MAX_UNNEGOTIATED_BYTES } from '../unnegotiated.ts'
 import { FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, INITIAL_WINDOW_BYTES, MAX_U32, TYPE_WINDOW } from './frame.ts'
 import { ReceiveWindow } from './receive-window.ts'
@@ -34,6 +35,8 @@ export interface YamuxStreamInit extends AbstractStreamInit {
   maxWindowBytes: number
   /** Whether bytes that come before it has a protocol are bounded. */
   isBounded: boolean
+  /** Protocols whose messages each have their length, an unsigned varint, before them. */
+  lengthPrefixed: ReadonlySet<string>
 }
 
 /**
@@ -56,6 +59,9 @@ export class YamuxStream extends AbstractStream implements DirectStream {
   readonly #isBounded: boolean
   /** That came before it had a protocol. */
   #namelessBytes = 0
+  readonly #lengthPrefixed: ReadonlySet<string>
+  /** While it has no protocol yet, and while that is one of those. */
+  #lengths: LengthGuard | undefined = new LengthGuard()
   #onChunk: ((chunk: Uint8Array) => void) | undefined
 
   constructor(init: YamuxStreamInit) {
@@ -63,6 +69,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     this.number = init.number
     this.#sink = init.sink
     this.#isBounded = init.isBounded
+    this.#lengthPrefixed = init.lengthPrefixed
     this.#flags = init.direction === 'outbound' ? FLAG_SYN : FLAG_ACK
     this.#window = new ReceiveWindow(init.maxWindowBytes, performance.now())
   }
@@ -160,8 +167,22 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     return false
   }
 
+  /** What comes before the protocol is known may be of any kind: it is judged when it is. */
+  #mayTake(lengths: LengthGuard, chunk: Uint8Array): boolean {
+    const isKnown = this.protocol !== ''
+    if (isKnown && !this.#lengthPrefixed.has(this.protocol)) {
+      this.#lengths = undefined
+      return true
+    }
+    return lengths.take(chunk) || !isKnown
+  }
+
   /** @param chunk the connection's again when this returns */
   onPayload(chunk: Uint8Array): void {
+    if (this.#lengths !== undefined && !this.#mayTake(this.#lengths, chunk)) {
+      this.abort(new ShoalError('ERR_LIMIT', 'a message with a length without end'))
+      return
+    }
     if (this.readStatus === 'closing' || this.readStatus === 'closed') {
       this.#taken(chunk.byteLength)
     } else if (this.#onChunk !== undefined && this.readStatus === 'readable' && this.readBuffer.byteLength === 0) {
