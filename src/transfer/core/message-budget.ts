@@ -1,7 +1,7 @@
 /**
  * What one session may have us do by its messages alone. Each costs what it takes to carry it out, told in units of some
- * microseconds; payload, and nodes that were asked for, cost nothing here, as they pay for themselves. Who has used up its budget floods, and its session
- * ends with `limit`.
+ * microseconds; payload, and nodes that were asked for, cost nothing here, as they pay for themselves. Who has used up
+ * its budget floods, and its session ends with `limit`.
  *
  * An honest peer at 400 MB/s and pieces of 1 MiB sends some 3,000 messages a second, of 10 units each at most.
  */
