@@ -6,10 +6,12 @@ import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
-import { type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
+import { AskedNodes } from './asked-nodes.ts'
+import { nearest } from './distance.ts'
+import { K, type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
 import type { Pace } from './pace.ts'
 import { RecordHolders } from './record-holders.ts'
-import { type AskNodes, askNodes, nearest } from './remaining-nodes.ts'
+import { type AskNodes, askNodes } from './remaining-nodes.ts'
 import { contactsOf } from './sure-contacts.ts'
 import { TableKeeper } from './table-keeper.ts'
 
@@ -72,6 +74,7 @@ export class ContentRouting {
   readonly #keeper: TableKeeper
   readonly #holders: RecordHolders
   readonly #ask: AskNodes
+  readonly #asked: AskedNodes
   readonly #stopped = new AbortController()
 
   constructor(init: ContentRoutingInit) {
@@ -82,6 +85,7 @@ export class ContentRouting {
     this.#peerRouting = init.peerRouting
     this.#keeper = new TableKeeper(init)
     this.#ask = askNodes(init.dht)
+    this.#asked = new AskedNodes(init.dht)
     const { doubted } = contactsOf(init.dht)
     this.#holders = new RecordHolders({
       answers: peer => init.isConnected(peer) && !doubted.has(peer.toString()),
@@ -204,7 +208,7 @@ export class ContentRouting {
   async *#lookup(cid: CID, stats: LookupStats, caller: AbortSignal | undefined): AsyncGenerator<FoundProvider> {
     const signal = combineSignals(this.#stopped.signal, caller, AbortSignal.timeout(LOOKUP_TIMEOUT_MS))
     const asked = new Set<string>()
-    const answered = new Set<string>()
+    const answered = new Map<string, PeerId>()
     const found = new Set<string>([this.#self.toString()])
     try {
       await this.ready({ signal: combineSignals(signal, AbortSignal.timeout(FIRST_PEER_WAIT_MS)) })
@@ -212,6 +216,7 @@ export class ContentRouting {
       return
     }
     const heardOf = new Map<string, PeerId>()
+    const ended = this.#asked.begin(cid)
     try {
       for await (const event of this.#walk(cid, { asked, heardOf, isFound: () => found.size > 1, signal })) {
         switch (event.name) {
@@ -220,7 +225,7 @@ export class ContentRouting {
             break
           case 'PEER_RESPONSE':
             for (const { id } of event.closer) heardOf.set(id.toString(), id)
-            if (!event.from.equals(this.#self)) answered.add(event.from.toString())
+            if (!event.from.equals(this.#self)) answered.set(event.from.toString(), event.from)
             break
           case 'QUERY_ERROR':
             if (!signal.aborted) this.#keeper.failed(event.from, event.error)
@@ -236,9 +241,11 @@ export class ContentRouting {
         stats.asked = asked.size
         stats.answered = answered.size
       }
+      if (!signal.aborted && stats.providers < K) this.#asked.remember(cid, answered.values())
     } catch (err) {
       if (!signal.aborted) throw err
     } finally {
+      ended()
       stats.asked = asked.size
       stats.answered = answered.size
       stats.failed = asked.size - answered.size
@@ -250,7 +257,7 @@ export class ContentRouting {
     yield* this.#dht.findProviders(cid, { signal })
     if (isFound() || signal.aborted) return
     heardOf.delete(this.#self.toString())
-    const rest = nearest(cid, heardOf.values()).filter(peer => !asked.has(peer.toString()))
+    const rest = nearest(cid.multihash.bytes, heardOf.values()).filter(peer => !asked.has(peer.toString()))
     yield* this.#ask(cid, rest, signal)
   }
 

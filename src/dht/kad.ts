@@ -9,10 +9,12 @@ import {
   type KadDHTInit,
   kadDHT,
   passthroughMapper,
+  type QueryEvent,
   type SingleKadDHT
 } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../base/errors.ts'
+import { keepStreams } from './kept-streams.ts'
 import { dropKnownPeers } from './known-peers.ts'
 import { type Pace, USUAL_PACE } from './pace.ts'
 import { trustConnected } from './sure-contacts.ts'
@@ -60,10 +62,14 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     reprovide: { validity: RECORD_VALIDITY_MS, threshold: 0 }
   }
   return components => {
-    const { connectionManager } = components
-    const dht = dropKnownPeers(kadDHT(init)(components))
+    const { connectionManager, peerId } = components
+    const dht = keepStreams(dropKnownPeers(kadDHT(init)(components)))
     boundFirstQuery(dht)
-    return trustConnected(dht, peer => connectionManager.getConnections(peer).length > 0)
+    return trustConnected(dht, {
+      self: peerId,
+      isConnected: peer => connectionManager.getConnections(peer).length > 0,
+      dial: (peer, options) => connectionManager.openConnection(peer, options)
+    })
   }
 }
 
@@ -87,12 +93,26 @@ function boundFirstQuery(dht: KadDHT): void {
   table.addEventListener('peer:add', onAdd)
 }
 
+export type SendRequest = (
+  to: PeerId,
+  message: { type: 'FIND_NODE' | 'GET_PROVIDERS'; key: Uint8Array },
+  options: { signal: AbortSignal; path: { index: number; queued: number; running: number; total: number } }
+) => AsyncIterable<QueryEvent>
+
+/** Asks one node; the events are its part of a lookup. Failures are events too. */
+export function requestOf(dht: KadDHT): SendRequest {
+  const { network } = dht as unknown as { network: { sendRequest: SendRequest } }
+  return (to, message, options) => network.sendRequest(to, message, options)
+}
+
 /** What we use of the routing table beyond its published type. */
 export interface RoutingTableView {
   readonly size: number
   addEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
   removeEventListener(type: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
   find(peer: PeerId): Promise<PeerId | undefined>
+  /** By distance from the SHA-256 of a key. */
+  closestPeers(kadId: Uint8Array, options: { count: number }): PeerId[]
   /** Once it is sure that it is there; see sure-contacts.ts. */
   add(peer: PeerId): Promise<void>
   remove(peer: PeerId): Promise<void>

@@ -1,0 +1,94 @@
+/**
+ * An announcement begins with a walk to the nodes nearest to the CID. Who fetches has just made that walk, to ask them
+ * who provides it; the nodes that answered are remembered for a while, and the announcement goes to them at once.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { PeerId } from '@libp2p/interface'
+import type { QueryEvent } from '@libp2p/kad-dht'
+import type { CID } from 'multiformats/cid'
+import { nearest } from './distance.ts'
+import { K, type KadDHT, routingTable } from './kad.ts'
+
+/** An announcement follows within seconds, when the first piece is there; much later, others may be nearer. */
+const REMEMBER_MS = 60_000
+const MAX_REMEMBERED = 64
+/** An announcement that comes amid the walk waits so long for its end: who is silent keeps it for longer. */
+const WAIT_MS = 3_000
+
+interface PeerRoutingView {
+  getClosestPeers(key: Uint8Array, options?: object): AsyncGenerator<QueryEvent>
+}
+
+interface Asked {
+  readonly peers: readonly PeerId[]
+  readonly atMs: number
+}
+
+export class AskedNodes {
+  readonly #dht: KadDHT
+  readonly #nowMs: () => number
+  readonly #asked = new Map<string, Asked>()
+  readonly #underWay = new Map<string, Promise<void>>()
+
+  /** Announcements of `dht` go to those remembered from now on, once. */
+  constructor(dht: KadDHT, nowMs: () => number = () => performance.now()) {
+    this.#dht = dht
+    this.#nowMs = nowMs
+    const { contentRouting } = dht as unknown as { contentRouting: { peerRouting: PeerRoutingView } }
+    const { peerRouting } = contentRouting
+    const walk = peerRouting.getClosestPeers.bind(peerRouting)
+    contentRouting.peerRouting = Object.create(peerRouting, {
+      getClosestPeers: { value: (key: Uint8Array, options?: object) => this.#closest(key, () => walk(key, options)) }
+    })
+  }
+
+  /** A walk to `cid` begins; the function returned says that it has ended. */
+  begin(cid: CID): () => void {
+    const key = hex(cid.multihash.bytes)
+    let resolve = () => {}
+    const promise = new Promise<void>(ended => {
+      resolve = ended
+    })
+    this.#underWay.set(key, promise)
+    return () => {
+      if (this.#underWay.get(key) === promise) this.#underWay.delete(key)
+      resolve()
+    }
+  }
+
+  /** A walk to `cid` came to its end; these answered. */
+  remember(cid: CID, answered: Iterable<PeerId>): void {
+    const key = hex(cid.multihash.bytes)
+    this.#asked.delete(key)
+    this.#asked.set(key, { peers: nearest(cid.multihash.bytes, answered), atMs: this.#nowMs() })
+    const [oldest] = this.#asked.keys()
+    if (this.#asked.size > MAX_REMEMBERED && oldest !== undefined) this.#asked.delete(oldest)
+  }
+
+  async *#closest(key: Uint8Array, walk: () => AsyncGenerator<QueryEvent>): AsyncGenerator<QueryEvent> {
+    const underWay = this.#underWay.get(hex(key))
+    if (underWay !== undefined) await Promise.race([underWay, delay(WAIT_MS, undefined, { ref: false })])
+    yield* this.#take(key) ?? walk()
+  }
+
+  /** Undefined where so few answered, or so many came since, that a walk would end with others. */
+  #take(key: Uint8Array): AsyncGenerator<QueryEvent> | undefined {
+    const text = hex(key)
+    const asked = this.#asked.get(text)
+    this.#asked.delete(text)
+    if (asked === undefined || this.#nowMs() - asked.atMs > REMEMBER_MS) return undefined
+    const known = Math.min(K, routingTable(this.#dht).size)
+    return asked.peers.length * 4 < known * 3 ? undefined : finalPeers(asked.peers)
+  }
+}
+
+async function* finalPeers(peers: readonly PeerId[]): AsyncGenerator<QueryEvent> {
+  for (const id of peers) {
+    const path = { index: -1, queued: 0, running: 0, total: 0 }
+    yield { name: 'FINAL_PEER', type: 2, from: id, peer: { id, multiaddrs: [] }, path }
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
