@@ -8,15 +8,22 @@ import type { QueryEvent } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
 import { nearest } from './distance.ts'
 import { K, type KadDHT, routingTable } from './kad.ts'
+import { type WalkInit, walk } from './walk.ts'
 
 /** An announcement follows within seconds, when the first piece is there; much later, others may be nearer. */
 const REMEMBER_MS = 60_000
 const MAX_REMEMBERED = 64
 /** An announcement that comes amid the walk waits so long for its end: who is silent keeps it for longer. */
 const WAIT_MS = 3_000
+const PROVIDE_TIMEOUT_MS = 60_000
 
-interface PeerRoutingView {
-  getClosestPeers(key: Uint8Array, options?: object): AsyncGenerator<QueryEvent>
+type ClosestPeers = (key: Uint8Array, options?: { signal?: AbortSignal }) => AsyncGenerator<QueryEvent>
+
+export interface AskedNodesInit {
+  readonly dht: KadDHT
+  readonly self: PeerId
+  readonly isConnected: (peer: PeerId) => boolean
+  readonly nowMs?: () => number
 }
 
 interface Asked {
@@ -27,18 +34,19 @@ interface Asked {
 export class AskedNodes {
   readonly #dht: KadDHT
   readonly #nowMs: () => number
+  readonly #walk: ClosestPeers
   readonly #asked = new Map<string, Asked>()
   readonly #underWay = new Map<string, Promise<void>>()
 
-  /** Announcements of `dht` go to those remembered from now on, once. */
-  constructor(dht: KadDHT, nowMs: () => number = () => performance.now()) {
+  /** Announcements of `dht` go to those remembered from now on, once; without any, a walk of ours finds them. */
+  constructor({ dht, self, isConnected, nowMs = () => performance.now() }: AskedNodesInit) {
     this.#dht = dht
     this.#nowMs = nowMs
-    const { contentRouting } = dht as unknown as { contentRouting: { peerRouting: PeerRoutingView } }
-    const { peerRouting } = contentRouting
-    const walk = peerRouting.getClosestPeers.bind(peerRouting)
-    contentRouting.peerRouting = Object.create(peerRouting, {
-      getClosestPeers: { value: (key: Uint8Array, options?: object) => this.#closest(key, () => walk(key, options)) }
+    this.#walk = (key, { signal = AbortSignal.timeout(PROVIDE_TIMEOUT_MS) } = {}) =>
+      walkNearest(dht, { key, question: 'FIND_NODE', self, isConnected, signal })
+    const { contentRouting } = dht as unknown as { contentRouting: { peerRouting: { getClosestPeers: ClosestPeers } } }
+    contentRouting.peerRouting = Object.create(contentRouting.peerRouting, {
+      getClosestPeers: { value: this.#closest.bind(this) }
     })
   }
 
@@ -65,10 +73,10 @@ export class AskedNodes {
     if (this.#asked.size > MAX_REMEMBERED && oldest !== undefined) this.#asked.delete(oldest)
   }
 
-  async *#closest(key: Uint8Array, walk: () => AsyncGenerator<QueryEvent>): AsyncGenerator<QueryEvent> {
+  async *#closest(key: Uint8Array, options?: { signal?: AbortSignal }): AsyncGenerator<QueryEvent> {
     const underWay = this.#underWay.get(hex(key))
     if (underWay !== undefined) await Promise.race([underWay, delay(WAIT_MS, undefined, { ref: false })])
-    yield* this.#take(key) ?? walk()
+    yield* this.#take(key) ?? this.#walk(key, options)
   }
 
   /** Undefined where so few answered, or so many came since, that a walk would end with others. */
@@ -80,6 +88,16 @@ export class AskedNodes {
     const known = Math.min(K, routingTable(this.#dht).size)
     return asked.peers.length * 4 < known * 3 ? undefined : finalPeers(asked.peers)
   }
+}
+
+/** As kad-dht's: what the nodes answered, and at the end the nearest of those that did. */
+async function* walkNearest(dht: KadDHT, init: WalkInit): AsyncGenerator<QueryEvent> {
+  const answered: PeerId[] = []
+  for await (const event of walk(dht, init)) {
+    if (event.name === 'PEER_RESPONSE') answered.push(event.from)
+    yield event
+  }
+  yield* finalPeers(nearest(init.key, answered))
 }
 
 async function* finalPeers(peers: readonly PeerId[]): AsyncGenerator<QueryEvent> {

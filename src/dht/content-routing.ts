@@ -7,13 +7,12 @@ import type { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
 import { AskedNodes } from './asked-nodes.ts'
-import { nearest } from './distance.ts'
-import { K, type KadDHT, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
+import { K, type KadDHT, ownRecords, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
 import type { Pace } from './pace.ts'
 import { RecordHolders } from './record-holders.ts'
-import { type AskNodes, askNodes } from './remaining-nodes.ts'
 import { contactsOf } from './sure-contacts.ts'
 import { TableKeeper } from './table-keeper.ts'
+import { walk } from './walk.ts'
 
 /** A lookup on a node that knows nobody yet waits so long for a first peer, so that `get --peer` needs no luck. */
 const FIRST_PEER_WAIT_MS = 3_000
@@ -43,14 +42,6 @@ export interface ProviderLookup extends AsyncIterable<FoundProvider> {
   readonly stats: Readonly<LookupStats>
 }
 
-/** What a lookup has come to. */
-interface Walk {
-  readonly asked: ReadonlySet<string>
-  readonly heardOf: Map<string, PeerId>
-  readonly isFound: () => boolean
-  readonly signal: AbortSignal
-}
-
 export interface ContentRoutingInit {
   dht: KadDHT
   self: PeerId
@@ -73,7 +64,7 @@ export class ContentRouting {
   readonly #peerRouting: PeerRouting
   readonly #keeper: TableKeeper
   readonly #holders: RecordHolders
-  readonly #ask: AskNodes
+  readonly #isConnected: (peer: PeerId) => boolean
   readonly #asked: AskedNodes
   readonly #stopped = new AbortController()
 
@@ -84,8 +75,8 @@ export class ContentRouting {
     this.#peerStore = init.peerStore
     this.#peerRouting = init.peerRouting
     this.#keeper = new TableKeeper(init)
-    this.#ask = askNodes(init.dht)
-    this.#asked = new AskedNodes(init.dht)
+    this.#isConnected = init.isConnected
+    this.#asked = new AskedNodes(init)
     const { doubted } = contactsOf(init.dht)
     this.#holders = new RecordHolders({
       answers: peer => init.isConnected(peer) && !doubted.has(peer.toString()),
@@ -215,16 +206,14 @@ export class ContentRouting {
     } catch {
       return
     }
-    const heardOf = new Map<string, PeerId>()
     const ended = this.#asked.begin(cid)
     try {
-      for await (const event of this.#walk(cid, { asked, heardOf, isFound: () => found.size > 1, signal })) {
+      for await (const event of this.#walk(cid, () => found.size > 1, signal)) {
         switch (event.name) {
           case 'DIAL_PEER':
             asked.add(event.peer.toString())
             break
           case 'PEER_RESPONSE':
-            for (const { id } of event.closer) heardOf.set(id.toString(), id)
             if (!event.from.equals(this.#self)) answered.set(event.from.toString(), event.from)
             break
           case 'QUERY_ERROR':
@@ -252,13 +241,27 @@ export class ContentRouting {
     }
   }
 
-  /** kad-dht's walk; when that names nobody, those whom it left out. See remaining-nodes.ts. */
-  async *#walk(cid: CID, { asked, heardOf, isFound, signal }: Walk): AsyncGenerator<QueryEvent> {
-    yield* this.#dht.findProviders(cid, { signal })
-    if (isFound() || signal.aborted) return
-    heardOf.delete(this.#self.toString())
-    const rest = nearest(cid.multihash.bytes, heardOf.values()).filter(peer => !asked.has(peer.toString()))
-    yield* this.#ask(cid, rest, signal)
+  /** What others told this node before, and what those near the CID answer. */
+  async *#walk(cid: CID, isFound: () => boolean, signal: AbortSignal): AsyncGenerator<QueryEvent> {
+    const ids = await ownRecords(this.#dht, cid)
+    if (ids.length > 0) {
+      const providers = ids.map(id => ({ id, multiaddrs: [] }))
+      yield {
+        name: 'PROVIDER',
+        type: 4,
+        from: this.#self,
+        providers,
+        path: { index: -1, queued: 0, running: 0, total: 0 }
+      }
+    }
+    yield* walk(this.#dht, {
+      key: cid.multihash.bytes,
+      question: 'GET_PROVIDERS',
+      self: this.#self,
+      isConnected: this.#isConnected,
+      isLeisurely: isFound,
+      signal
+    })
   }
 
   async #addrsOf(id: PeerId, fromRecord: Multiaddr[], signal: AbortSignal): Promise<string[]> {

@@ -93,9 +93,12 @@ function boundFirstQuery(dht: KadDHT): void {
   table.addEventListener('peer:add', onAdd)
 }
 
+/** Of the Kademlia specification of libp2p. */
+export type Question = 'FIND_NODE' | 'GET_PROVIDERS'
+
 export type SendRequest = (
   to: PeerId,
-  message: { type: 'FIND_NODE' | 'GET_PROVIDERS'; key: Uint8Array },
+  message: { type: Question; key: Uint8Array },
   options: { signal: AbortSignal; path: { index: number; queued: number; running: number; total: number } }
 ) => AsyncIterable<QueryEvent>
 
@@ -120,6 +123,12 @@ export interface RoutingTableView {
 
 export function routingTable(dht: KadDHT): RoutingTableView {
   return (dht as SingleKadDHT).routingTable as unknown as RoutingTableView
+}
+
+/** Who provides `cid` by the records that others left here. */
+export async function ownRecords(dht: KadDHT, cid: CID): Promise<PeerId[]> {
+  const { providers } = dht as unknown as { providers: { getProviders(cid: CID): Promise<PeerId[]> } }
+  return await providers.getProviders(cid)
 }
 
 /** Writes the record that `peer` provides `cid` into this node's own store of records, without telling anyone. */
