@@ -52,6 +52,8 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     // A request to one node, its dial included. The default goes up to 60 s after failures.
     networkDialTimeout: { minTimeout: 5_000 * limits, maxTimeout: 10_000 * limits },
     pingNewContactTimeout: pingTimeout,
+    // Each is a dial: a table that fills a little later costs nothing, a burst of handshakes delays what the user waits for.
+    pingNewContactConcurrency: 4,
     pingOldContactTimeout: pingTimeout,
     maxInboundStreams: 128,
     maxOutboundStreams: 128,

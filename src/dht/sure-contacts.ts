@@ -9,9 +9,10 @@ import { type KadDHT, routingTable } from './kad.ts'
 
 /**
  * Two nodes that hear of one another, in the answers of a third, would dial at the same moment and pay for two
- * handshakes: the one whose ID is the greater waits so long for the other's.
+ * handshakes: the one whose ID is the greater waits so long for the other's. On a machine under load one takes that long.
  */
-const YIELD_MS = 250
+const YIELD_MS = 1_000
+const LOOK_MS = 100
 
 interface Contact {
   peerId: PeerId
@@ -61,7 +62,7 @@ export function trustConnected(dht: KadDHT, connections: Connections): KadDHT {
   }
   pingUnless(table, async (peer, options) => {
     if (!newcomers.has(peer.toString()) || doubted.has(peer.toString())) return false
-    if (connections.self.toString() > peer.toString()) await delay(YIELD_MS, undefined, { ...options, ref: false })
+    if (connections.self.toString() > peer.toString()) await isComing(() => connections.isConnected(peer), options)
     if (!connections.isConnected(peer)) await connections.dial(peer, options)
     return true
   })
@@ -73,6 +74,11 @@ export function trustConnected(dht: KadDHT, connections: Connections): KadDHT {
     return true
   }
   return dht
+}
+
+async function isComing(hasCome: () => boolean, { signal }: AbortOptions): Promise<void> {
+  for (let waitedMs = 0; waitedMs < YIELD_MS && !hasCome(); waitedMs += LOOK_MS)
+    await delay(LOOK_MS, undefined, { ...(signal && { signal }), ref: false })
 }
 
 /** @param isThere whether it was found otherwise that the peer is there; throws when that it is not */
