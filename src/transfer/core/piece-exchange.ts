@@ -148,12 +148,12 @@ export class PieceExchange {
   #begun(from: Session, pieces: readonly number[]): void {
     for (const piece of pieces) this.#coming.add(piece)
     const [first = { type: 'have', runs: [], coming: [] } as const, ...rest] = this.#haves.take()
+    // one message for all that are told the same
+    const withComing = { ...first, coming: pieces.slice(0, MAX_OFFER_PIECES) }
     for (const session of this.#context.sessions.values()) {
-      const coming =
-        session === from || !this.#context.follows('coming') || !session.places || !session.greeted
-          ? []
-          : pieces.slice(0, MAX_OFFER_PIECES)
-      if (first.runs.length > 0 || coming.length > 0) this.#context.send(session, { ...first, coming })
+      const isTold = session !== from && this.#context.follows('coming') && session.places && session.greeted
+      if (isTold) this.#context.send(session, withComing)
+      else if (first.runs.length > 0) this.#context.send(session, first)
       for (const message of rest) this.#context.send(session, message)
     }
   }
