@@ -1,7 +1,7 @@
 /** TCP connections that go so far and then say nothing more. */
 import { connect, type Socket } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
-import { MAX_PLAIN_BYTES } from '../../src/node/transport/plain-bytes.ts'
+import { MAX_FIRST_BYTES } from '../../src/node/transport/first-bytes.ts'
 import { keystream } from '../helpers/keystream.ts'
 
 /** multistream-select: a line of text with its length before it. */
@@ -34,7 +34,7 @@ export const NONSENSE: ReadonlyArray<{ name: string; bytes: Uint8Array }> = [
     name: 'random bytes',
     bytes: Buffer.concat([Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff), keystream(4096, 'random bytes')])
   },
-  { name: 'a length that never ends', bytes: Buffer.alloc(2 * MAX_PLAIN_BYTES, 0xff) },
+  { name: 'a length that never ends', bytes: Buffer.alloc(2 * MAX_FIRST_BYTES, 0xff) },
   {
     name: 'more than names of encryptions',
     bytes: Buffer.concat([HEADER, ...Array.from({ length: 2000 }, () => line('/none/1.0.0'))])

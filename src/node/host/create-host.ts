@@ -21,8 +21,8 @@ import { USUAL_PACE } from '../../dht/pace.ts'
 import { RecordStore } from '../../dht/record-store.ts'
 import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
 import { boundStreams } from '../transport/bound-streams.ts'
+import { afterFirstBytes, boundFirstBytes, boundPlainBytes } from '../transport/first-bytes.ts'
 import { noise } from '../transport/noise/noise.ts'
-import { afterPlainBytes, boundPlainBytes } from '../transport/plain-bytes.ts'
 import { nativeTls } from '../transport/tls/native-tls.ts'
 import { Unnegotiated } from '../transport/unnegotiated.ts'
 import { KEEP_ALIVE_MS } from '../transport/yamux/muxer.ts'
@@ -120,20 +120,22 @@ export async function createHost(options: HostOptions): Promise<Host> {
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
     addresses: { listen, announceFilter: linkAddrs<Multiaddr> },
     transports: [components => guardDials(makeTcp(components), guard, systemClock.now)],
-    connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => afterPlainBytes(ENCRYPTERS[name]())),
+    connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => boundFirstBytes(ENCRYPTERS[name]())),
     streamMuxers: [
-      options.muxer === 'stock'
-        ? boundStreams(
-            yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } }),
-            unnegotiated
-          )
-        : leanYamux({
-            ...STREAM_LIMITS,
-            maxWindowBytes: LEAN_WINDOW_BYTES,
-            keepAliveMs: KEEP_ALIVE_MS * pace.pauses,
-            unnegotiated,
-            lengthPrefixed: LENGTH_PREFIXED
-          })
+      afterFirstBytes(
+        options.muxer === 'stock'
+          ? boundStreams(
+              yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } }),
+              unnegotiated
+            )
+          : leanYamux({
+              ...STREAM_LIMITS,
+              maxWindowBytes: LEAN_WINDOW_BYTES,
+              keepAliveMs: KEEP_ALIVE_MS * pace.pauses,
+              unnegotiated,
+              lengthPrefixed: LENGTH_PREFIXED
+            })
+      )
     ],
     connectionManager: {
       maxConnections,

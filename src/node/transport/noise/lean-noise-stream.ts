@@ -22,7 +22,7 @@ interface StockStream extends MessageStream {
     encrypt(plain: Bytes): Bytes
     decrypt(cipher: Uint8Array, into: Uint8Array): Bytes
   }
-  decoder: { decode(data: Bytes): Iterable<Uint8Array> }
+  decoder: { buffer?: Iterable<Uint8Array>; decode(data: Bytes): Iterable<Uint8Array> }
   writeBuffer: Uint8ArrayList
   readBuffer: Uint8ArrayList
   sendingData: boolean
@@ -63,6 +63,8 @@ export function leanNoiseStream(stream: MessageStream): MessageStream {
     } else stream.onData(plain)
   }
 
+  // a message of which a part came with the end of the handshake
+  for (const chunk of stream.decoder.buffer ?? []) assembler.push(chunk, received)
   // the stock stream hands every chunk to its decoder and decrypts what that gives back: nothing
   stream.decoder = {
     decode: data => {
