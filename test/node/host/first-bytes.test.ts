@@ -69,7 +69,7 @@ it.each(['tls', 'noise'] as const)(
       },
       []
     )
-    await Promise.allSettled([dialled, until('the victim has closed it', () => isClosed, 10_000)])
+    await Promise.allSettled([dialled, until('the victim has closed it', () => isClosed, 5_000)])
     expect(isClosed).toBe(true)
   },
   15_000
