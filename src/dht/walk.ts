@@ -14,6 +14,8 @@ import { K, type KadDHT, type Question, requestOf, routingTable } from './kad.ts
 /** Asked at once over connections that are there; and others, which have to be dialled: Kademlia's alpha. */
 const CONNECTED_AT_ONCE = 10
 const DIALLED_AT_ONCE = 3
+/** Of either, at leisure. */
+const AT_LEISURE = 2
 /** Who has not answered for so long holds up nobody. */
 const SLOW_MS = 1_000
 
@@ -23,7 +25,7 @@ export interface WalkInit {
   readonly self: PeerId
   readonly isConnected: (peer: PeerId) => boolean
   readonly signal: AbortSignal
-  /** The walk goes on with one node at a time: what was looked for is found, and there is more to do. Default: never. */
+  /** The walk goes on with two nodes at a time: what was looked for is found, and there is more to do. Default: never. */
   readonly isLeisurely?: () => boolean
 }
 
@@ -58,7 +60,9 @@ export async function* walk(dht: KadDHT, init: WalkInit): AsyncGenerator<QueryEv
     const isLeisurely = init.isLeisurely?.() === true
     let dialled = isLeisurely ? quick.length : quick.filter(({ isDialled }) => isDialled).length
     let connected = isLeisurely ? quick.length : quick.length - dialled
-    const most = isLeisurely ? { dialled: 1, connected: 1 } : { dialled: DIALLED_AT_ONCE, connected: CONNECTED_AT_ONCE }
+    const most = isLeisurely
+      ? { dialled: AT_LEISURE, connected: AT_LEISURE }
+      : { dialled: DIALLED_AT_ONCE, connected: CONNECTED_AT_ONCE }
     for (const { peer, id } of near.nearest()) {
       if (asked.has(id)) continue
       const isDialled = !isConnected(peer)
