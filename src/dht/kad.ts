@@ -53,7 +53,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     networkDialTimeout: { minTimeout: 5_000 * limits, maxTimeout: 10_000 * limits },
     pingNewContactTimeout: pingTimeout,
     // Each is a dial: a table that fills a little later costs nothing, a burst of handshakes delays what the user waits for.
-    pingNewContactConcurrency: 4,
+    pingNewContactConcurrency: 8,
     pingOldContactTimeout: pingTimeout,
     maxInboundStreams: 128,
     maxOutboundStreams: 128,

@@ -80,7 +80,7 @@ export async function* walk(dht: KadDHT, init: WalkInit): AsyncGenerator<QueryEv
       if (ended === undefined) continue
       running.delete(ended.id)
       for (const event of ended.events) {
-        if (event.name === 'PEER_RESPONSE') for (const { id } of event.closer) near.add(id)
+        if (event.name === 'PEER_RESPONSE') for (const { id } of event.closer.slice(0, K)) near.add(id)
         if (event.name === 'QUERY_ERROR') near.remove(ended.id)
         yield event
       }

@@ -86,6 +86,12 @@ it('follows what farther nodes name: a newcomer whose one contact is the nearest
   expect(new Set(network.asked)).toEqual(new Set(others.slice(0, 20)))
 })
 
+it('takes twenty of those whom one answer names: nobody is made to hear of thousands', async () => {
+  const network = new Network(others.slice(59), () => [...others].reverse())
+  await all(begin(network))
+  expect(new Set(network.asked)).toEqual(new Set(others.slice(40)))
+})
+
 it('puts others in the place of those that fail', async () => {
   const dead = new Set(others.slice(0, 5))
   const network = new Network(others, peer => (dead.has(peer) ? new Error('nobody there') : []))

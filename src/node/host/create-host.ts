@@ -35,6 +35,7 @@ import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { MAX_PENDING, PendingInbound } from './pending-inbound.ts'
+import { libraryLog } from './quiet-log.ts'
 import { SILENT_MS, silentPeers } from './silent-connections.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
@@ -113,8 +114,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const guard = new DialGuard()
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
   const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
+  const log = libraryLog()
   const libp2p = await createLibp2p<Services>({
     start: false,
+    ...(log && { logger: log }),
     privateKey: options.privateKey,
     datastore: new RecordStore(self.toString()),
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
