@@ -4,6 +4,8 @@ import { type AbortOptions, type MessageStream, type StreamCloseEvent, StreamSta
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { DirectStream } from '../direct-stream.ts'
+import { rawTcp } from '../raw-tcp.ts'
+import { lookForInactivity } from './inactivity.ts'
 import { readIntoOwnBuffer } from './own-buffer-reads.ts'
 
 /**
@@ -31,6 +33,8 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     tls.once('end', () => tls.destroy())
     tls.on('drain', () => this.safeDispatchEvent('drain'))
     below.addEventListener('close', event => this.#onBelowClosed(event), { once: true })
+    const socket = rawTcp(below)?.socket
+    if (socket !== undefined) lookForInactivity(tls, socket, below.inactivityTimeout)
     if (!readIntoOwnBuffer(tls, bytes => this.#receive(bytes))) tls.on('data', (chunk: Buffer) => this.#receive(chunk))
   }
 
