@@ -45,6 +45,9 @@ export async function* walk(dht: KadDHT, init: WalkInit): AsyncGenerator<QueryEv
   near.add(self)
   near.remove(self.toString())
   for (const peer of routingTable(dht).closestPeers(kadId(key), { count: K })) near.add(peer)
+  const aborted = new Promise<undefined>(resolve => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
   const asked = new Set<string>()
   const running = new Map<string, Running>()
 
@@ -76,7 +79,7 @@ export async function* walk(dht: KadDHT, init: WalkInit): AsyncGenerator<QueryEv
   try {
     for (beginMore(); running.size > 0 && !signal.aborted; beginMore()) {
       const slow = delay(SLOW_MS, undefined, { ref: false })
-      const ended = await Promise.race([slow, ...[...running.values()].map(({ events }) => events)])
+      const ended = await Promise.race([aborted, slow, ...[...running.values()].map(({ events }) => events)])
       if (ended === undefined) continue
       running.delete(ended.id)
       for (const event of ended.events) {
@@ -86,13 +89,18 @@ export async function* walk(dht: KadDHT, init: WalkInit): AsyncGenerator<QueryEv
       }
     }
   } finally {
+    // a dial that others wait for too does not end with this signal: nobody waits for it here
     stop.abort()
-    await Promise.allSettled([...running.values()].map(({ events }) => events))
   }
 }
 
+/** Never rejects: what kad-dht throws, on a node that is stopped, is no answer. */
 async function collect(events: AsyncIterable<QueryEvent>): Promise<QueryEvent[]> {
   const all: QueryEvent[] = []
-  for await (const event of events) all.push(event)
+  try {
+    for await (const event of events) all.push(event)
+  } catch {
+    // the walk goes on with others, or has ended
+  }
   return all
 }

@@ -158,6 +158,21 @@ it('is not held up by who does not answer within a second', async () => {
   }
 })
 
+it('ends with its signal, though a question that is under way does not', async () => {
+  const stop = new AbortController()
+  const network = new Network(others, () => [], true)
+  const deaf = network.dht as unknown as { network: { sendRequest(to: PeerId): AsyncIterable<QueryEvent> } }
+  deaf.network.sendRequest = async function* (to) {
+    network.asked.push(to)
+    yield await new Promise<QueryEvent>(() => {})
+  }
+  const walking = all(begin(network, { signal: stop.signal }))
+  await settle()
+  stop.abort()
+  expect(await walking).toEqual([])
+  expect(network.asked).toHaveLength(10)
+})
+
 it('ends with its signal, and ends what is under way when nobody listens any more', async () => {
   const stop = new AbortController()
   const network = new Network(others, () => [], true)
