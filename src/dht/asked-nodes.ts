@@ -15,9 +15,8 @@ const REMEMBER_MS = 60_000
 const MAX_REMEMBERED = 64
 /** An announcement that comes amid the walk waits so long for its end: who is silent keeps it for longer. */
 const WAIT_MS = 3_000
-const PROVIDE_TIMEOUT_MS = 60_000
 
-type ClosestPeers = (key: Uint8Array, options?: { signal?: AbortSignal }) => AsyncGenerator<QueryEvent>
+type ClosestPeers = (key: Uint8Array, options: { signal: AbortSignal }) => AsyncGenerator<QueryEvent>
 
 export interface AskedNodesInit {
   readonly dht: KadDHT
@@ -42,8 +41,7 @@ export class AskedNodes {
   constructor({ dht, self, isConnected, nowMs = () => performance.now() }: AskedNodesInit) {
     this.#dht = dht
     this.#nowMs = nowMs
-    this.#walk = (key, { signal = AbortSignal.timeout(PROVIDE_TIMEOUT_MS) } = {}) =>
-      walkNearest(dht, { key, question: 'FIND_NODE', self, isConnected, signal })
+    this.#walk = (key, { signal }) => walkNearest(dht, { key, question: 'FIND_NODE', self, isConnected, signal })
     const { contentRouting } = dht as unknown as { contentRouting: { peerRouting: { getClosestPeers: ClosestPeers } } }
     contentRouting.peerRouting = Object.create(contentRouting.peerRouting, {
       getClosestPeers: { value: this.#closest.bind(this) }
@@ -73,9 +71,11 @@ export class AskedNodes {
     if (this.#asked.size > MAX_REMEMBERED && oldest !== undefined) this.#asked.delete(oldest)
   }
 
-  async *#closest(key: Uint8Array, options?: { signal?: AbortSignal }): AsyncGenerator<QueryEvent> {
+  async *#closest(key: Uint8Array, options: { signal: AbortSignal }): AsyncGenerator<QueryEvent> {
     const underWay = this.#underWay.get(hex(key))
-    if (underWay !== undefined) await Promise.race([underWay, delay(WAIT_MS, undefined, { ref: false })])
+    if (underWay !== undefined) {
+      await Promise.race([underWay, delay(WAIT_MS, undefined, { signal: options.signal, ref: false })])
+    }
     yield* this.#take(key) ?? this.#walk(key, options)
   }
 

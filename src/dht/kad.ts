@@ -46,7 +46,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     clientMode: options.mode === 'client',
     // The default drops private addresses, which leaves the routing table of a LAN empty.
     peerInfoMapper: passthroughMapper,
-    // The first self-query waits for the first peer and then runs at once; every other query waits for it.
+    // The first self-query waits for the first peer and then runs at once; every other one of kad-dht's waits for it.
     initialQuerySelfInterval: 0,
     allowQueryWithZeroPeers: false,
     // A request to one node, its dial included. The default goes up to 60 s after failures.
@@ -80,7 +80,7 @@ async function refuseValue(): Promise<void> {
 }
 
 /**
- * Every query waits for the first one, by which a node looks for its neighbours. That has no time limit of its own, and
+ * Every query of kad-dht's own, such as that for a peer's addresses, waits for the first one, by which a node looks for its neighbours. That has no time limit of its own, and
  * where some of those named are silent it lasts for tens of seconds, in which nothing is found.
  */
 const FIRST_QUERY_MS = 2_000

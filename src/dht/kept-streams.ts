@@ -1,11 +1,12 @@
 /**
  * A stream to a DHT node that answered is kept for its next question. kad-dht opens one for each: negotiation, events,
  * timers and a rewrite of the peer store at both ends, which costs many times what the question does. A lookup and the
- * announcement that follows ask the same twenty nodes, and so do a thousand announcements. Nodes answer any number of
- * questions on one stream, as the Kademlia specification of libp2p has it: "peers can reuse streams".
+ * announcement that follows ask the same twenty nodes, and so do a thousand announcements. By the Kademlia
+ * specification of libp2p (RPC messages) a node has to answer further questions on a stream, and who asks may reuse it.
  */
 import type { AbortOptions, PeerId, Stream } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
+import { ShoalError } from '../base/errors.ts'
 
 /** Nodes end a stream on which nobody asked for 10 s; we end it well before, so that no question meets the end. */
 const KEEP_MS = 5_000
@@ -139,16 +140,15 @@ class KeptStreams {
 
   #drop(id: string): void {
     const kept = this.#kept.get(id)
-    const stream = this.#take(id)
-    if (stream !== undefined) close(stream)
-    else if (kept?.stream.status === 'open') close(kept.stream)
+    this.#take(id)
+    if (kept?.stream.status === 'open') close(kept.stream)
   }
 }
 
 /** Whoever answers what was not asked would have it taken for the answer to the next question. */
 function onUnasked(this: unknown, event: Event): void {
   const stream = event.target as Stream
-  stream.abort(new Error('a DHT node answered what it was not asked'))
+  stream.abort(new ShoalError('ERR_PROTOCOL', 'a DHT node answered what it was not asked'))
 }
 
 function close(stream: Stream): void {

@@ -146,7 +146,7 @@ export class TableKeeper {
     this.#gapMs = Math.min(this.#gapMs * GAP_FACTOR, MAX_GAP_MS)
   }
 
-  /** Providers named in answers are put in the table as soon as they answer a ping, DHT servers or not. */
+  /** Providers named in answers are put in the table as soon as they could be dialled, DHT servers or not. */
   async #dropNonServer(peer: PeerId): Promise<void> {
     if (this.#isNoServer(await this.#peerStore.get(peer))) await this.#table.remove(peer)
   }

@@ -59,20 +59,17 @@ export async function* walk(dht: KadDHT, init: WalkInit): AsyncGenerator<QueryEv
   }
   const beginMore = (): void => {
     if (signal.aborted) return
-    const quick = [...running.values()].filter(({ startMs }) => performance.now() - startMs < SLOW_MS)
     const isLeisurely = init.isLeisurely?.() === true
-    let dialled = isLeisurely ? quick.length : quick.filter(({ isDialled }) => isDialled).length
-    let connected = isLeisurely ? quick.length : quick.length - dialled
-    const most = isLeisurely
-      ? { dialled: AT_LEISURE, connected: AT_LEISURE }
-      : { dialled: DIALLED_AT_ONCE, connected: CONNECTED_AT_ONCE }
+    const now = performance.now()
+    const hasRoom = (isDialled: boolean): boolean => {
+      const quick = [...running.values()].filter(({ startMs }) => now - startMs < SLOW_MS)
+      if (isLeisurely) return quick.length < AT_LEISURE
+      const alike = quick.filter(one => one.isDialled === isDialled).length
+      return alike < (isDialled ? DIALLED_AT_ONCE : CONNECTED_AT_ONCE)
+    }
     for (const { peer, id } of near.nearest()) {
-      if (asked.has(id)) continue
       const isDialled = !isConnected(peer)
-      if (isDialled ? dialled >= most.dialled : connected >= most.connected) continue
-      if (isDialled || isLeisurely) dialled += 1
-      if (!isDialled || isLeisurely) connected += 1
-      begin(peer, id, isDialled)
+      if (!asked.has(id) && hasRoom(isDialled)) begin(peer, id, isDialled)
     }
   }
 

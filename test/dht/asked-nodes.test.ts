@@ -10,13 +10,20 @@ import { nearest } from '../../src/dht/distance.ts'
 const cid = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
 const someone = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 
+const { signal } = new AbortController()
+
 let now = 0
 let tableSize = 0
 let walks = 0
 let nodes: PeerId[]
 let asked: AskedNodes
 let contentRouting: {
-  peerRouting: { getClosestPeers(key: Uint8Array): AsyncIterable<{ name: string; peer: { id: PeerId } }> }
+  peerRouting: {
+    getClosestPeers(
+      key: Uint8Array,
+      options: { signal: AbortSignal }
+    ): AsyncIterable<{ name: string; peer: { id: PeerId } }>
+  }
 }
 
 beforeEach(async () => {
@@ -44,7 +51,7 @@ beforeEach(async () => {
 
 const closest = async () => {
   const found: PeerId[] = []
-  for await (const { name, peer } of contentRouting.peerRouting.getClosestPeers(cid.multihash.bytes))
+  for await (const { name, peer } of contentRouting.peerRouting.getClosestPeers(cid.multihash.bytes, { signal }))
     if (name === 'FINAL_PEER') found.push(peer.id)
   return found
 }

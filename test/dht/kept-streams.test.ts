@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId, Stream } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
@@ -33,6 +32,9 @@ afterEach(() => {
   vi.useRealTimers()
   for (const pair of opened) for (const end of pair) end.abort(new Error('the test is over'))
 })
+
+const told = (stream: Stream | undefined, event: 'close' | 'remoteCloseWrite') =>
+  new Promise(resolve => stream?.addEventListener(event, resolve, { once: true }))
 
 /** A question and its answer. */
 async function ask(stream: Stream, end = opened.length - 1): Promise<string> {
@@ -77,7 +79,7 @@ it('does not take up one that the node has ended meanwhile', async () => {
   const first = await lease()
   await ask(first)
   await first.close()
-  const gone = new Promise(resolve => opened[0]?.[0].addEventListener('close', resolve, { once: true }))
+  const gone = told(opened[0]?.[0], 'close')
   opened[0]?.[1].abort(new Error('idle for too long'))
   await gone
   await lease()
@@ -88,7 +90,7 @@ it('resets one on which the node speaks unasked: it would be taken for the next 
   const first = await lease()
   await ask(first)
   await first.close()
-  const gone = new Promise(resolve => opened[0]?.[0].addEventListener('close', resolve, { once: true }))
+  const gone = told(opened[0]?.[0], 'close')
   opened[0]?.[1].send(Buffer.from('mallory'))
   await gone
   await lease()
@@ -106,11 +108,14 @@ it('does not keep one that was broken off', async () => {
 it('closes after 5 s what nobody needed', async () => {
   const first = await lease()
   await ask(first)
+  const closed = told(opened[0]?.[1], 'remoteCloseWrite')
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   await first.close()
-  await vi.advanceTimersByTimeAsync(5_000)
+  await vi.advanceTimersByTimeAsync(4_999)
+  expect(opened[0]?.[0].writeStatus).toBe('writable')
+  await vi.advanceTimersByTimeAsync(1)
   vi.useRealTimers()
-  while (opened[0]?.[0].writeStatus === 'writable') await delay(1)
+  await closed
   await lease()
   expect(opened).toHaveLength(2)
 })

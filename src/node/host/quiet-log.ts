@@ -6,7 +6,7 @@ import type { ComponentLogger, Logger } from '@libp2p/interface'
 
 const nothing = () => {}
 
-const quiet: Logger = Object.assign(nothing as () => void, {
+const quiet: Logger = Object.assign(() => {}, {
   enabled: false,
   error: nothing,
   trace: nothing,

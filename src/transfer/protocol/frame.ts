@@ -26,18 +26,8 @@ export const FRAME_HEADER_BYTES = 5
 /** Length, type and request id. */
 export const DATA_HEADER_BYTES = 9
 
-let lastMessage: Message | undefined
-let lastFrame = new Uint8Array(0)
-
-/** The whole frame in one buffer, not to be changed: what is told to many peers, one after the other, is encoded once. */
+/** The whole frame in one buffer of its own. */
 export function encodeControlFrame(message: Message): Uint8Array {
-  if (message === lastMessage) return lastFrame
-  lastFrame = encode(message)
-  lastMessage = message
-  return lastFrame
-}
-
-function encode(message: Message): Uint8Array<ArrayBuffer> {
   const body = encodeMessage(message)
   const frame = new Uint8Array(FRAME_HEADER_BYTES + body.byteLength)
   writeHeader(frame, 1 + body.byteLength, FRAME_CONTROL)
