@@ -49,6 +49,7 @@ const KINDS = [
   'window updates',
   'data frames of one byte',
   'protocols that nobody speaks, asked for without end',
+  'a flood of DHT questions',
   'connections that are silent',
   'handshakes without end'
 ]

@@ -53,6 +53,13 @@ export class TokenBucket {
     return this.#tokens >= this.#needed(bytes)
   }
 
+  /** Takes the bytes whatever is there; they are paid for at what `availableAt` said before. */
+  owe(now: number, bytes: number): void {
+    if (this.#bytesPerSec === undefined) return
+    this.#fill(now)
+    this.#tokens -= bytes
+  }
+
   /** Puts back what was taken and not used. What would be more than the burst is lost. */
   giveBack(now: number, bytes: number): void {
     if (this.#bytesPerSec === undefined) return

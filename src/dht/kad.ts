@@ -14,6 +14,7 @@ import {
 } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../base/errors.ts'
+import { paceAnswers } from './answer-pace.ts'
 import { keepStreams } from './kept-streams.ts'
 import { dropKnownPeers } from './known-peers.ts'
 import { type Pace, USUAL_PACE } from './pace.ts'
@@ -67,6 +68,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     const { connectionManager, peerId } = components
     const dht = keepStreams(dropKnownPeers(kadDHT(init)(components)))
     boundFirstQuery(dht)
+    paceAnswers(dht, peer => connectionManager.getConnections(peer)[0]?.remoteAddr)
     return trustConnected(dht, {
       self: peerId,
       isConnected: peer => connectionManager.getConnections(peer).length > 0,

@@ -11,6 +11,7 @@ import { createHost } from '../../src/node/host/create-host.ts'
 import type { Attack } from './attack.ts'
 import { AttackStream, attack } from './attacker.ts'
 import { ATTACKS } from './attacks.ts'
+import { floodDht } from './dht-flood.ts'
 import { halfOpen, STAGES } from './half-open.ts'
 import { MUXER_ATTACKS } from './muxer-attacks.ts'
 import { rawDialer } from './raw-connection.ts'
@@ -74,6 +75,18 @@ const KINDS = new Map<string, Begin>([
       return undefined
     }
   ]),
+  [
+    'a flood of DHT questions',
+    async ({ addr }) => {
+      again(async () => {
+        const host = await createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [], log: silentLogger })
+        const flood = await floodDht(host, addr, 4, PACE_MS)
+        while (!flood.isOver) await new Promise(resolve => setTimeout(resolve, PACE_MS))
+        await host.stop()
+      })
+      return undefined
+    }
+  ],
   [
     'connections that are silent',
     async ({ addr }) => {

@@ -69,6 +69,18 @@ describe('a token bucket', () => {
     expect(bucket.allows(0, 1)).toBe(false)
   })
 
+  it('says when what is owed is paid for, one after the other', () => {
+    const bucket = new TokenBucket(0, 100, 4)
+    const at: number[] = []
+    for (let n = 0; n < 7; n++) {
+      at.push(bucket.availableAt(0, 1))
+      bucket.owe(0, 1)
+    }
+    expect(at).toEqual([0, 0, 0, 0, 10, 20, 30])
+    expect(bucket.allows(38, 1)).toBe(false)
+    expect(bucket.allows(41, 1)).toBe(true)
+  })
+
   it('loses nothing when it is asked late, whatever the size', () => {
     for (const bytes of [10, 100, 250, 10_000]) {
       const bucket = new TokenBucket(0, 1000)

@@ -1,7 +1,8 @@
 /**
- * Fetching the manifest: its DAG nodes in the order of their numbers, from one peer at a time, so that a false node shows
- * who sent it. Another peer is asked when one has given nothing for 150 ms, longer each time, says it has none, or leaves.
- * What a slow one sends later is taken all the same.
+ * Fetching the manifest: its DAG nodes in the order of their numbers, from one peer at a time. The first few are asked of
+ * two, as nobody is known yet, and a wait for one that is silent would be a large part of a short fetch: who answers
+ * first is asked for the rest. Later another is asked when one has given nothing for 150 ms, longer each time, says it
+ * has none, or leaves. What a slow one sends later is taken all the same.
  */
 import { SECOND_MS } from '../../base/units.ts'
 import { MAX_NODES, MAX_NODES_PER_REQUEST } from '../protocol/limits.ts'
@@ -16,6 +17,8 @@ const COOL_MS = 30 * SECOND_MS
 const FIRST_TIMEOUT_MS = 150
 /** Whoever else let us wait doubles it so often at most: many that are silent must not make it long. */
 const MAX_SHARED_DOUBLINGS = 2
+/** Nodes that are asked of a second peer at the beginning: the whole manifest of a file of 2.7 GiB, some 200 KiB. */
+const HEDGED_NODES = 16
 
 export interface NodeRequest {
   readonly session: SessionId
@@ -32,6 +35,8 @@ export class ManifestExchange {
   #waitedInVain = 0
   #known = 0
   #asked: NodeRequest | undefined
+  /** The second that was asked for the first nodes: once. */
+  #second: SessionId | undefined
   #lastProgressAt = 0
 
   constructor(timeoutMs: number) {
@@ -62,9 +67,23 @@ export class ManifestExchange {
         : this.#best(holders, now)
     this.#asked = undefined
     if (session === undefined || this.#known >= MAX_NODES) return undefined
+    if (this.#second === session) this.#second = undefined
     this.#asked = { session, first: this.#known, count: Math.min(MAX_NODES_PER_REQUEST, MAX_NODES - this.#known) }
     this.#lastProgressAt = now
     return this.#asked
+  }
+
+  /** What to ask of a second peer, besides what `next` said: while nobody gave anything. */
+  second(holders: readonly SessionId[], now: number): NodeRequest | undefined {
+    if (this.#known > 0 || this.#asked === undefined || this.#second !== undefined) return undefined
+    const first = this.#asked.session
+    const session = this.#best(
+      holders.filter(holder => holder !== first),
+      now
+    )
+    if (session === undefined) return undefined
+    this.#second = session
+    return { session, first: 0, count: HEDGED_NODES }
   }
 
   /** Nodes were accepted. @param known how many are known now */
@@ -72,6 +91,7 @@ export class ManifestExchange {
     this.#coolUntil.delete(session)
     this.#failures.delete(session)
     if (known <= this.#known) return
+    if (this.#known === 0 && session === this.#second) this.#asked = { session, first: 0, count: HEDGED_NODES }
     this.#known = known
     this.#lastProgressAt = now
   }
@@ -85,13 +105,19 @@ export class ManifestExchange {
   failed(session: SessionId, now: number): void {
     this.#coolUntil.set(session, now + COOL_MS)
     this.#failures.set(session, this.#failuresOf(session) + 1)
-    if (this.#asked?.session === session) this.#asked = undefined
+    this.#leave(session)
   }
 
   gone(session: SessionId): void {
     this.#coolUntil.delete(session)
     this.#failures.delete(session)
+    this.#leave(session)
+  }
+
+  /** It is waited for no longer. */
+  #leave(session: SessionId): void {
     if (this.#asked?.session === session) this.#asked = undefined
+    if (this.#second === session) this.#second = undefined
   }
 
   #failuresOf(session: SessionId): number {

@@ -1,7 +1,7 @@
 /** `nodeRequest` and `nodes`: asks for the manifest while it is not known, and gives it once it is. */
 import { MAX_NODES_PER_REQUEST } from '../protocol/limits.ts'
 import type { Message } from '../protocol/messages.ts'
-import { ManifestExchange } from './manifest-exchange.ts'
+import { ManifestExchange, type NodeRequest } from './manifest-exchange.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { SessionId } from './swarm-io.ts'
@@ -35,7 +35,11 @@ export class NodeMessages {
     for (const session of this.#context.sessions.values()) {
       if (session.greeted && session.hasManifest) holders.push(session.id)
     }
-    const request = this.#exchange.next(holders, now)
+    this.#ask(this.#exchange.next(holders, now))
+    this.#ask(this.#exchange.second(holders, now))
+  }
+
+  #ask(request: NodeRequest | undefined): void {
     const session = request === undefined ? undefined : this.#context.sessions.get(request.session)
     if (request === undefined || session === undefined) return
     this.#owed.set(session.id, (this.#owed.get(session.id) ?? 0) + request.count)

@@ -37,6 +37,36 @@ describe('the manifest exchange', () => {
     expect(exchange.next([1, 2], 149)).toEqual({ session: 1, first: 1024, count: 1024 })
   })
 
+  it('asks a second peer for the first nodes, once, and whoever answers first for the rest', () => {
+    const exchange = new ManifestExchange(10 * SECOND_MS)
+    expect(exchange.second([1], 0)).toBeUndefined()
+    exchange.next([1], 0)
+    expect(exchange.second([1], 0)).toBeUndefined()
+    expect(exchange.second([1, 2, 3], 5)).toEqual({ session: 2, first: 0, count: 16 })
+    expect(exchange.second([1, 2, 3], 6)).toBeUndefined()
+    exchange.accepted(2, 9, 7)
+    expect(exchange.next([1, 2, 3], 7)).toBeUndefined()
+    exchange.accepted(2, 16, 8)
+    expect(exchange.next([1, 2, 3], 8)).toEqual({ session: 2, first: 16, count: 1024 })
+    expect(exchange.second([1, 2, 3], 8)).toBeUndefined()
+    // the first was only slower
+    exchange.accepted(1, 40, 9)
+    expect(exchange.next([1, 2, 3], 9)).toBeUndefined()
+  })
+
+  it('goes on with the first where it answers before the second, and asks another second where that one left', () => {
+    const exchange = new ManifestExchange(10 * SECOND_MS)
+    exchange.next([1, 2, 3], 0)
+    exchange.second([1, 2, 3], 0)
+    exchange.gone(2)
+    expect(exchange.second([1, 3], 1)?.session).toBe(3)
+    exchange.accepted(1, 3, 2)
+    exchange.accepted(3, 3, 3)
+    expect(exchange.next([1, 3], 3)).toBeUndefined()
+    exchange.gone(3)
+    expect(exchange.second([1, 4], 4)).toBeUndefined()
+  })
+
   it('asks another after 150 ms without a node, longer where there is no other, and comes back later', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
     exchange.next([1, 2], 0)

@@ -1,0 +1,55 @@
+/** Questions to a DHT node, as fast as it takes them. */
+import { randomBytes } from 'node:crypto'
+import type { Stream } from '@libp2p/interface'
+import { lpStream } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
+import { KAD_PROTOCOL } from '../../src/dht/kad.ts'
+import type { Host } from '../../src/node/host/create-host.ts'
+
+/** Of the specification: FIND_NODE for a key of 32 bytes, with its length before it. */
+const question = () => Buffer.concat([Uint8Array.of(36, 0x08, 0x04, 0x12, 0x20), randomBytes(32)])
+const IN_A_WRITE = 100
+
+export interface DhtFlood {
+  /** So far. */
+  readonly answers: number
+  /** Whether all of its streams were ended. */
+  readonly isOver: boolean
+}
+
+/** Asks on so many streams at once. @param paceMs between two strokes; 0: as soon as a stream takes more */
+export async function floodDht(host: Host, addr: string, streams: number, paceMs = 0): Promise<DhtFlood> {
+  let answers = 0
+  let open = streams
+  const begin = async () => {
+    const stream: Stream = await host.libp2p.dialProtocol(multiaddr(addr), KAD_PROTOCOL)
+    stream.addEventListener('close', () => {
+      open -= 1
+    })
+    const messages = lpStream(stream)
+    const count = async () => {
+      for (;;) {
+        await messages.read()
+        answers += 1
+      }
+    }
+    count().catch(() => {})
+    const stroke = () => {
+      if (stream.writeStatus !== 'writable') return
+      const takesMore = stream.send(Buffer.concat(Array.from({ length: IN_A_WRITE }, question)))
+      if (!takesMore) stream.addEventListener('drain', stroke, { once: true })
+      else if (paceMs === 0) setImmediate(stroke)
+      else setTimeout(stroke, paceMs).unref()
+    }
+    stroke()
+  }
+  for (let at = 0; at < streams; at++) await begin()
+  return {
+    get answers() {
+      return answers
+    },
+    get isOver() {
+      return open === 0
+    }
+  }
+}

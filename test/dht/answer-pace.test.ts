@@ -1,0 +1,66 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  AnswerPace,
+  HOST_MESSAGE_BURST,
+  HOST_MESSAGES_PER_SEC,
+  PEER_MESSAGE_BURST,
+  PEER_MESSAGES_PER_SEC
+} from '../../src/dht/answer-pace.ts'
+
+const ask = (pace: AnswerPace, peer: string, host: string | undefined, count: number, now = 0) =>
+  Array.from({ length: count }, () => pace.waitMs({ peer, host }, now))
+
+describe('the pace of answers', () => {
+  it('lets a burst pass, then answers one after the other', () => {
+    const pace = new AnswerPace()
+    expect(new Set(ask(pace, 'a', '10.0.0.1', PEER_MESSAGE_BURST))).toEqual(new Set([0]))
+    const each = 1000 / PEER_MESSAGES_PER_SEC
+    expect(ask(pace, 'a', '10.0.0.1', 4)).toEqual([1, 2, 3, 4].map(n => Math.ceil(n * each)))
+  })
+
+  it('answers others of the host meanwhile, and those of other hosts', () => {
+    const pace = new AnswerPace()
+    ask(pace, 'a', '10.0.0.1', PEER_MESSAGE_BURST * 2)
+    expect(pace.waitMs({ peer: 'b', host: '10.0.0.1' }, 0)).toBe(0)
+    expect(pace.waitMs({ peer: 'c', host: '10.0.0.2' }, 0)).toBe(0)
+    expect(pace.waitMs({ peer: 'd', host: undefined }, 0)).toBe(0)
+  })
+
+  it('counts the peers of a host together: another name does not help', () => {
+    const pace = new AnswerPace()
+    for (let at = 0; at < HOST_MESSAGE_BURST; at++) pace.waitMs({ peer: `p${at}`, host: '10.0.0.1' }, 0)
+    expect(pace.waitMs({ peer: 'new', host: '10.0.0.1' }, 0)).toBeGreaterThan(0)
+    expect(pace.waitMs({ peer: 'new', host: '10.0.0.2' }, 0)).toBe(0)
+    expect(pace.waitMs({ peer: 'new', host: '10.0.0.1' }, 1000)).toBe(0)
+  })
+
+  it('refuses what would wait for longer than a stream lives, and does not count it', () => {
+    const pace = new AnswerPace()
+    const waits = ask(pace, 'a', undefined, PEER_MESSAGE_BURST + 10 * PEER_MESSAGES_PER_SEC)
+    expect(Math.max(...waits.map(wait => wait ?? 0))).toBe(8000)
+    expect(waits.at(-1)).toBeUndefined()
+    expect(pace.waitMs({ peer: 'a', host: undefined }, 1000)).toBeLessThan(7100)
+  })
+
+  it('never answers more than the rate over any time', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(20), { minLength: 1, maxLength: 400 }), steps => {
+        const pace = new AnswerPace()
+        const answeredAt: number[] = []
+        let now = 0
+        for (const step of steps) {
+          now += step
+          for (const wait of ask(pace, 'a', '10.0.0.1', 40, now)) if (wait !== undefined) answeredAt.push(now + wait)
+        }
+        answeredAt.sort((a, b) => a - b)
+        const allowed = (ms: number, burst: number, rate: number) => burst + (ms * rate) / 1000 + 1
+        for (const [count, at] of answeredAt.entries()) {
+          expect(count).toBeLessThanOrEqual(allowed(at, PEER_MESSAGE_BURST, PEER_MESSAGES_PER_SEC))
+          expect(count).toBeLessThanOrEqual(allowed(at, HOST_MESSAGE_BURST, HOST_MESSAGES_PER_SEC))
+        }
+      }),
+      { numRuns: 50 }
+    )
+  })
+})
