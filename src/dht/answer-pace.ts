@@ -9,7 +9,8 @@ import type { PeerId } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { ShoalError } from '../base/errors.ts'
-import { TokenBucket } from '../base/token-bucket.ts'
+import { hostOf } from '../base/remote-host.ts'
+import { TokenBuckets } from '../base/token-buckets.ts'
 
 /** Messages a second, and at once after a pause, of one peer … */
 export const PEER_MESSAGES_PER_SEC = 400
@@ -19,8 +20,6 @@ export const HOST_MESSAGES_PER_SEC = 800
 export const HOST_MESSAGE_BURST = 6400
 /** kad-dht gives a stream up on which a message takes 10 s. */
 const MAX_WAIT_MS = 8_000
-/** Peers and hosts that are remembered, each; the one that asked longest ago is forgotten. */
-const MAX_REMEMBERED = 4096
 
 export interface Asker {
   readonly peer: string
@@ -29,8 +28,8 @@ export interface Asker {
 }
 
 export class AnswerPace {
-  readonly #peers = new Map<string, TokenBucket>()
-  readonly #hosts = new Map<string, TokenBucket>()
+  readonly #peers = new TokenBuckets(PEER_MESSAGES_PER_SEC, PEER_MESSAGE_BURST)
+  readonly #hosts = new TokenBuckets(HOST_MESSAGES_PER_SEC, HOST_MESSAGE_BURST)
 
   /**
    * Counts one message of the asker's.
@@ -38,25 +37,13 @@ export class AnswerPace {
    * @returns how long its answer waits, ms; undefined: too long, and it is not counted
    */
   waitMs({ peer, host }: Asker, now: number): number | undefined {
-    const makePeer = () => new TokenBucket(now, PEER_MESSAGES_PER_SEC, PEER_MESSAGE_BURST)
-    const makeHost = () => new TokenBucket(now, HOST_MESSAGES_PER_SEC, HOST_MESSAGE_BURST)
-    const buckets = [bucketOf(this.#peers, peer, makePeer)]
-    if (host !== undefined) buckets.push(bucketOf(this.#hosts, host, makeHost))
+    const buckets = [this.#peers.of(peer, now)]
+    if (host !== undefined) buckets.push(this.#hosts.of(host, now))
     const waitMs = Math.max(...buckets.map(bucket => bucket.availableAt(now, 1) - now))
     if (waitMs > MAX_WAIT_MS) return undefined
     for (const bucket of buckets) bucket.owe(now, 1)
     return waitMs
   }
-}
-
-/** The bucket, as the one that was used last. */
-function bucketOf(buckets: Map<string, TokenBucket>, name: string, make: () => TokenBucket): TokenBucket {
-  const bucket = buckets.get(name) ?? make()
-  buckets.delete(name)
-  buckets.set(name, bucket)
-  const [oldest] = buckets.keys()
-  if (buckets.size > MAX_REMEMBERED && oldest !== undefined) buckets.delete(oldest)
-  return bucket
 }
 
 type Handle = (peer: PeerId, message: unknown) => Promise<unknown>
@@ -68,7 +55,8 @@ export function paceAnswers(dht: KadDHT, addrOf: (peer: PeerId) => Multiaddr | u
   if (rpc === undefined || handle === undefined) return
   const pace = new AnswerPace()
   rpc.handleMessage = async (peer, message) => {
-    const host = addrOf(peer)?.getComponents()[0]?.value
+    const addr = addrOf(peer)?.toString()
+    const host = addr === undefined ? undefined : hostOf(addr)
     const waitMs = pace.waitMs({ peer: peer.toString(), host }, performance.now())
     if (waitMs === undefined) throw new ShoalError('ERR_LIMIT', 'more questions than are answered')
     if (waitMs > 0) await delay(waitMs, undefined, { ref: false })

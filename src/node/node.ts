@@ -174,6 +174,7 @@ export class Node implements ShoalNode {
       selfId: network.host.peerId,
       dialer: network.host.dialer,
       addrsOf: peerId => network.addrsOf(peerId),
+      onOffence: addr => network.host.offended(addr),
       clock: systemClock,
       random: seededRandom(randomInt(2 ** 32)),
       log: this.#log.scope('swarm'),

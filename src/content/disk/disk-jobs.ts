@@ -24,17 +24,26 @@ export interface SpansHashed {
   readonly short: readonly number[]
 }
 
-/** SHA-256 of bytes whose memory moves to the thread and back. */
+/** SHA-256 of bytes in shared memory, one part after another. */
 export interface HashParts {
-  readonly buffers: readonly ArrayBuffer[]
-  /** How much at the front of each counts. */
-  readonly lengths: Uint32Array
+  readonly parts: readonly Uint8Array[]
 }
 
 export interface PartsHashed {
   readonly digest: Uint8Array
-  /** Those of the job. */
-  readonly buffers: readonly ArrayBuffer[]
+}
+
+/** Writes bytes in shared memory to an open file, one part after another. */
+export interface WriteParts {
+  /** Open in this process until the answer is there. */
+  readonly fd: number
+  readonly position: number
+  readonly parts: readonly Uint8Array[]
+}
+
+export interface PartsWritten {
+  /** Less than all where the system took no more; why, the next write says. */
+  readonly bytesWritten: number
 }
 
 /** Whole files, read at once. */
@@ -114,6 +123,7 @@ export interface FilesStated {
 export interface DiskJobs {
   readonly hashSpans: { readonly job: HashSpans; readonly answer: SpansHashed }
   readonly hashParts: { readonly job: HashParts; readonly answer: PartsHashed }
+  readonly writeParts: { readonly job: WriteParts; readonly answer: PartsWritten }
   readonly hashFiles: { readonly job: HashFiles; readonly answer: FilesHashed }
   readonly readFiles: { readonly job: ReadFiles; readonly answer: FilesRead }
   readonly createFiles: { readonly job: CreateFiles; readonly answer: FilesCreated }

@@ -16,6 +16,8 @@ export const HASHING_AT_ONCE = Math.min(MAX_HASHING, availableParallelism())
 export const SYNCING_AT_ONCE = 4
 /** Two threads that make files in one folder wait for its lock, spinning. */
 const CREATING_AT_ONCE = 1
+/** They copy to memory mostly; a second is for another disk that is slow. */
+const WRITING_AT_ONCE = 2
 const MAX_THREADS = Math.max(HASHING_AT_ONCE, SYNCING_AT_ONCE)
 
 /** Of a thread's heap: its buffer lies outside of it, and what it allocates is short-lived. */
@@ -25,6 +27,7 @@ const YOUNG_MIB = 4
 const AT_ONCE: { readonly [K in JobKind]: number } = {
   hashSpans: HASHING_AT_ONCE,
   hashParts: HASHING_AT_ONCE,
+  writeParts: WRITING_AT_ONCE,
   hashFiles: HASHING_AT_ONCE,
   readFiles: HASHING_AT_ONCE,
   createFiles: CREATING_AT_ONCE,
@@ -79,6 +82,11 @@ export class DiskThreadPool implements DiskThreads {
       this.#queue.push({ asked: { kind, job }, transfer, resolve, reject })
       this.#next()
     })
+  }
+
+  /** Whether a thread was started and has not ended. */
+  get isRunning(): boolean {
+    return this.#threads.size > 0 && !this.#closing
   }
 
   /** Jobs that are under way fail. */
@@ -149,6 +157,11 @@ export interface DiskLease {
 
 let shared: DiskThreadPool | undefined
 let holders = 0
+
+/** Those that somebody has borrowed, where one runs already: for work that does not pay for starting one. */
+export function runningDiskThreads(): DiskThreads | undefined {
+  return shared?.isRunning === true ? shared : undefined
+}
 
 /** Undefined where the worker's file is not there (uncompiled): then everything is done on this thread. */
 export function borrowDiskThreads(): DiskLease | undefined {

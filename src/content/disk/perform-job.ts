@@ -32,11 +32,13 @@ import {
   type HashSpans,
   type JobKind,
   type PartsHashed,
+  type PartsWritten,
   Prints,
   type ReadFiles,
   type SpansHashed,
   type StatFiles,
-  type SyncFiles
+  type SyncFiles,
+  type WriteParts
 } from './disk-jobs.ts'
 import { syncFileSystem } from './sync-program.ts'
 
@@ -44,6 +46,13 @@ const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = 
 /** Never through a symbolic link, never waiting for a FIFO's other end. */
 const SAFELY = O_NOFOLLOW | O_NONBLOCK
 const NEW_FILE_MODE = 0o666
+/**
+ * Of one write at most. The kernel has pages for so much at hand; for more it looks among its free memory, and on a
+ * virtual machine that gives that back to its host each page has to be fetched again: a file of 768 MiB was written at
+ * 0.4 to 0.6 GB/s in writes of 64 KiB to 1 MiB, at 2.6 to 3 in writes of 32 KiB. Where memory is at hand it is 2.2 to
+ * 3.3 of 5 GB/s.
+ */
+const WRITE_BYTES = 32 * 1024
 
 /** Grows to the longest range that was asked for. */
 let buffer = Buffer.alloc(0)
@@ -52,7 +61,16 @@ type FailedSync = FilesSynced['failed'][number]
 
 type Performers = { readonly [K in JobKind]: (job: DiskJobs[K]['job']) => DiskJobs[K]['answer'] }
 
-const performers: Performers = { hashSpans, hashParts, hashFiles, readFiles, createFiles, syncFiles, statFiles }
+const performers: Performers = {
+  hashSpans,
+  hashParts,
+  writeParts,
+  hashFiles,
+  readFiles,
+  createFiles,
+  syncFiles,
+  statFiles
+}
 
 /** @throws the system error where the job as a whole cannot be done */
 export function performJob<K extends JobKind>(kind: K, job: DiskJobs[K]['job']): DiskJobs[K]['answer'] {
@@ -70,10 +88,29 @@ function hashSpans({ fd, positions, lengths }: HashSpans): SpansHashed {
   return { digests, short }
 }
 
-function hashParts({ buffers, lengths }: HashParts): PartsHashed {
+function hashParts({ parts }: HashParts): PartsHashed {
   const hash = createHash('sha256')
-  for (const [index, buffer] of buffers.entries()) hash.update(new Uint8Array(buffer, 0, lengths[index]))
-  return { digest: Uint8Array.from(hash.digest()), buffers }
+  for (const part of parts) hash.update(part)
+  return { digest: Uint8Array.from(hash.digest()) }
+}
+
+function writeParts({ fd, position, parts }: WriteParts): PartsWritten {
+  let bytesWritten = 0
+  try {
+    for (const part of parts) {
+      for (let at = 0; at < part.byteLength; ) {
+        const to = position + bytesWritten
+        const length = Math.min(WRITE_BYTES - (to % WRITE_BYTES), part.byteLength - at)
+        const taken = writeSync(fd, part, at, length, to)
+        at += taken
+        bytesWritten += taken
+        if (taken < length) return { bytesWritten }
+      }
+    }
+  } catch (err) {
+    if (bytesWritten === 0) throw err
+  }
+  return { bytesWritten }
 }
 
 function hashFiles({ paths, maxBytes }: HashFiles): FilesHashed {

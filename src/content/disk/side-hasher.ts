@@ -6,14 +6,9 @@ export type SideHasher = ReturnType<typeof sideHasher>
 export function sideHasher(threads: DiskThreads) {
   return {
     /**
-     * SHA-256 of the fronts of the buffers, `lengths` bytes of each, one after another. Each is all of its memory, which
-     * moves away and comes back as another: they are empty from now on, whatever becomes of it.
-     * @throws ERR_IO, ERR_NOT_RUNNING: then the bytes are lost
+     * SHA-256 of the parts, one after another. They lie in shared memory, and must not change meanwhile.
+     * @throws ERR_IO, ERR_NOT_RUNNING
      */
-    sha256: async (parts: readonly Uint8Array<ArrayBuffer>[], lengths: readonly number[]) => {
-      const buffers = parts.map(({ buffer }) => buffer)
-      const answer = await threads.run('hashParts', { buffers, lengths: Uint32Array.from(lengths) }, buffers)
-      return { digest: answer.digest, buffers: answer.buffers.map(buffer => new Uint8Array(buffer)) }
-    }
+    sha256: async (parts: readonly Uint8Array[]) => (await threads.run('hashParts', { parts })).digest
   }
 }

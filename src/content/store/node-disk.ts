@@ -16,6 +16,9 @@ import {
   unlink
 } from 'node:fs/promises'
 import { pointed } from '../../base/fault-point.ts'
+import { isShared } from '../../base/shared-memory.ts'
+import { KIB } from '../../base/units.ts'
+import { runningDiskThreads } from '../disk/disk-threads.ts'
 import type { Disk, DiskFile, FileStats, OpenMode } from './disk.ts'
 
 const GUARDED = constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -26,8 +29,13 @@ const FLAGS: Record<OpenMode, number> = {
 }
 const MADE_WITH: Record<OpenMode, number> = { read: 0, write: 0o666, replace: 0o600 }
 
+/** To have less written by a thread does not pay; nor does starting one, for what comes slowly. */
+const MIN_THREAD_BYTES = 64 * KIB
+
 class NodeFile implements DiskFile {
   readonly #handle: FileHandle
+  /** What threads are writing. */
+  readonly #writing = new Set<Promise<unknown>>()
 
   constructor(handle: FileHandle) {
     this.#handle = handle
@@ -45,8 +53,19 @@ class NodeFile implements DiskFile {
     return this.#handle.read(into, offset, length, position)
   }
 
-  writev(buffers: Uint8Array[], position: number): Promise<{ bytesWritten: number }> {
-    return this.#handle.writev(buffers, position)
+  async writev(buffers: Uint8Array[], position: number): Promise<{ bytesWritten: number }> {
+    const threads = runningDiskThreads()
+    const bytes = buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (threads === undefined || bytes < MIN_THREAD_BYTES || !buffers.every(isShared)) {
+      return await this.#handle.writev(buffers, position)
+    }
+    const write = threads.run('writeParts', { fd: this.fd, position, parts: buffers })
+    this.#writing.add(write)
+    try {
+      return await write
+    } finally {
+      this.#writing.delete(write)
+    }
   }
 
   truncate(sizeBytes: number): Promise<void> {
@@ -57,8 +76,10 @@ class NodeFile implements DiskFile {
     return this.#handle.datasync()
   }
 
-  close(): Promise<void> {
-    return this.#handle.close()
+  /** Its number may be another file's from then on, which a thread must not write to. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#writing)
+    await this.#handle.close()
   }
 }
 

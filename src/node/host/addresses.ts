@@ -92,11 +92,6 @@ function isPeerId(text: string): boolean {
   }
 }
 
-/** `/ip4/192.0.2.7` of `/ip4/192.0.2.7/tcp/4160`. */
-export function hostOf(addr: string): string {
-  return addr.split('/', 3).join('/')
-}
-
 function parse(text: string, example: string): Multiaddr {
   if (!text.startsWith('/')) {
     const hostPort = /^(\d+\.\d+\.\d+\.\d+):(\d+)$/.exec(text)

@@ -5,7 +5,7 @@
  */
 import type { Connection } from '@libp2p/interface'
 import { ShoalError } from '../../base/errors.ts'
-import { hostOf } from './addresses.ts'
+import { hostOf } from '../../base/remote-host.ts'
 
 /** Connections that are kept free for newcomers, of all. */
 export const ROOM_SHARE = 1 / 16
@@ -27,6 +27,8 @@ export function makeRoom(connections: readonly Held[], maxConnections: number, w
   const idle = connections.filter(isIdle)
   idle.sort((a, b) => (counts.get(of(b)) ?? 0) - (counts.get(of(a)) ?? 0) || a.timeline.open - b.timeline.open)
   for (const connection of idle.slice(0, tooMany)) {
-    connection.abort(new ShoalError('ERR_LIMIT', 'nothing is under way on this connection, and others want to come'))
+    connection.abort(
+      new ShoalError('ERR_UNREACHABLE', 'nothing is under way on this connection, and others want to come')
+    )
   }
 }

@@ -31,6 +31,7 @@ import { dnsName, linkAddrs } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
 import { DialGuard } from './dial-guard.ts'
 import { guardDials } from './guarded-transport.ts'
+import { InboundRate } from './inbound-rate.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
@@ -95,6 +96,8 @@ export interface Host {
   readonly dialer: SwarmDialer
   /** Multiaddrs that others can dial, ending in `/p2p/<peer ID>`: see linkAddrs. */
   addrs(): string[]
+  /** Whoever is connected from there broke a rule: it may connect less often. */
+  offended(addr: string): void
   /** Resolves when every connection and timer is gone. Ends what the dialer and routing have under way. */
   stop(): Promise<void>
 }
@@ -109,6 +112,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const denied = options.denied ?? (() => false)
   const pace = options.dht?.pace ?? USUAL_PACE
   const userNames = new Set<string>()
+  const inbound = new InboundRate(systemClock.now)
   const pending = new PendingInbound()
   const unnegotiated = new Unnegotiated()
   const guard = new DialGuard()
@@ -165,6 +169,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     connectionGater: {
       denyDialPeer: peer => denied(peer.toString()),
       denyInboundConnection: connection => {
+        if (!inbound.came(connection)) return true
         pending.came(connection)
         boundPlainBytes(connection)
         return false
@@ -247,6 +252,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     routing,
     dialer,
     addrs: () => libp2p.getMultiaddrs().map(addr => addr.toString()),
+    offended: addr => inbound.offended(addr),
     stop: () => {
       stopping ??= stop()
       return stopping

@@ -7,7 +7,7 @@
  */
 import type { MultiaddrConnection } from '@libp2p/interface'
 import { ShoalError } from '../../base/errors.ts'
-import { hostOf } from './addresses.ts'
+import { hostOf } from '../../base/remote-host.ts'
 
 /** Below what libp2p takes at all: beyond that newcomers are refused. */
 export const MAX_PENDING = 256

@@ -5,20 +5,26 @@
 export class BufferPool {
   readonly #size: number
   readonly #maxIdle: number
+  readonly #make: (length: number) => Uint8Array
   readonly #idle: Uint8Array[] = []
 
-  /** @param size bytes of each pooled buffer  @param maxIdle buffers kept for reuse */
-  constructor(size: number, maxIdle: number) {
+  /**
+   * @param size bytes of each pooled buffer
+   * @param maxIdle buffers kept for reuse
+   * @param make memory for all but small ones; default of this thread alone
+   */
+  constructor(size: number, maxIdle: number, make = (length: number): Uint8Array => new Uint8Array(length)) {
     this.#size = size
     this.#maxIdle = maxIdle
+    this.#make = make
   }
 
   /** At least `length` bytes of unspecified content; longer than the pool's size comes fresh. */
   take(length: number): Uint8Array {
-    if (length > this.#size) return new Uint8Array(length)
+    if (length > this.#size) return this.#make(length)
     // a small request must not pin a large buffer
     if (length <= this.#size / 4) return new Uint8Array(length)
-    return this.#idle.pop() ?? new Uint8Array(this.#size)
+    return this.#idle.pop() ?? this.#make(this.#size)
   }
 
   give(buffer: Uint8Array): void {

@@ -36,7 +36,7 @@ export async function takePieces(intake: Intake, report: (result: IntakeResult) 
     reportUnwritten(intake, error, report)
     return
   }
-  const aside = count === 1 ? intake.hasher.aside(pieces, first, blocks) : undefined
+  const aside = count === 1 ? intake.hasher.aside(pieces, first, slicesOf(intake, blocks, first, first + 1)) : undefined
   if (aside === undefined) {
     const isRight = (piece: number) => matchesPiece(pieces, piece, slicesOf(intake, blocks, piece, piece + 1))
     await writeRight(intake, blocks, isRight, report)
@@ -45,8 +45,8 @@ export async function takePieces(intake: Intake, report: (result: IntakeResult) 
   // what waits for its hash is not written either
   gate.writeBegan(end - start)
   try {
-    const { isRight, blocks: returned } = await aside
-    const written = writeRight(intake, returned, () => isRight, report)
+    const isRight = await aside
+    const written = writeRight(intake, blocks, () => isRight, report)
     gate.writeEnded(end - start)
     await written
   } catch (err) {

@@ -54,14 +54,8 @@ export interface ManifestSink {
 
 /** Hashes on another thread. */
 export interface SideHasher {
-  /**
-   * SHA-256 of the fronts of the buffers, `lengths` bytes of each, one after another. Each buffer is all of its memory,
-   * which moves away and comes back as another; it is lost when this throws.
-   */
-  sha256(
-    buffers: readonly Uint8Array<ArrayBuffer>[],
-    lengths: readonly number[]
-  ): Promise<{ readonly digest: Uint8Array; readonly buffers: readonly Uint8Array[] }>
+  /** SHA-256 of the parts, one after another. They lie in shared memory, and must not change meanwhile. */
+  sha256(parts: readonly Uint8Array[]): Promise<Uint8Array>
 }
 
 /** Where peers of a root come from: providers, links, by hand. Ends when `signal` fires. */

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
+import { sharedBytes } from '../../base/shared-memory.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
 import { KIB, SECOND_MS } from '../../base/units.ts'
 import { BanList } from '../core/ban-list.ts'
@@ -43,6 +44,8 @@ export interface SwarmHostInit {
   readonly limitsOf?: (root: Uint8Array) => Rates
   /** Default: all is hashed on this thread. */
   readonly sideHasher?: SideHasher | undefined
+  /** Whoever is there broke a rule, and lost a session for it. */
+  readonly onOffence?: (addr: string) => void
   /** Default HELLO_TIMEOUT_MS. */
   readonly helloTimeoutMs?: number
 }
@@ -59,7 +62,8 @@ export class SwarmHost {
   readonly limits: { readonly up: RateLimiter; readonly down: RateLimiter }
   readonly gate = new DownloadGate()
   readonly uploader = new Uploader()
-  readonly pool = new BufferPool(POOLED_BUFFER_BYTES, MAX_IDLE_BUFFERS)
+  /** Of memory that the disk threads see: they hash it, and write it. */
+  readonly pool = new BufferPool(POOLED_BUFFER_BYTES, MAX_IDLE_BUFFERS, sharedBytes)
   readonly hasher: PieceHasher
   readonly events = new TypedEvents<SwarmHostEvents>()
   readonly #bans = new BanList()
@@ -136,7 +140,7 @@ export class SwarmHost {
   openSession(stream: PeerStream, handlers: SessionHandlers): PeerSession {
     return new PeerSession(this.#nextSession++, stream, handlers, {
       now: () => this.init.clock.now(),
-      onOffence: (code, message) => this.#offended(stream.peerId, code, message)
+      onOffence: (code, message) => this.#offended(stream, code, message)
     })
   }
 
@@ -167,7 +171,8 @@ export class SwarmHost {
     if (!session.isClosed) this.#arrivals.came(session)
   }
 
-  #offended(peerId: string, code: GoodbyeCode, message: string): void {
+  #offended({ peerId, addr }: PeerStream, code: GoodbyeCode, message: string): void {
+    this.init.onOffence?.(addr)
     if (!this.#offences.add(peerId, this.init.clock.now())) return
     // not in the middle of an action of that session
     queueMicrotask(() => this.ban(peerId, `it broke the rules again and again, the last time: ${message}`, code))

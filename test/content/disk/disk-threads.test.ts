@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sharedBytes } from '../../../src/base/shared-memory.ts'
 import { digestAt, printAt } from '../../../src/content/disk/disk-jobs.ts'
 import { borrowDiskThreads, DiskThreadPool } from '../../../src/content/disk/disk-threads.ts'
 import { sideHasher } from '../../../src/content/disk/side-hasher.ts'
@@ -19,6 +20,12 @@ beforeAll(async () => {
   await compileSource(compiled)
 })
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+function shared(text: string): Uint8Array {
+  const bytes = sharedBytes(Buffer.byteLength(text))
+  bytes.set(Buffer.from(text))
+  return bytes
+}
 
 const startThread = () => new Worker(join(compiled, 'content/disk/disk-worker.js'))
 
@@ -49,11 +56,8 @@ test('real threads hash, make, read, sync and look at files, and say which they 
   expect(stated.failed).toEqual([2, 3])
   expect(printAt(stated.prints, 1).size).toBe(11)
 
-  const memory = [new Uint8Array(Buffer.from('one two ')), new Uint8Array(Buffer.from('three, and more'))]
-  const parts = await sideHasher(pool).sha256(memory, [8, 5])
-  expect(Buffer.from(parts.digest)).toEqual(sha256('one two three'))
-  expect(memory.map(({ byteLength }) => byteLength)).toEqual([0, 0])
-  expect(parts.buffers.map(each => Buffer.from(each).toString())).toEqual(['one two ', 'three, and more'])
+  const parts = [shared('one two '), shared('three, and more').subarray(0, 5)]
+  expect(Buffer.from(await sideHasher(pool).sha256(parts))).toEqual(sha256('one two three'))
 
   const fd = openSync(at('deep/er/b'), 'r')
   const spans = { fd, positions: Float64Array.of(0, 7, 7), lengths: Uint32Array.of(6, 4, 5) }
@@ -80,6 +84,26 @@ test('real threads hash, make, read, sync and look at files, and say which they 
   expect(started.length).toBe(1)
   await pool.close()
   await expect(pool.run('statFiles', { paths: [] })).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
+})
+
+test('a real thread writes parts where they belong, and says what the system did not take', async () => {
+  const pool = new DiskThreadPool(startThread)
+  const path = at('written')
+  writeFileSync(path, 'before it')
+  const large = sharedBytes(100_000).fill(7)
+  const fd = openSync(path, 'r+')
+  const parts = [shared('one '), shared('two, and more').subarray(0, 3), large]
+  expect(await pool.run('writeParts', { fd, position: 7, parts })).toEqual({ bytesWritten: 100_007 })
+  const content = readFileSync(path)
+  expect(content.subarray(0, 14).toString()).toBe('before one two')
+  expect(content.byteLength).toBe(7 + 100_007)
+  expect(content.subarray(14).every(byte => byte === 7)).toBe(true)
+  closeSync(fd)
+  await expect(pool.run('writeParts', { fd: NO_SUCH_FD, position: 0, parts })).rejects.toMatchObject({ code: 'EBADF' })
+  const readOnly = openSync(path, 'r')
+  await expect(pool.run('writeParts', { fd: readOnly, position: 0, parts })).rejects.toMatchObject({ code: 'EBADF' })
+  closeSync(readOnly)
+  await pool.close()
 })
 
 test('no more threads than there may be make files or sync; what a thread that died was asked fails', async () => {

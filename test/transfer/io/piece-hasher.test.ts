@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { Clock } from '../../../src/base/clock.ts'
+import { isShared, sharedBytes } from '../../../src/base/shared-memory.ts'
 import { sideHasher } from '../../../src/content/disk/side-hasher.ts'
 import { PieceMap } from '../../../src/content/piece-map.ts'
 import { BufferPool } from '../../../src/transfer/io/buffer-pool.ts'
@@ -14,10 +15,7 @@ import { hereAsThread } from '../../content/disk/here-as-thread.ts'
 const BLOCK = 256 * 1024
 const PIECE = 4 * BLOCK
 
-/** As a thread does it: the memory moves, and comes back as another. */
-const moving: SideHasher = sideHasher({
-  run: (kind, job, transfer = []) => hereAsThread.run(kind, structuredClone(job, { transfer: [...transfer] }))
-})
+const onThread: SideHasher = sideHasher(hereAsThread)
 
 function world(side?: SideHasher) {
   let time = 0
@@ -34,7 +32,7 @@ function world(side?: SideHasher) {
       written.set(first, hash.digest('hex'))
     }
   } as unknown as PieceStorage
-  const pool = new BufferPool(BLOCK, 8)
+  const pool = new BufferPool(BLOCK, 8, sharedBytes)
   const blocks = new IncomingBlocks(pool)
   const gate = new DownloadGate()
   const hasher = new PieceHasher(clock, side)
@@ -54,15 +52,16 @@ function world(side?: SideHasher) {
 /** Notes what is asked of it. */
 function counted(side: SideHasher) {
   const asked: number[] = []
-  const sha256: SideHasher['sha256'] = (buffers, lengths) => {
-    asked.push(lengths.reduce((sum, length) => sum + length, 0))
-    return side.sha256(buffers, lengths)
+  const sha256: SideHasher['sha256'] = parts => {
+    expect(parts.every(isShared)).toBe(true)
+    asked.push(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
+    return side.sha256(parts)
   }
   return { asked, side: { sha256 } }
 }
 
 test('what comes slowly is hashed here, what comes fast on the thread, and all of it is written as it is', async () => {
-  const { asked, side } = counted(moving)
+  const { asked, side } = counted(onThread)
   const { take, written, hexOf, wait } = world(side)
   for (let piece = 0; piece < 60; piece++) {
     expect(await take(piece)).toEqual([{ type: 'verified', piece, from: new Set(['giver']) }])
@@ -79,7 +78,7 @@ test('what comes slowly is hashed here, what comes fast on the thread, and all o
 })
 
 test('a false piece is found there too, and its memory is used again', async () => {
-  const { asked, side } = counted(moving)
+  const { asked, side } = counted(onThread)
   const { take, written, hexOf } = world(side)
   for (let piece = 0; piece < 40; piece++) await take(piece)
   const before = asked.length
@@ -104,9 +103,9 @@ test('a thread that dies loses the piece, and says so', async () => {
 test('what waits for its hash counts as what waits for the disk', async () => {
   const waiting: Array<() => void> = []
   const { take, gate } = world({
-    sha256: async (buffers, lengths) => {
+    sha256: async parts => {
       await new Promise<void>(resolve => waiting.push(resolve))
-      return await moving.sha256(buffers, lengths)
+      return await onThread.sha256(parts)
     }
   })
   const pieces = Array.from({ length: 70 }, (_, piece) => piece)
