@@ -30,7 +30,7 @@ export class PendingInbound {
     const oldest = this.#oldestOfMost()
     if (oldest === undefined) return
     this.done(oldest)
-    oldest.abort(new ShoalError('ERR_LIMIT', 'too many connections that do not say who they are'))
+    oldest.abort(new ShoalError('ERR_UNREACHABLE', 'too many connections that do not say who they are'))
   }
 
   /** It said who it is, or is over. */
