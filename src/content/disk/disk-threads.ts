@@ -35,6 +35,13 @@ const AT_ONCE: { readonly [K in JobKind]: number } = {
   statFiles: HASHING_AT_ONCE
 }
 
+/**
+ * Jobs of less than a millisecond that come one after the other: they wait for a thread that is busy until so many wait
+ * for each, as one does a gigabyte of them in a second, and to start another costs what it does in 40 ms.
+ */
+const PATIENT: ReadonlySet<JobKind> = new Set(['hashParts', 'writeParts'])
+const PATIENCE = 6
+
 interface Asked {
   readonly asked: JobAsked
   readonly transfer: readonly ArrayBuffer[]
@@ -45,6 +52,8 @@ interface Asked {
 interface Thread {
   readonly worker: Worker
   busyWith: Asked | undefined
+  /** It has answered: it no longer starts. */
+  isUp: boolean
 }
 
 /** What is asked of the threads. */
@@ -61,7 +70,10 @@ export interface DiskThreads {
   ): Promise<DiskJobs[K]['answer']>
 }
 
-/** Invariant: a job waits only while all threads that there may be are busy, or as many of its kind as there may be. */
+/**
+ * Invariant: a job waits only while all threads that there may be are busy, or as many of its kind as there may be, or
+ * where it is patient, all that were started.
+ */
 export class DiskThreadPool implements DiskThreads {
   readonly #start: () => Worker
   readonly #threads = new Set<Thread>()
@@ -84,9 +96,9 @@ export class DiskThreadPool implements DiskThreads {
     })
   }
 
-  /** Whether a thread was started and has not ended. */
+  /** Whether there is a thread that has done something already, and not one that still starts. */
   get isRunning(): boolean {
-    return this.#threads.size > 0 && !this.#closing
+    return !this.#closing && [...this.#threads].some(({ isUp }) => isUp)
   }
 
   /** Jobs that are under way fail. */
@@ -98,8 +110,7 @@ export class DiskThreadPool implements DiskThreads {
   #next(): void {
     if (this.#closing) return
     for (let next = this.#ready(); next !== -1; next = this.#ready()) {
-      const thread = this.#idle() ?? (this.#threads.size < MAX_THREADS ? this.#begin() : undefined)
-      if (thread === undefined) return
+      const thread = this.#idle() ?? this.#begin()
       const [asked] = this.#queue.splice(next, 1)
       if (asked === undefined) return
       thread.busyWith = asked
@@ -109,10 +120,19 @@ export class DiskThreadPool implements DiskThreads {
     }
   }
 
-  /** The index of the first job that may begin, as far as its kind goes; -1 where there is none. */
+  /** The index of the first job that may begin; -1 where there is none. */
   #ready(): number {
     const busy = [...this.#threads].map(({ busyWith }) => busyWith?.asked.kind)
-    return this.#queue.findIndex(({ asked: { kind } }) => busy.filter(other => other === kind).length < AT_ONCE[kind])
+    const isIdle = busy.includes(undefined)
+    return this.#queue.findIndex(
+      ({ asked: { kind } }) =>
+        busy.filter(other => other === kind).length < AT_ONCE[kind] && (isIdle || this.#mayStartFor(kind))
+    )
+  }
+
+  #mayStartFor(kind: JobKind): boolean {
+    const { size } = this.#threads
+    return size < MAX_THREADS && (!PATIENT.has(kind) || size === 0 || this.#queue.length > PATIENCE * size)
   }
 
   #idle(): Thread | undefined {
@@ -122,7 +142,7 @@ export class DiskThreadPool implements DiskThreads {
 
   #begin(): Thread {
     const worker = this.#start()
-    const thread: Thread = { worker, busyWith: undefined }
+    const thread: Thread = { worker, busyWith: undefined, isUp: false }
     worker.on('message', (answered: JobAnswered) => this.#answered(thread, answered))
     worker.on('error', err => this.#ended(thread, err))
     worker.on('exit', () => this.#ended(thread, undefined))
@@ -133,6 +153,7 @@ export class DiskThreadPool implements DiskThreads {
   #answered(thread: Thread, answered: JobAnswered): void {
     const asked = thread.busyWith
     thread.busyWith = undefined
+    thread.isUp = true
     thread.worker.unref()
     this.#next()
     if ('answer' in answered) asked?.resolve(answered.answer)

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sharedBytes } from '../../../src/base/shared-memory.ts'
 import { digestAt, printAt } from '../../../src/content/disk/disk-jobs.ts'
-import { borrowDiskThreads, DiskThreadPool } from '../../../src/content/disk/disk-threads.ts'
+import { borrowDiskThreads, DiskThreadPool, HASHING_AT_ONCE } from '../../../src/content/disk/disk-threads.ts'
 import { sideHasher } from '../../../src/content/disk/side-hasher.ts'
 import { compileSource } from '../../helpers/compile.ts'
 import { sha256 } from './sha256.ts'
@@ -125,6 +125,28 @@ test('no more threads than there may be make files or sync; what a thread that d
   const failed = expect(dying).rejects.toMatchObject({ code: 'ERR_IO' })
   await started.at(-1)?.terminate()
   await failed
+  await pool.close()
+})
+
+test('short jobs wait for a thread that is busy, until many do', async () => {
+  const started: Worker[] = []
+  const pool = new DiskThreadPool(() => {
+    const worker = startThread()
+    started.push(worker)
+    return worker
+  })
+  const hash = () => pool.run('hashParts', { parts: [shared('a part')] })
+  const few = Array.from({ length: 7 }, hash)
+  expect(started.length).toBe(1)
+  expect(pool.isRunning).toBe(false)
+  await few[0]
+  expect(pool.isRunning).toBe(true)
+  // another kind does not
+  const stat = pool.run('statFiles', { paths: [at('n1')] })
+  expect(started.length).toBe(2)
+  await Promise.all([...few, stat])
+  await Promise.all(Array.from({ length: 40 }, hash))
+  expect(started.length).toBeLessThanOrEqual(HASHING_AT_ONCE + 1)
   await pool.close()
 })
 
