@@ -3,21 +3,23 @@
 const GROUPS = 8
 /** What a machine on the internet is given: all addresses of it count as one host. */
 const PREFIX_GROUPS = 4
-/** One link, and each address on it another machine. */
-const LINK_LOCAL = /^fe[89ab]/i
+/** One link, and each address on it another machine; and IPv4 as a translator (RFC 6052) writes it. */
+const WHOLE = /^(fe[89ab]|64:ff9b:)/i
 
 /**
  * `/ip4/192.0.2.7` of `/ip4/192.0.2.7/tcp/4160`; of an IPv6 address its first 64 bits, `/ip6/2001:db8:0:0::/64`.
  * @param addr a multiaddr; of anything else its first two parts
  */
 export function hostOf(addr: string): string {
-  const [, protocol = '', value = ''] = addr.split('/', 3)
+  const parts = addr.split('/', 5)
+  // the interface comes first where an address is of one link alone
+  const [protocol = '', value = ''] = parts[1] === 'ip6zone' ? parts.slice(3) : parts.slice(1)
   return `/${protocol}/${protocol === 'ip6' ? networkOf(value) : value}`
 }
 
 function networkOf(ip: string): string {
   const [head = '', tail] = ip.toLowerCase().split('::')
-  if (LINK_LOCAL.test(head)) return ip.toLowerCase()
+  if (WHOLE.test(ip)) return ip.toLowerCase()
   const front = head === '' ? [] : head.split(':')
   const back = tail === undefined || tail === '' ? [] : tail.split(':')
   // an IPv4 address at the end stands for two

@@ -1,16 +1,17 @@
 /**
  * How fast questions of others are answered. Each costs a fraction of a millisecond here (decoding, the routing table,
  * encoding, a write), so that one peer that asks without end would have a core. Who asks faster waits: kad-dht takes the
- * questions of a stream one by one, and what is asked meanwhile stays in the window of the stream. Nobody is punished, as
- * a node that announces thousands of roots to a small network asks fast, too.
+ * questions of a stream one by one, and an honest node asks the next when it has its answer; whoever asks far ahead loses
+ * the stream. Nobody is punished, as a node that announces thousands of roots to a small network asks fast, too.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import { ShoalError } from '../base/errors.ts'
+import { LengthGuard } from '../base/length-guard.ts'
 import { hostOf } from '../base/remote-host.ts'
 import { TokenBuckets } from '../base/token-buckets.ts'
+import { KIB } from '../base/units.ts'
 
 /** Messages a second, and at once after a pause, of one peer … */
 export const PEER_MESSAGES_PER_SEC = 400
@@ -18,8 +19,11 @@ export const PEER_MESSAGE_BURST = 1600
 /** … and of all peers of one host, so that other names do not help. */
 export const HOST_MESSAGES_PER_SEC = 800
 export const HOST_MESSAGE_BURST = 6400
-/** kad-dht gives a stream up on which a message takes 10 s. */
-const MAX_WAIT_MS = 8_000
+/** Who asks gives a question up after 5 s at the earliest. */
+const MAX_WAIT_MS = 4_000
+
+/** Questions are of some 40 bytes, and announcements of a few hundred. */
+export const MAX_UNREAD_BYTES = 64 * KIB
 
 export interface Asker {
   readonly peer: string
@@ -48,18 +52,49 @@ export class AnswerPace {
 
 type Handle = (peer: PeerId, message: unknown) => Promise<unknown>
 
-/** @param addrOf where a peer is connected from */
-export function paceAnswers(dht: KadDHT, addrOf: (peer: PeerId) => Multiaddr | undefined): void {
-  const { rpc } = dht as unknown as { rpc?: { handleMessage?: Handle } }
-  const handle = rpc?.handleMessage?.bind(rpc)
-  if (rpc === undefined || handle === undefined) return
+interface Rpc {
+  handleMessage: Handle
+  /** Reads one message after the other, has each handled by its own `handleMessage`, and sends the answer. */
+  onIncomingStream: (stream: Stream, connection: Connection) => Promise<void>
+}
+
+/** To be called before the DHT starts. */
+export function paceAnswers(dht: KadDHT): void {
+  const { rpc } = dht as unknown as { rpc?: Rpc }
+  if (rpc === undefined) return
   const pace = new AnswerPace()
-  rpc.handleMessage = async (peer, message) => {
-    const addr = addrOf(peer)?.toString()
-    const host = addr === undefined ? undefined : hostOf(addr)
-    const waitMs = pace.waitMs({ peer: peer.toString(), host }, performance.now())
-    if (waitMs === undefined) throw new ShoalError('ERR_LIMIT', 'more questions than are answered')
-    if (waitMs > 0) await delay(waitMs, undefined, { ref: false })
-    return await handle(peer, message)
+  const { onIncomingStream } = rpc
+  rpc.onIncomingStream = async (stream, connection) => {
+    const unread = new Unread(stream)
+    const host = hostOf(connection.remoteAddr.toString())
+    const handleMessage: Handle = async (peer, message) => {
+      unread.read()
+      const waitMs = pace.waitMs({ peer: peer.toString(), host }, performance.now())
+      if (waitMs === undefined) throw new ShoalError('ERR_LIMIT', 'more questions than are answered')
+      if (waitMs > 0) await delay(waitMs, undefined, { ref: false })
+      return await rpc.handleMessage(peer, message)
+    }
+    await onIncomingStream.call(Object.create(rpc, { handleMessage: { value: handleMessage } }), stream, connection)
+  }
+}
+
+/** What came on a stream and was not read: libp2p keeps up to 4 MiB of it for each. */
+class Unread {
+  #bytes = 0
+  /** Of those that came whole. */
+  readonly #sizes: number[] = []
+
+  constructor(stream: Stream) {
+    const lengths = new LengthGuard(bytes => this.#sizes.push(bytes))
+    stream.addEventListener('message', ({ data }) => {
+      this.#bytes += data.byteLength
+      if (this.#bytes > MAX_UNREAD_BYTES) stream.abort(new ShoalError('ERR_LIMIT', 'questions ahead of their answers'))
+      else for (const chunk of data instanceof Uint8Array ? [data] : data) lengths.take(chunk)
+    })
+  }
+
+  /** One more. */
+  read(): void {
+    this.#bytes -= this.#sizes.shift() ?? 0
   }
 }

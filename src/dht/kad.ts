@@ -68,7 +68,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     const { connectionManager, peerId } = components
     const dht = keepStreams(dropKnownPeers(kadDHT(init)(components)))
     boundFirstQuery(dht)
-    paceAnswers(dht, peer => connectionManager.getConnections(peer)[0]?.remoteAddr)
+    paceAnswers(dht)
     return trustConnected(dht, {
       self: peerId,
       isConnected: peer => connectionManager.getConnections(peer).length > 0,

@@ -17,12 +17,20 @@ export interface DhtFlood {
   readonly isOver: boolean
 }
 
-/** Asks on so many streams at once. @param paceMs between two strokes; 0: as soon as a stream takes more */
-export async function floodDht(host: Host, addr: string, streams: number, paceMs = 0): Promise<DhtFlood> {
+export interface FloodInit {
+  readonly streams: number
+  /** Questions on one stream that are not answered yet, at most. */
+  readonly ahead: number
+  /** Between two strokes; 0: as soon as a stream takes more. */
+  readonly paceMs?: number
+}
+
+export async function floodDht(host: Host, addr: string, { streams, ahead, paceMs = 0 }: FloodInit): Promise<DhtFlood> {
   let answers = 0
   let open = streams
   const begin = async () => {
     const stream: Stream = await host.libp2p.dialProtocol(multiaddr(addr), KAD_PROTOCOL)
+    let unanswered = 0
     stream.addEventListener('close', () => {
       open -= 1
     })
@@ -31,12 +39,15 @@ export async function floodDht(host: Host, addr: string, streams: number, paceMs
       for (;;) {
         await messages.read()
         answers += 1
+        unanswered -= 1
       }
     }
     count().catch(() => {})
     const stroke = () => {
       if (stream.writeStatus !== 'writable') return
-      const takesMore = stream.send(Buffer.concat(Array.from({ length: IN_A_WRITE }, question)))
+      const asked = Math.min(IN_A_WRITE, ahead - unanswered)
+      unanswered += asked
+      const takesMore = asked <= 0 || stream.send(Buffer.concat(Array.from({ length: asked }, question)))
       if (!takesMore) stream.addEventListener('drain', stroke, { once: true })
       else if (paceMs === 0) setImmediate(stroke)
       else setTimeout(stroke, paceMs).unref()

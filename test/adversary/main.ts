@@ -80,7 +80,7 @@ const KINDS = new Map<string, Begin>([
     async ({ addr }) => {
       again(async () => {
         const host = await createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [], log: silentLogger })
-        const flood = await floodDht(host, addr, 4, PACE_MS)
+        const flood = await floodDht(host, addr, { streams: 4, ahead: 1000, paceMs: PACE_MS })
         while (!flood.isOver) await new Promise(resolve => setTimeout(resolve, PACE_MS))
         await host.stop()
       })

@@ -14,6 +14,9 @@ it.each([
   ['/ip6/::1/tcp/1', '/ip6/::1'],
   ['/ip6/::ffff:192.0.2.7/tcp/1', '/ip6/::ffff:192.0.2.7'],
   ['/ip6/fe80::1:2/tcp/1', '/ip6/fe80::1:2'],
+  ['/ip6zone/eth0/ip6/fe80::1:2/tcp/1', '/ip6/fe80::1:2'],
+  ['/ip6zone/eth0', '//'],
+  ['/ip6/64:ff9b::c000:207/tcp/1', '/ip6/64:ff9b::c000:207'],
   ['', '//']
 ])('of %s it is %s', (addr, host) => {
   expect(hostOf(addr)).toBe(host)

@@ -18,7 +18,8 @@ export const SYNCING_AT_ONCE = 4
 const CREATING_AT_ONCE = 1
 /** They copy to memory mostly; a second is for another disk that is slow. */
 const WRITING_AT_ONCE = 2
-const MAX_THREADS = Math.max(HASHING_AT_ONCE, SYNCING_AT_ONCE)
+/** One is left for what is short while all that may be sync. */
+const MAX_THREADS = Math.max(HASHING_AT_ONCE, SYNCING_AT_ONCE + 1)
 
 /** Of a thread's heap: its buffer lies outside of it, and what it allocates is short-lived. */
 const YOUNG_MIB = 4
@@ -36,8 +37,8 @@ const AT_ONCE: { readonly [K in JobKind]: number } = {
 }
 
 /**
- * Jobs of less than a millisecond that come one after the other: they wait for a thread that is busy until so many wait
- * for each, as one does a gigabyte of them in a second, and to start another costs what it does in 40 ms.
+ * Jobs of less than a millisecond that come one after the other: they wait for a thread that is busy with such until so
+ * many wait for each, as one does a gigabyte of them in a second, and to start another costs what it does in 40 ms.
  */
 const PATIENT: ReadonlySet<JobKind> = new Set(['hashParts', 'writeParts'])
 const PATIENCE = 6
@@ -101,16 +102,27 @@ export class DiskThreadPool implements DiskThreads {
     return !this.#closing && [...this.#threads].some(({ isUp }) => isUp)
   }
 
-  /** Jobs that are under way fail. */
+  /** Jobs that are under way fail, and so do those that wait. */
   async close(): Promise<void> {
     this.#closing = true
+    for (const { reject } of this.#queue.splice(0))
+      reject(new ShoalError('ERR_NOT_RUNNING', 'the disk threads have ended'))
     await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()))
   }
 
   #next(): void {
     if (this.#closing) return
     for (let next = this.#ready(); next !== -1; next = this.#ready()) {
-      const thread = this.#idle() ?? this.#begin()
+      let thread: Thread
+      try {
+        thread = this.#idle() ?? this.#begin()
+      } catch (cause) {
+        // too many threads for the system: those that run do it, or nobody
+        if (this.#threads.size > 0) return
+        const [asked] = this.#queue.splice(next, 1)
+        asked?.reject(new ShoalError('ERR_IO', 'a disk thread could not be started', { cause }))
+        continue
+      }
       const [asked] = this.#queue.splice(next, 1)
       if (asked === undefined) return
       thread.busyWith = asked
@@ -131,8 +143,12 @@ export class DiskThreadPool implements DiskThreads {
   }
 
   #mayStartFor(kind: JobKind): boolean {
-    const { size } = this.#threads
-    return size < MAX_THREADS && (!PATIENT.has(kind) || size === 0 || this.#queue.length > PATIENCE * size)
+    if (this.#threads.size >= MAX_THREADS) return false
+    if (!PATIENT.has(kind)) return true
+    const others = [...this.#threads].filter(
+      ({ busyWith }) => busyWith !== undefined && PATIENT.has(busyWith.asked.kind)
+    )
+    return others.length === 0 || this.#queue.length > PATIENCE * others.length
   }
 
   #idle(): Thread | undefined {
@@ -155,9 +171,9 @@ export class DiskThreadPool implements DiskThreads {
     thread.busyWith = undefined
     thread.isUp = true
     thread.worker.unref()
-    this.#next()
     if ('answer' in answered) asked?.resolve(answered.answer)
     else asked?.reject(Object.assign(new Error(answered.error.message), { code: answered.error.code }))
+    this.#next()
   }
 
   #ended(thread: Thread, cause: unknown): void {

@@ -5,7 +5,7 @@
 import '../../base/polyfill.ts'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { type Identify, type IdentifyPush, identify, identifyPush } from '@libp2p/identify'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Libp2p, MessageStream, PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -21,12 +21,12 @@ import { USUAL_PACE } from '../../dht/pace.ts'
 import { RecordStore } from '../../dht/record-store.ts'
 import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
 import { boundStreams } from '../transport/bound-streams.ts'
-import { afterFirstBytes, boundFirstBytes, boundPlainBytes } from '../transport/first-bytes.ts'
+import { afterFirstBytes, boundFirstBytes, boundPlainBytes, plainConnectionOf } from '../transport/first-bytes.ts'
 import { noise } from '../transport/noise/noise.ts'
 import { nativeTls } from '../transport/tls/native-tls.ts'
 import { Unnegotiated } from '../transport/unnegotiated.ts'
-import { KEEP_ALIVE_MS } from '../transport/yamux/muxer.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
+import { KEEP_ALIVE_MS } from '../transport/yamux/yamux-init.ts'
 import { dnsName, linkAddrs } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
 import { DialGuard } from './dial-guard.ts'
@@ -115,6 +115,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const inbound = new InboundRate(systemClock.now)
   const pending = new PendingInbound()
   const unnegotiated = new Unnegotiated()
+  const onOffence = (connection: MessageStream) => inbound.endedFor(plainConnectionOf(connection))
   const guard = new DialGuard()
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
   const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
@@ -133,13 +134,15 @@ export async function createHost(options: HostOptions): Promise<Host> {
         options.muxer === 'stock'
           ? boundStreams(
               yamux({ ...STREAM_LIMITS, streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } }),
-              unnegotiated
+              unnegotiated,
+              onOffence
             )
           : leanYamux({
               ...STREAM_LIMITS,
               maxWindowBytes: LEAN_WINDOW_BYTES,
               keepAliveMs: KEEP_ALIVE_MS * pace.pauses,
               unnegotiated,
+              onOffence,
               lengthPrefixed: LENGTH_PREFIXED
             })
       )

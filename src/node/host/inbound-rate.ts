@@ -1,7 +1,7 @@
 /**
  * How often one host may connect. A handshake costs some milliseconds, and a new name brings new budgets for all that is
  * counted by name; so what is ended for breaking a rule counts for its host as many connections. Whoever lives there
- * besides gets in again after a moment. To be silent is no offence: it costs a socket, and others turn it out.
+ * besides shares what is left, and gets in again a moment after it ends. To be silent is no offence: it costs a socket, and others turn it out.
  */
 import type { MultiaddrConnection, StreamCloseEvent } from '@libp2p/interface'
 import { ShoalError } from '../../base/errors.ts'
@@ -20,6 +20,8 @@ export type Arriving = Pick<MultiaddrConnection, 'remoteAddr' | 'addEventListene
 export class InboundRate {
   readonly #now: () => number
   readonly #buckets = new TokenBuckets(INBOUND_PER_SEC, INBOUND_BURST)
+  /** Those that may stay, and were not ended for breaking a rule: where each is from. */
+  readonly #innocent = new WeakMap<object, string>()
 
   /** @param now monotonic, ms */
   constructor(now: () => number) {
@@ -30,10 +32,22 @@ export class InboundRate {
   came(connection: Arriving): boolean {
     const addr = connection.remoteAddr.toString()
     if (!this.#buckets.of(hostOf(addr), this.#now()).take(this.#now(), 1)) return false
+    this.#innocent.set(connection, addr)
     connection.addEventListener('close', ({ error, local }: StreamCloseEvent) => {
-      if (local === true && error instanceof ShoalError && error.fault === 'peer') this.offended(addr)
+      if (local === true && error instanceof ShoalError && error.fault === 'peer') this.endedFor(connection)
     })
     return true
+  }
+
+  /**
+   * A connection ends as the other side broke a rule. To be told at once, too: who hangs up before we do is told as one
+   * that left. Counts once; undefined, and one that did not come in, count for nothing.
+   */
+  endedFor(connection: object | undefined): void {
+    const addr = connection === undefined ? undefined : this.#innocent.get(connection)
+    if (connection === undefined || addr === undefined) return
+    this.#innocent.delete(connection)
+    this.offended(addr)
   }
 
   /** Whoever is there broke a rule. */

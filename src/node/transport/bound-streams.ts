@@ -6,17 +6,26 @@ import { GO_AWAY_GRACE_MS } from './yamux/limits.ts'
 import { PeerBudget } from './yamux/peer-budget.ts'
 
 /** Streams beyond the limit are reset before anybody hears of them; who goes on with it loses the connection. */
-export function boundStreams(make: () => StreamMuxerFactory, unnegotiated: Unnegotiated): () => StreamMuxerFactory {
+export function boundStreams(
+  make: () => StreamMuxerFactory,
+  unnegotiated: Unnegotiated,
+  onOffence?: (connection: MessageStream) => void
+): () => StreamMuxerFactory {
   return () => {
     const factory = make()
     return {
       protocol: factory.protocol,
-      createStreamMuxer: connection => bound(factory.createStreamMuxer(connection), connection, unnegotiated)
+      createStreamMuxer: connection => bound(factory.createStreamMuxer(connection), connection, unnegotiated, onOffence)
     }
   }
 }
 
-function bound(muxer: StreamMuxer, connection: MessageStream, unnegotiated: Unnegotiated): StreamMuxer {
+function bound(
+  muxer: StreamMuxer,
+  connection: MessageStream,
+  unnegotiated: Unnegotiated,
+  onOffence?: (connection: MessageStream) => void
+): StreamMuxer {
   const own = unnegotiated.ofConnection()
   const budget = new PeerBudget()
   const isTaken = (stream: Stream) => {
@@ -30,6 +39,7 @@ function bound(muxer: StreamMuxer, connection: MessageStream, unnegotiated: Unne
       budget.refusedStream()
     } catch (err) {
       const reason = err instanceof Error ? err : new ShoalError('ERR_BUG', String(err))
+      onOffence?.(connection)
       muxer.abort(reason)
       // a reset would overtake the reason
       setTimeout(() => connection.abort(reason), GO_AWAY_GRACE_MS).unref()

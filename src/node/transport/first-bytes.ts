@@ -11,6 +11,13 @@ import { rawTcp } from './raw-tcp.ts'
 export const MAX_FIRST_BYTES = 16 * 1024
 
 const watched = new WeakMap<MessageStream, () => void>()
+/** Encrypted → what it was made of. */
+const below = new WeakMap<MessageStream, MessageStream>()
+
+/** The connection that this one encrypts. */
+export function plainConnectionOf(connection: MessageStream): MessageStream | undefined {
+  return below.get(connection)
+}
 
 /** To be called as the connection comes; whoever says more is cut off. Ends with the encryption's own handshake. */
 export function boundPlainBytes(connection: MessageStream): void {
@@ -36,11 +43,11 @@ export function boundFirstBytes<C>(
     const outbound = encrypter.secureOutbound.bind(encrypter)
     encrypter.secureInbound = async (connection, options) => {
       end(connection)
-      return boundSecured(await inbound(connection, options))
+      return boundSecured(connection, await inbound(connection, options))
     }
     encrypter.secureOutbound = async (connection, options) => {
       end(connection)
-      return boundSecured(await outbound(connection, options))
+      return boundSecured(connection, await outbound(connection, options))
     }
     return encrypter
   }
@@ -66,7 +73,8 @@ interface Receiver {
 }
 
 /** One whose muxer was agreed on amid the handshake is bounded by that from its first byte. */
-function boundSecured<S extends SecuredConnection>(secured: S): S {
+function boundSecured<S extends SecuredConnection>(plain: MessageStream, secured: S): S {
+  below.set(secured.connection, plain)
   if (secured.streamMuxer !== undefined) return secured
   const { connection } = secured
   const receiver = connection as unknown as Receiver

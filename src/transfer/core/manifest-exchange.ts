@@ -17,7 +17,7 @@ const COOL_MS = 30 * SECOND_MS
 const FIRST_TIMEOUT_MS = 150
 /** Whoever else let us wait doubles it so often at most: many that are silent must not make it long. */
 const MAX_SHARED_DOUBLINGS = 2
-/** Nodes that are asked of a second peer at the beginning: the whole manifest of a file of 2.7 GiB, some 200 KiB. */
+/** Nodes that are asked of two peers at the beginning: the whole manifest of a file of 2.7 GiB, some 200 KiB. */
 const HEDGED_NODES = 16
 
 export interface NodeRequest {
@@ -68,7 +68,8 @@ export class ManifestExchange {
     this.#asked = undefined
     if (session === undefined || this.#known >= MAX_NODES) return undefined
     if (this.#second === session) this.#second = undefined
-    this.#asked = { session, first: this.#known, count: Math.min(MAX_NODES_PER_REQUEST, MAX_NODES - this.#known) }
+    const most = this.#known === 0 ? HEDGED_NODES : MAX_NODES_PER_REQUEST
+    this.#asked = { session, first: this.#known, count: Math.min(most, MAX_NODES - this.#known) }
     this.#lastProgressAt = now
     return this.#asked
   }

@@ -11,7 +11,7 @@ export class BufferPool {
   /**
    * @param size bytes of each pooled buffer
    * @param maxIdle buffers kept for reuse
-   * @param make memory for all but small ones; default of this thread alone
+   * @param make memory for those that are kept; default of this thread alone
    */
   constructor(size: number, maxIdle: number, make = (length: number): Uint8Array => new Uint8Array(length)) {
     this.#size = size
@@ -21,7 +21,7 @@ export class BufferPool {
 
   /** At least `length` bytes of unspecified content; longer than the pool's size comes fresh. */
   take(length: number): Uint8Array {
-    if (length > this.#size) return this.#make(length)
+    if (length > this.#size) return new Uint8Array(length)
     // a small request must not pin a large buffer
     if (length <= this.#size / 4) return new Uint8Array(length)
     return this.#idle.pop() ?? this.#make(this.#size)

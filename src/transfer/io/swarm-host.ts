@@ -8,13 +8,14 @@ import type { Logger } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
 import { sharedBytes } from '../../base/shared-memory.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
-import { KIB, SECOND_MS } from '../../base/units.ts'
+import { SECOND_MS } from '../../base/units.ts'
 import { BanList } from '../core/ban-list.ts'
+import { BLOCK_BYTES, BLOCK_SLACK_BYTES } from '../core/config.ts'
 import { Offences } from '../core/offences.ts'
 import type { GoodbyeCode, Message } from '../protocol/messages.ts'
 import { Arrivals } from './arrivals.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { DownloadGate } from './download-gate.ts'
+import { DownloadGate, MAX_UNWRITTEN_BYTES } from './download-gate.ts'
 import { PeerSession, type SessionHandlers } from './peer-session.ts'
 import { PieceHasher } from './piece-hasher.ts'
 import { RateLimiter } from './rate-limiter.ts'
@@ -26,8 +27,10 @@ import { Uploader } from './uploader.ts'
 const TICK_MS = 250
 /** An incoming stream that has not said hello by then is closed. */
 export const HELLO_TIMEOUT_MS = 10 * SECOND_MS
-const POOLED_BUFFER_BYTES = 256 * KIB
-const MAX_IDLE_BUFFERS = 64
+/** Any block. */
+const POOLED_BUFFER_BYTES = BLOCK_BYTES + BLOCK_SLACK_BYTES
+/** As many as wait for the disk at most: the collector does not see what shared memory it could free. */
+const MAX_IDLE_BUFFERS = MAX_UNWRITTEN_BYTES / BLOCK_BYTES
 
 export interface SwarmHostInit {
   readonly selfId: string
@@ -127,6 +130,8 @@ export class SwarmHost {
   /** @param code what its sessions are told */
   ban(peerId: string, reason: string, code: GoodbyeCode = 'badData'): void {
     this.#bans.ban(peerId, this.init.clock.now())
+    const session = [...this.#swarms.values()].flatMap(swarm => swarm.sessions).find(each => each.peerId === peerId)
+    if (session !== undefined) this.init.onOffence?.(session.stream.addr)
     this.init.log.warn(`banned ${peerId}: ${reason}`)
     for (const swarm of this.#swarms.values()) swarm.dropPeer(peerId, code, reason)
     this.events.emit('peer:banned', { peerId, reason })
@@ -172,6 +177,8 @@ export class SwarmHost {
   }
 
   #offended({ peerId, addr }: PeerStream, code: GoodbyeCode, message: string): void {
+    // the other sessions of one that is banned end for the same
+    if (this.isBanned(peerId)) return
     this.init.onOffence?.(addr)
     if (!this.#offences.add(peerId, this.init.clock.now())) return
     // not in the middle of an action of that session

@@ -1,4 +1,14 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -11,6 +21,8 @@ import { compileSource } from '../../helpers/compile.ts'
 import { sha256 } from './sha256.ts'
 
 const NO_SUCH_FD = 999_999
+const LONG_BYTES = 16 * 1024 * 1024
+const LONG_SPANS = 32
 const dir = mkdtempSync(join(tmpdir(), 'shoal-threads-'))
 const at = (name: string) => join(dir, name)
 const compiled = join(dir, 'compiled')
@@ -26,6 +38,13 @@ function shared(text: string): Uint8Array {
   bytes.set(Buffer.from(text))
   return bytes
 }
+
+/** Hashing of 512 MiB of nothing, which takes a quarter of a second and more. @param fd of a file of LONG_BYTES */
+const longJob = (fd: number) => ({
+  fd,
+  positions: new Float64Array(LONG_SPANS),
+  lengths: new Uint32Array(LONG_SPANS).fill(LONG_BYTES)
+})
 
 const startThread = () => new Worker(join(compiled, 'content/disk/disk-worker.js'))
 
@@ -147,6 +166,38 @@ test('short jobs wait for a thread that is busy, until many do', async () => {
   await Promise.all([...few, stat])
   await Promise.all(Array.from({ length: 40 }, hash))
   expect(started.length).toBeLessThanOrEqual(HASHING_AT_ONCE + 1)
+  await pool.close()
+})
+
+test('where no thread can be started a job fails, or waits for one that runs; none is left behind', async () => {
+  let mayStart = false
+  const pool = new DiskThreadPool(() => {
+    if (!mayStart) throw new Error('EAGAIN')
+    return startThread()
+  })
+  const stat = () => pool.run('statFiles', { paths: [dir] })
+  await expect(stat()).rejects.toMatchObject({ code: 'ERR_IO' })
+  mayStart = true
+  expect((await stat()).failed).toEqual([0])
+  mayStart = false
+  expect((await Promise.all([stat(), stat(), stat()])).map(({ failed }) => failed)).toEqual([[0], [0], [0]])
+  const last = Promise.allSettled([stat(), stat()])
+  await pool.close()
+  const [, waiting] = await last
+  expect(waiting).toMatchObject({ status: 'rejected', reason: { code: 'ERR_NOT_RUNNING' } })
+})
+
+test('a short job does not wait for a thread that does something long', async () => {
+  const pool = new DiskThreadPool(startThread)
+  const done: string[] = []
+  writeFileSync(at('sparse'), '')
+  truncateSync(at('sparse'), LONG_BYTES)
+  const fd = openSync(at('sparse'), 'r')
+  const long = pool.run('hashSpans', longJob(fd)).then(() => done.push('long'))
+  await pool.run('hashParts', { parts: [shared('a part')] }).then(() => done.push('short'))
+  expect(done).toEqual(['short'])
+  await long
+  closeSync(fd)
   await pool.close()
 })
 

@@ -31,10 +31,10 @@ describe('blame', () => {
 describe('the manifest exchange', () => {
   it('asks one peer at a time, and goes on where it is', () => {
     const exchange = new ManifestExchange(10 * SECOND_MS)
-    expect(exchange.next([1, 2], 0)).toEqual({ session: 1, first: 0, count: 1024 })
+    expect(exchange.next([1, 2], 0)).toEqual({ session: 1, first: 0, count: 16 })
     expect(exchange.next([1, 2], 149)).toBeUndefined()
-    exchange.accepted(1, 1024, 149)
-    expect(exchange.next([1, 2], 149)).toEqual({ session: 1, first: 1024, count: 1024 })
+    exchange.accepted(1, 16, 149)
+    expect(exchange.next([1, 2], 149)).toEqual({ session: 1, first: 16, count: 1024 })
   })
 
   it('asks a second peer for the first nodes, once, and whoever answers first for the rest', () => {

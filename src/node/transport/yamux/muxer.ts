@@ -12,7 +12,7 @@ import {
 import { Uint8ArrayList } from 'uint8arraylist'
 import { ShoalError } from '../../../base/errors.ts'
 import { type DirectStream, isDirectStream } from '../direct-stream.ts'
-import type { Unnegotiated, UnnegotiatedOfConnection } from '../unnegotiated.ts'
+import type { UnnegotiatedOfConnection } from '../unnegotiated.ts'
 import {
   encodeHeader,
   FLAG_ACK,
@@ -33,6 +33,7 @@ import { KeepAlive } from './keep-alive.ts'
 import { GO_AWAY_GRACE_MS, MAX_QUEUED_CONTROL_FRAMES, SMALL_FRAME_BYTES } from './limits.ts'
 import { PeerBudget } from './peer-budget.ts'
 import { type DataFrame, type FrameSink, YamuxStream } from './stream.ts'
+import { KEEP_ALIVE_MS, type YamuxInit } from './yamux-init.ts'
 
 export const PROTOCOL = '/yamux/1.0.0'
 
@@ -40,23 +41,6 @@ export const PROTOCOL = '/yamux/1.0.0'
 const MAX_GATHERED_BYTES = 16 * 1024
 /** Data up to here waits with them. */
 const MAX_GATHERED_DATA_BYTES = 4 * 1024
-export const KEEP_ALIVE_MS = 30_000
-export interface YamuxInit {
-  /** Default 1000 each. */
-  maxInboundStreams?: number
-  maxOutboundStreams?: number
-  /** Inbound streams that come before anyone listens. Default 10. */
-  maxEarlyStreams?: number
-  /** How far the window of a stream may grow. Default 16 MiB. */
-  maxWindowBytes?: number
-  /** Default {@link KEEP_ALIVE_MS}; 0: no pings. */
-  keepAliveMs?: number
-  /** Of the node. Absent: streams without a protocol are not bounded, as where they are given none. */
-  unnegotiated?: Unnegotiated
-  /** Protocols of which a message with a length without end resets its stream. Default none. */
-  lengthPrefixed?: ReadonlySet<string>
-}
-
 /**
  * Invariants: `#byNumber` holds exactly the streams that are not over; what was gathered goes out ahead of what comes
  * later, at the latest at the end of the turn of the event loop; after an error of the peer's nothing of it is read.
@@ -90,6 +74,7 @@ export class YamuxMuxer
   readonly #budget = new PeerBudget()
   readonly #unnegotiated: UnnegotiatedOfConnection | undefined
   readonly #lengthPrefixed: ReadonlySet<string>
+  readonly #onOffence: YamuxInit['onOffence']
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #flush: NodeJS.Immediate | undefined
@@ -107,6 +92,7 @@ export class YamuxMuxer
     this.#maxEarly = init.maxEarlyStreams ?? 10
     this.#unnegotiated = init.unnegotiated?.ofConnection()
     this.#lengthPrefixed = init.lengthPrefixed ?? new Set()
+    this.#onOffence = init.onOffence
     this.#maxWindowBytes = init.maxWindowBytes ?? 16 * 1024 * 1024
     this.#isDialer = connection.direction === 'outbound'
     this.#nextNumber = this.#isDialer ? 1 : 2
@@ -226,6 +212,7 @@ export class YamuxMuxer
 
   #fail(err: Error): void {
     this.#decoder.end()
+    if (err instanceof ShoalError && err.fault === 'peer') this.#onOffence?.(this.#connection)
     this.abort(err)
     // a reset would overtake the reason
     setTimeout(() => this.#connection.abort(err), GO_AWAY_GRACE_MS).unref()

@@ -1,5 +1,6 @@
 import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface'
-import { PROTOCOL, type YamuxInit, YamuxMuxer } from './muxer.ts'
+import { PROTOCOL, YamuxMuxer } from './muxer.ts'
+import type { YamuxInit } from './yamux-init.ts'
 
 /** As `yamux()` of @chainsafe/libp2p-yamux, for `streamMuxers` of libp2p. */
 export function leanYamux(init: YamuxInit = {}): () => StreamMuxerFactory<YamuxMuxer> {

@@ -4,8 +4,8 @@ import type { MessageStream, MultiaddrConnection, Stream, StreamMuxer } from '@l
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { afterEach } from 'vitest'
 import '../../../../src/base/polyfill.ts'
-import type { YamuxInit } from '../../../../src/node/transport/yamux/muxer.ts'
 import { leanYamux } from '../../../../src/node/transport/yamux/yamux.ts'
+import type { YamuxInit } from '../../../../src/node/transport/yamux/yamux-init.ts'
 
 export type Kind = 'lean' | 'stock'
 

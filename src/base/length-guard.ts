@@ -8,10 +8,17 @@
 const MAX_LENGTH_BYTES = 5
 
 export class LengthGuard {
+  readonly #onMessage: ((bytes: number) => void) | undefined
   #bodyLeft = 0
   #length = 0
   #lengthBytes = 0
   #isEndless = false
+  #messageBytes = 0
+
+  /** @param onMessage the end of one came, of so many bytes with its length */
+  constructor(onMessage?: (bytes: number) => void) {
+    this.#onMessage = onMessage
+  }
 
   /** @returns false: a length that no message has came, now or before */
   take(chunk: Uint8Array): boolean {
@@ -21,6 +28,7 @@ export class LengthGuard {
         const skipped = Math.min(this.#bodyLeft, chunk.byteLength - at)
         this.#bodyLeft -= skipped
         at += skipped
+        if (this.#bodyLeft === 0) this.#ended()
       } else {
         this.#takeLengthByte(chunk[at] ?? 0)
         at += 1
@@ -37,7 +45,13 @@ export class LengthGuard {
       return
     }
     this.#bodyLeft = this.#length
+    this.#messageBytes = this.#lengthBytes + this.#length
     this.#length = 0
     this.#lengthBytes = 0
+    if (this.#bodyLeft === 0) this.#ended()
+  }
+
+  #ended(): void {
+    this.#onMessage?.(this.#messageBytes)
   }
 }
