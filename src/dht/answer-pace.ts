@@ -27,8 +27,8 @@ export const MAX_UNREAD_BYTES = 64 * KIB
 
 export interface Asker {
   readonly peer: string
-  /** The address that it is connected from; undefined where that is gone. */
-  readonly host: string | undefined
+  /** `hostOf` where it is connected from. */
+  readonly host: string
 }
 
 export class AnswerPace {
@@ -41,8 +41,7 @@ export class AnswerPace {
    * @returns how long its answer waits, ms; undefined: too long, and it is not counted
    */
   waitMs({ peer, host }: Asker, now: number): number | undefined {
-    const buckets = [this.#peers.of(peer, now)]
-    if (host !== undefined) buckets.push(this.#hosts.of(host, now))
+    const buckets = [this.#peers.of(peer, now), this.#hosts.of(host, now)]
     const waitMs = Math.max(...buckets.map(bucket => bucket.availableAt(now, 1) - now))
     if (waitMs > MAX_WAIT_MS) return undefined
     for (const bucket of buckets) bucket.owe(now, 1)

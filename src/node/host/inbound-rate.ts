@@ -1,7 +1,8 @@
 /**
  * How often one host may connect. A handshake costs some milliseconds, and a new name brings new budgets for all that is
  * counted by name; so what is ended for breaking a rule counts for its host as many connections. Whoever lives there
- * besides shares what is left, and gets in again a moment after it ends. To be silent is no offence: it costs a socket, and others turn it out.
+ * besides shares what is left, and gets in again a moment after it ends. To be silent is no offence: it costs a socket,
+ * and others turn it out.
  */
 import type { MultiaddrConnection, StreamCloseEvent } from '@libp2p/interface'
 import { ShoalError } from '../../base/errors.ts'
