@@ -18,8 +18,8 @@ export function hostOf(addr: string): string {
 }
 
 function networkOf(ip: string): string {
-  const [head = '', tail] = ip.toLowerCase().split('::')
   if (WHOLE.test(ip)) return ip.toLowerCase()
+  const [head = '', tail] = ip.toLowerCase().split('::')
   const front = head === '' ? [] : head.split(':')
   const back = tail === undefined || tail === '' ? [] : tail.split(':')
   // an IPv4 address at the end stands for two

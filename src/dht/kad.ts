@@ -82,8 +82,9 @@ async function refuseValue(): Promise<void> {
 }
 
 /**
- * Every query of kad-dht's own, such as that for a peer's addresses, waits for the first one, by which a node looks for its neighbours. That has no time limit of its own, and
- * where some of those named are silent it lasts for tens of seconds, in which nothing is found.
+ * Every query of kad-dht's own, such as that for a peer's addresses, waits for the first one, by which a node looks for
+ * its neighbours. That has no time limit of its own, and where some of those named are silent it lasts for tens of
+ * seconds, in which nothing is found.
  */
 const FIRST_QUERY_MS = 2_000
 

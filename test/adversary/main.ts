@@ -41,13 +41,14 @@ const again = (act: () => Promise<void>) => {
   turn()
 }
 
+/** Who is banned comes again under another name. */
+const makeHost = async (listen: string[]) =>
+  await createHost({ privateKey: await generateKeyPair('Ed25519'), listen, log: silentLogger })
+
 const onSessions =
   (kind: Attack): Begin =>
   async ({ cid, addr, pieceCount }) => {
     const aim = { cid, pieceCount, pieceBytes: MIB }
-    // who is banned comes again under another name
-    const makeHost = async (listen: string[]) =>
-      await createHost({ privateKey: await generateKeyPair('Ed25519'), listen, log: silentLogger })
     const listening = await makeHost(['/ip4/127.0.0.1/tcp/0'])
     await listening.dialer.onStream(stream => kind.run(new AttackStream(stream, PACE_MS), aim))
     again(async () => {
@@ -79,7 +80,7 @@ const KINDS = new Map<string, Begin>([
     'a flood of DHT questions',
     async ({ addr }) => {
       again(async () => {
-        const host = await createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [], log: silentLogger })
+        const host = await makeHost([])
         const flood = await floodDht(host, addr, { streams: 4, ahead: 1000, paceMs: PACE_MS })
         while (!flood.isOver) await new Promise(resolve => setTimeout(resolve, PACE_MS))
         await host.stop()

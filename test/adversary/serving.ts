@@ -49,7 +49,7 @@ export interface Swarming {
 export async function swarming(
   on: Host,
   { bytes, pieces }: Content,
-  options: { clock: Clock; seeds: boolean; up?: number; helloTimeoutMs?: number }
+  options: { clock: Clock; seeds: boolean; up?: number; helloTimeoutMs?: number; onOffence?: (addr: string) => void }
 ): Promise<Swarming> {
   const { clock, seeds, ...more } = options
   const swarms = new SwarmHost({

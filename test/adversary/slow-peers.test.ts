@@ -73,6 +73,22 @@ it('who breaks the rules again and again is banned, and gets no session any more
   expect(stream.goodbye).toBe('badData')
 })
 
+it.each(['badData', 'limit'] as const)('a ban counts once for the host, where its sessions are told %s', async code => {
+  const offended: string[] = []
+  const onOffence = (addr: string) => void offended.push(addr)
+  const seeder = await host()
+  const { swarms } = await swarmingOn(seeder, content(1), { clock: systemClock, seeds: true, onOffence })
+  const stream = await attack(await host(), addrOf(seeder))
+  stream.hello(CID, { kind: 'none' })
+  const swarm = swarms.open(ROOT.bytes)
+  await until('its session', () => swarm.sessions.length === 1)
+  const [session] = swarm.sessions
+  swarms.ban(session?.peerId ?? '', 'a test', code)
+  await until('a goodbye', () => stream.goodbye !== undefined)
+  expect(stream.goodbye).toBe(code)
+  expect(offended).toEqual([session?.stream.addr])
+})
+
 it('an honest source of 4 KB/s, the only one, is waited for and not banned', async () => {
   const stuff = content(3, 16 * KIB)
   const seeder = await host()

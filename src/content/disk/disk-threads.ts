@@ -72,8 +72,8 @@ export interface DiskThreads {
 }
 
 /**
- * Invariant: a job waits only while all threads that there may be are busy, or as many of its kind as there may be, or
- * where it is patient, all that were started.
+ * Invariant: a job waits only while all threads that there may be (or the system allows) are busy, or as many of its kind
+ * as there may be, or where it is patient, some with such as it.
  */
 export class DiskThreadPool implements DiskThreads {
   readonly #start: () => Worker

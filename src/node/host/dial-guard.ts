@@ -5,7 +5,6 @@
  * An address that failed waits; the wait doubles. Of one host so many addresses may fail within the memory, then others of
  * it that never worked wait too: a swarm may live behind one address, so that is a large number.
  */
-
 import { hostOf } from '../../base/remote-host.ts'
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 

@@ -32,7 +32,8 @@ export class InboundRate {
   /** Whether it may stay. From then on its end is watched. */
   came(connection: Arriving): boolean {
     const addr = connection.remoteAddr.toString()
-    if (!this.#buckets.of(hostOf(addr), this.#now()).take(this.#now(), 1)) return false
+    const now = this.#now()
+    if (!this.#buckets.of(hostOf(addr), now).take(now, 1)) return false
     this.#innocent.set(connection, addr)
     connection.addEventListener('close', ({ error, local }: StreamCloseEvent) => {
       if (local === true && error instanceof ShoalError && error.fault === 'peer') this.endedFor(connection)

@@ -36,10 +36,10 @@ export async function takePieces(intake: Intake, report: (result: IntakeResult) 
     reportUnwritten(intake, error, report)
     return
   }
-  const aside = count === 1 ? intake.hasher.aside(pieces, first, slicesOf(intake, blocks, first, first + 1)) : undefined
+  const slices = (piece: number) => slicesOf(intake, blocks, piece, piece + 1)
+  const aside = count === 1 ? intake.hasher.aside(pieces, first, slices(first)) : undefined
   if (aside === undefined) {
-    const isRight = (piece: number) => matchesPiece(pieces, piece, slicesOf(intake, blocks, piece, piece + 1))
-    await writeRight(intake, blocks, isRight, report)
+    await writeRight(intake, blocks, piece => matchesPiece(pieces, piece, slices(piece)), report)
     return
   }
   // what waits for its hash is not written either

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { isShared } from '../../../src/base/shared-memory.ts'
+import { BLOCK_BYTES, BLOCK_SLACK_BYTES } from '../../../src/transfer/core/config.ts'
 import { keystream } from '../../helpers/keystream.ts'
 import { MemoryStorage, mapPieces } from '../../helpers/memory-storage.ts'
 import { MemoryNetwork, peer, ROOT } from '../../helpers/memory-swarm.ts'
@@ -212,5 +214,13 @@ describe('SwarmRunner', () => {
     const { runner } = network.leecher('leecher', pieces)
     runner.addPeers([peer('empty')])
     await expect.poll(() => [...runner.facts.failures.keys()]).toEqual(['did not have it'])
+  })
+
+  it('keeps memory that threads see for the largest block that there is, and uses it again', () => {
+    const { pool } = network.host('node')
+    const buffer = pool.take(BLOCK_BYTES + BLOCK_SLACK_BYTES)
+    expect(isShared(buffer)).toBe(true)
+    pool.give(buffer)
+    expect(pool.take(BLOCK_BYTES)).toBe(buffer)
   })
 })

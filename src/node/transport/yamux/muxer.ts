@@ -41,6 +41,7 @@ export const PROTOCOL = '/yamux/1.0.0'
 const MAX_GATHERED_BYTES = 16 * 1024
 /** Data up to here waits with them. */
 const MAX_GATHERED_DATA_BYTES = 4 * 1024
+
 /**
  * Invariants: `#byNumber` holds exactly the streams that are not over; what was gathered goes out ahead of what comes
  * later, at the latest at the end of the turn of the event loop; after an error of the peer's nothing of it is read.
