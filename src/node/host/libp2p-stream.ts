@@ -19,6 +19,7 @@ export class Libp2pPeerStream implements PeerStream {
   readonly addr: string
   readonly outbound: boolean
   onDrain: (() => void) | undefined
+  roomForNext: (() => Uint8Array | undefined) | undefined
   readonly #stream: Stream
   #onData: ((chunk: Uint8Array) => void) | undefined
   #onClose: ((err?: Error) => void) | undefined
@@ -55,6 +56,7 @@ export class Libp2pPeerStream implements PeerStream {
     // libp2p keeps what arrives until someone listens, and gives it out in order then.
     if (isDirectStream(this.#stream)) {
       this.#stream.onChunk = handler === undefined ? undefined : this.#onChunk
+      this.#stream.roomForNext = () => (this.#told ? undefined : this.roomForNext?.())
       return
     }
     if (first && handler !== undefined) this.#stream.addEventListener('message', this.#onStreamMessage)

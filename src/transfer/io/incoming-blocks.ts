@@ -11,6 +11,8 @@ interface Incoming {
   readonly buffer: Uint8Array
   readonly from: string
   received: number
+  /** What it lacks may be written to by whoever reads for us: nobody else must have the buffer. */
+  isLent: boolean
 }
 
 export interface Block {
@@ -36,7 +38,7 @@ export class IncomingBlocks {
   expect(session: number, from: string, id: number, offset: number, length: number): void {
     const requests = this.#incoming.get(session) ?? new Map<number, Incoming>()
     this.#incoming.set(session, requests)
-    requests.set(id, { offset, length, buffer: this.#pool.take(length), from, received: 0 })
+    requests.set(id, { offset, length, buffer: this.#pool.take(length), from, received: 0, isLent: false })
   }
 
   /** Drops the complete block at an offset, if there is one. */
@@ -47,8 +49,16 @@ export class IncomingBlocks {
     this.#pool.give(block.buffer)
   }
 
+  /** Where the next bytes of the request belong; `receive` then gets a view of it. Undefined: nobody asked for them. */
+  roomFor(session: number, id: number): Uint8Array | undefined {
+    const incoming = this.#incoming.get(session)?.get(id)
+    if (incoming === undefined) return undefined
+    incoming.isLent = true
+    return incoming.buffer.subarray(incoming.received, incoming.length)
+  }
+
   /**
-   * Copies a chunk into its place. `done` when the request is whole (it is then no longer expected), `unexpected` when
+   * Copies a chunk into its place, unless it lies there. `done` when the request is whole (it is then no longer expected), `unexpected` when
    * nobody asked for it, `overrun` when it is more than was asked for.
    */
   receive(session: number, id: number, chunk: Uint8Array): 'more' | 'done' | 'unexpected' | 'overrun' {
@@ -56,7 +66,7 @@ export class IncomingBlocks {
     const incoming = requests?.get(id)
     if (requests === undefined || incoming === undefined) return 'unexpected'
     if (incoming.received + chunk.byteLength > incoming.length) return 'overrun'
-    incoming.buffer.set(chunk, incoming.received)
+    if (!liesThere(chunk, incoming)) incoming.buffer.set(chunk, incoming.received)
     incoming.received += chunk.byteLength
     if (incoming.received < incoming.length) return 'more'
     requests.delete(id)
@@ -71,7 +81,7 @@ export class IncomingBlocks {
     const incoming = requests?.get(id)
     if (requests === undefined || incoming === undefined) return 0
     requests.delete(id)
-    this.#pool.give(incoming.buffer)
+    this.#giveBack(incoming)
     return incoming.length - incoming.received
   }
 
@@ -79,7 +89,7 @@ export class IncomingBlocks {
   forgetSession(session: number): number {
     let bytes = 0
     for (const incoming of this.#incoming.get(session)?.values() ?? []) {
-      this.#pool.give(incoming.buffer)
+      this.#giveBack(incoming)
       bytes += incoming.length - incoming.received
     }
     this.#incoming.delete(session)
@@ -108,4 +118,13 @@ export class IncomingBlocks {
     this.release([...this.#blocks.values()])
     this.#blocks.clear()
   }
+
+  /** Of a request that is given up. */
+  #giveBack({ buffer, isLent }: Incoming): void {
+    if (!isLent) this.#pool.give(buffer)
+  }
+}
+
+function liesThere(chunk: Uint8Array, { buffer, received }: Incoming): boolean {
+  return chunk.buffer === buffer.buffer && chunk.byteOffset === buffer.byteOffset + received
 }

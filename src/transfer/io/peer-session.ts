@@ -2,6 +2,7 @@
  * One stream with one peer for one root: frames in and out. Control messages go out at once; data goes out one frame at
  * a time and only while the stream takes more, so that little lies ahead of the next control message.
  */
+import { clip } from '../../base/clip.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { TokenBucket } from '../../base/token-bucket.ts'
 import { MIB, MINUTE_MS } from '../../base/units.ts'
@@ -21,6 +22,8 @@ export interface SessionHandlers {
   onMessage(session: PeerSession, message: Message): void
   /** A part of the payload of a data frame, owned by the session: copy it. */
   onData(session: PeerSession, requestId: number, chunk: Uint8Array): void
+  /** Memory for what comes next of the request: `onData` is then given a view of it. */
+  roomFor?(session: PeerSession, requestId: number): Uint8Array | undefined
   /** The stream takes data again. */
   onDrain(session: PeerSession): void
   /** Once. */
@@ -87,6 +90,11 @@ export class PeerSession {
     }
     stream.onClose = err => {
       this.#end(err)
+    }
+    stream.roomForNext = () => {
+      const { expected } = decoder
+      if (expected === undefined || this.#closed) return undefined
+      return clip(this.handlers.roomFor?.(this, expected.id), expected.bytes)
     }
     stream.onData = chunk => {
       if (this.#closed) return

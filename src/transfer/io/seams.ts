@@ -16,6 +16,8 @@ export interface PeerStream {
   send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
   /** At most one handler each; set right after the stream was opened. A chunk is the receiver's until it returns. */
   onData: ((chunk: Uint8Array) => void) | undefined
+  /** Where the bytes that come next belong, see DirectStream; asked by streams that can make use of it. */
+  roomForNext?: (() => Uint8Array | undefined) | undefined
   onDrain: (() => void) | undefined
   onClose: ((err?: Error) => void) | undefined
   /** Sends what is queued, then closes. */

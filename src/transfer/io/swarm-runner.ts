@@ -208,6 +208,7 @@ export class SwarmRunner {
       }
     },
     onData: (session, requestId, chunk) => this.#receive(session, requestId, chunk),
+    roomFor: (session, requestId) => this.#downloads.blocks.roomFor(session.id, requestId),
     onDrain: session => this.#host.uploader.drained(session),
     onClosed: (session, err) => {
       if (err instanceof ShoalError && err.code === 'ERR_BUG') {
@@ -350,8 +351,7 @@ export class SwarmRunner {
   #sendNodes(session: PeerSession, first: number, count: number): void {
     const storage = this.#storage
     if (storage === undefined) return
-    const { log } = this.#host.init
-    this.#nodeAnswers.give({ session, storage, first, count, limiter: this.limits.up, log })
+    this.#nodeAnswers.give({ session, storage, first, count, limiter: this.limits.up, log: this.#host.init.log })
   }
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {

@@ -71,6 +71,11 @@ export class FrameDecoder {
     this.#handlers = handlers
   }
 
+  /** Payload that comes next, ahead of any header: of which request, and how many bytes. */
+  get expected(): { readonly id: number; readonly bytes: number } | undefined {
+    return this.#inBody && this.#header[4] === FRAME_DATA ? { id: this.#id, bytes: this.#left } : undefined
+  }
+
   /** Nothing more is handed out, not even from a chunk that is being pushed. */
   end(): void {
     this.#ended = true

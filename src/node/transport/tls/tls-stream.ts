@@ -17,6 +17,7 @@ import { readIntoOwnBuffer } from './own-buffer-reads.ts'
 export class TlsStream extends AbstractMessageStream implements DirectStream {
   readonly #tls: TLSSocket
   readonly #below: MessageStream
+  roomForNext: (() => Uint8Array | undefined) | undefined
   #onChunk: ((chunk: Uint8Array) => void) | undefined
 
   constructor(tls: TLSSocket, below: MessageStream) {
@@ -35,7 +36,8 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     below.addEventListener('close', event => this.#onBelowClosed(event), { once: true })
     const socket = rawTcp(below)?.socket
     if (socket !== undefined) lookForInactivity(tls, socket, below.inactivityTimeout)
-    if (!readIntoOwnBuffer(tls, bytes => this.#receive(bytes))) tls.on('data', (chunk: Buffer) => this.#receive(chunk))
+    const onBytes = (bytes: Uint8Array) => this.#receive(bytes)
+    if (!readIntoOwnBuffer(tls, onBytes, () => this.#roomForNext())) tls.on('data', onBytes)
   }
 
   override get writeBufferLength(): number {
@@ -109,6 +111,11 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     if (this.#onChunk === undefined || this.readBuffer.byteLength > 0 || this.readStatus === 'paused') {
       this.onData(new Uint8Array(chunk))
     } else if (this.readStatus === 'readable') this.#onChunk(chunk)
+  }
+
+  /** While bytes wait here, those that come next go behind them. */
+  #roomForNext(): Uint8Array | undefined {
+    return this.readStatus === 'readable' && this.readBuffer.byteLength === 0 ? this.roomForNext?.() : undefined
   }
 
   /**

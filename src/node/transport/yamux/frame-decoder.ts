@@ -22,6 +22,11 @@ export class FrameDecoder {
     this.#handlers = handlers
   }
 
+  /** Payload bytes that come next, ahead of any header. */
+  get payloadLeft(): number {
+    return this.#left
+  }
+
   /** Nothing more is handed out, not even from a chunk that is being pushed. */
   end(): void {
     this.#isEnded = true

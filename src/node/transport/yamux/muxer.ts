@@ -10,6 +10,7 @@ import {
   TypedEventEmitter
 } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { clip } from '../../../base/clip.ts'
 import { ShoalError } from '../../../base/errors.ts'
 import { type DirectStream, isDirectStream } from '../direct-stream.ts'
 import type { UnnegotiatedOfConnection } from '../unnegotiated.ts'
@@ -109,6 +110,10 @@ export class YamuxMuxer
     if (isDirectStream(connection)) {
       this.#direct = connection
       connection.onChunk = chunk => this.#receive([chunk])
+      connection.roomForNext = () => {
+        const { payloadLeft } = this.#decoder
+        return payloadLeft === 0 ? undefined : clip(this.#receiving?.room(), payloadLeft)
+      }
     } else {
       this.#direct = undefined
       connection.addEventListener('message', ({ data }: StreamMessageEvent) =>

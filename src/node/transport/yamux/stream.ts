@@ -62,6 +62,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
   readonly #lengthPrefixed: ReadonlySet<string>
   /** While it has no protocol yet, and while that is one of those. */
   #lengths: LengthGuard | undefined = new LengthGuard()
+  roomForNext: (() => Uint8Array | undefined) | undefined
   #onChunk: ((chunk: Uint8Array) => void) | undefined
 
   constructor(init: YamuxStreamInit) {
@@ -191,6 +192,12 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     } else {
       this.onData(new Uint8Array(chunk))
     }
+  }
+
+  /** Where payload that comes now belongs, if it goes straight on and somebody says so. */
+  room(): Uint8Array | undefined {
+    const goesOn = this.#lengths === undefined && this.readStatus === 'readable' && this.readBuffer.byteLength === 0
+    return goesOn ? this.roomForNext?.() : undefined
   }
 
   override push(data: Uint8Array | Uint8ArrayList): void {
