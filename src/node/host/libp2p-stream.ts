@@ -78,15 +78,15 @@ export class Libp2pPeerStream implements PeerStream {
    * give 92 MB/s, 32 KiB 142, 64 KiB 304, 128 KiB 354, 256 KiB 361, 1 MiB 311 (yamux 8.0.1 ignores its
    * maxMessageSize). The chunks are not copied and must not change until they are sent.
    */
-  send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
+  send(chunks: readonly Uint8Array[], onConsumed?: () => void, headroom?: number): boolean {
     if (this.#ended !== undefined) throw new ShoalError('ERR_UNREACHABLE', 'the stream is closed')
-    const takesMore = this.#send(chunks, onConsumed)
+    const takesMore = this.#send(chunks, onConsumed, headroom)
     if (!takesMore) this.#needsDrain = true
     return takesMore
   }
 
-  #send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
-    if (isDirectStream(this.#stream)) return this.#stream.sendChunks(chunks, onConsumed)
+  #send(chunks: readonly Uint8Array[], onConsumed?: () => void, headroom?: number): boolean {
+    if (isDirectStream(this.#stream)) return this.#stream.sendChunks(chunks, onConsumed, headroom)
     const [only] = chunks
     return this.#stream.send(chunks.length === 1 && only !== undefined ? only : new Uint8ArrayList(...chunks))
   }

@@ -7,9 +7,10 @@ export interface DirectStream {
    * As `send` of a libp2p stream: false means that the caller waits for `drain`; what it gave was taken all the same.
    * The chunks are not copied and must not change until `onConsumed` is called, which may be before this returns, and
    * may be never: then they are left to the collector.
+   * @param headroom so many bytes ahead of the first chunk, in its memory, are nobody's: a layer may put its header there
    * @throws once the stream is closed for writing
    */
-  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
+  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void, headroom?: number): boolean
   /**
    * Where it is set, inbound bytes go there in place of `message` events: first what was buffered before, in order.
    * A chunk is the receiver's until it returns: what it keeps it copies.

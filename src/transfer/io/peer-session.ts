@@ -2,13 +2,13 @@
  * One stream with one peer for one root: frames in and out. Control messages go out at once; data goes out one frame at
  * a time and only while the stream takes more, so that little lies ahead of the next control message.
  */
-import { clip } from '../../base/clip.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { TokenBucket } from '../../base/token-bucket.ts'
 import { MIB, MINUTE_MS } from '../../base/units.ts'
+import { clip, withRoomAhead } from '../../base/views.ts'
 import type { SessionId } from '../core/swarm-io.ts'
 import { decodeMessage } from '../protocol/codec.ts'
-import { dataFrameHeader, encodeControlFrame, FrameDecoder } from '../protocol/frame.ts'
+import { DATA_HEADER_BYTES, dataFrameHeader, encodeControlFrame, FrameDecoder } from '../protocol/frame.ts'
 import type { GoodbyeCode, Message } from '../protocol/messages.ts'
 import type { PeerStream } from './seams.ts'
 
@@ -30,7 +30,7 @@ export interface SessionHandlers {
   onClosed(session: PeerSession, err: Error | undefined): void
 }
 
-/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s two frames take half of it. */
+/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s a frame takes half of it. */
 export const WRITE_TIMEOUT_MS = 2 * MINUTE_MS
 /** Bytes that are no payload (control messages, headers, frames of unknown type): at once, and in a second. */
 export const CONTROL_BURST_BYTES = 16 * MIB
@@ -158,9 +158,18 @@ export class PeerSession {
     if (this.#unsent.length === 1) queueMicrotask(() => this.#flush())
   }
 
-  /** One data frame. The payload is not copied: it must not change until `onConsumed`, which may never be called. */
-  sendData(requestId: number, payload: Uint8Array, onConsumed?: () => void): void {
+  /**
+   * One data frame. The payload is not copied: it must not change until `onConsumed`, which may never be called.
+   * @param headroom bytes ahead of it in its memory that are nobody's: headers may go there
+   */
+  sendData(requestId: number, payload: Uint8Array, onConsumed?: () => void, headroom = 0): void {
     this.sentBytes += payload.byteLength
+    if (headroom >= DATA_HEADER_BYTES && this.#unsent.length === 0) {
+      const frame = withRoomAhead(payload, DATA_HEADER_BYTES)
+      dataFrameHeader(requestId, payload.byteLength, frame)
+      this.#send([frame], onConsumed, headroom - DATA_HEADER_BYTES)
+      return
+    }
     this.#send([...this.#takeUnsent(), dataFrameHeader(requestId, payload.byteLength), payload], onConsumed)
   }
 
@@ -210,10 +219,10 @@ export class PeerSession {
     return unsent
   }
 
-  #send(chunks: Uint8Array[], onConsumed?: () => void): void {
+  #send(chunks: Uint8Array[], onConsumed?: () => void, headroom?: number): void {
     if (this.#closed) return
     try {
-      if (!this.stream.send(chunks, onConsumed)) {
+      if (!this.stream.send(chunks, onConsumed, headroom)) {
         this.#writable = false
         this.#blockedAt ??= this.#now
       }

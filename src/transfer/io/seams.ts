@@ -11,9 +11,10 @@ export interface PeerStream {
   readonly outbound: boolean
   /**
    * Queues all of it, in order. False: hold back until `onDrain`. Throws when the stream is closed. The chunks must not
-   * change until `onConsumed` is called, which may be before this returns, and may be never.
+   * change until `onConsumed` is called, which may be before this returns, and may be never. So many bytes as `headroom`
+   * says, ahead of the first chunk in its memory, may be overwritten.
    */
-  send(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean
+  send(chunks: readonly Uint8Array[], onConsumed?: () => void, headroom?: number): boolean
   /** At most one handler each; set right after the stream was opened. A chunk is the receiver's until it returns. */
   onData: ((chunk: Uint8Array) => void) | undefined
   /** Where the bytes that come next belong, see DirectStream; asked by streams that can make use of it. */

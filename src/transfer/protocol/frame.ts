@@ -35,9 +35,15 @@ export function encodeControlFrame(message: Message): Uint8Array {
   return frame
 }
 
-/** The 9 bytes that go ahead of `length` bytes of payload, 1 ≤ length ≤ MAX_DATA_BYTES. */
-export function dataFrameHeader(id: number, length: number): Uint8Array {
-  const header = new Uint8Array(DATA_HEADER_BYTES)
+/**
+ * The 9 bytes that go ahead of `length` bytes of payload, 1 ≤ length ≤ MAX_DATA_BYTES.
+ * @param header its front is written to; default new bytes
+ */
+export function dataFrameHeader(
+  id: number,
+  length: number,
+  header: Uint8Array = new Uint8Array(DATA_HEADER_BYTES)
+): Uint8Array {
   writeHeader(header, 5 + length, FRAME_DATA)
   writeU32(header, FRAME_HEADER_BYTES, id)
   return header

@@ -54,4 +54,37 @@ describe('IncomingBlocks', () => {
     expect(incoming.forget(1, 1)).toBe(4)
     expect(incoming.forget(1, 1)).toBe(0)
   })
+
+  it('says where the next bytes of a request belong, and copies none that lie there', () => {
+    const incoming = blocks()
+    expect(incoming.roomFor(1, 7)).toBeUndefined()
+    incoming.expect(1, 'peer', 7, 100, 6)
+    incoming.receive(1, 7, bytes(1, 2))
+    const room = incoming.roomFor(1, 7)
+    expect(room?.byteLength).toBe(4)
+    room?.set([3, 4])
+    expect(incoming.receive(1, 7, room?.subarray(0, 2) ?? bytes())).toBe('more')
+    // others may come another way
+    expect(incoming.receive(1, 7, bytes(5))).toBe('more')
+    expect(incoming.roomFor(1, 7)?.byteLength).toBe(1)
+    expect(incoming.receive(1, 7, bytes(6))).toBe('done')
+    const [block] = incoming.takeRange(100, 106) ?? []
+    expect(block?.buffer.subarray(0, 6)).toEqual(bytes(1, 2, 3, 4, 5, 6))
+  })
+
+  it('gives no other request a buffer that may still be written to', () => {
+    const incoming = blocks()
+    incoming.expect(1, 'peer', 7, 100, 4)
+    incoming.expect(1, 'peer', 8, 200, 4)
+    const room = incoming.roomFor(1, 7)
+    const unlent = incoming.roomFor(1, 9)
+    expect(unlent).toBeUndefined()
+    incoming.forget(1, 7)
+    incoming.forgetSession(1)
+    for (const id of [10, 11, 12]) {
+      incoming.expect(2, 'other', id, id * 4, 4)
+      expect(incoming.roomFor(2, id)?.buffer).not.toBe(room?.buffer)
+    }
+    expect(incoming.receive(1, 7, room?.subarray(0, 2) ?? bytes())).toBe('unexpected')
+  })
 })

@@ -84,8 +84,8 @@ describe('RateLimiter', () => {
     [10_000, KIB],
     [50_000, KIB],
     [1_000_000, 16 * KIB],
-    [10_000_000, 128 * KIB],
-    [40_000_000, 128 * KIB],
+    [10_000_000, 160_000],
+    [40_000_000, 256 * KIB],
     // requests of downloads: larger than all that the bucket holds
     [1_000_000, 256 * KIB],
     [10_000_000, 256 * KIB]

@@ -3,13 +3,20 @@ import { PeerSession } from '../../../src/transfer/io/peer-session.ts'
 import { RateLimiter } from '../../../src/transfer/io/rate-limiter.ts'
 import type { PeerStream, PieceStorage } from '../../../src/transfer/io/seams.ts'
 import { Uploader } from '../../../src/transfer/io/uploader.ts'
+import { DATA_HEADER_BYTES, dataFrameHeader } from '../../../src/transfer/protocol/frame.ts'
 import { MemoryStorage, mapPieces } from '../../helpers/memory-storage.ts'
 
-const MIB = 1024 * 1024
+const KIB = 1024
+const MIB = 1024 * KIB
 const clock = { now: () => 0, wallMs: () => 0 }
 
 interface Sent {
+  /** The payload, a view. */
   bytes: Uint8Array
+  /** Of how many pieces of memory the frame was made. */
+  chunks: number
+  /** All of it, as it was when it was sent. */
+  frame: Uint8Array
   consume: () => void
 }
 
@@ -22,8 +29,13 @@ class HoldingStream implements PeerStream {
   onDrain: PeerStream['onDrain']
   onClose: PeerStream['onClose']
   readonly sent: Sent[] = []
+  /** Each frame as soon as it was sent. */
+  consumes = false
   send(chunks: readonly Uint8Array[], onConsumed = () => {}): boolean {
-    this.sent.push({ bytes: chunks.at(-1) ?? new Uint8Array(0), consume: onConsumed })
+    const last = chunks.at(-1) ?? new Uint8Array(0)
+    const bytes = last.subarray(last.byteLength % KIB)
+    this.sent.push({ bytes, chunks: chunks.length, frame: Buffer.concat(chunks), consume: onConsumed })
+    if (this.consumes) onConsumed()
     return true
   }
   async close(): Promise<void> {}
@@ -75,7 +87,7 @@ describe('the buffer of a read', () => {
     ask(one, 0)
     reads[0]?.answer(1)
     await turn()
-    expect(stream.sent.length).toBe(8)
+    expect(stream.sent.length).toBe(4)
     for (const { consume } of stream.sent.slice(1)) consume()
     ask(one, 1)
     expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
@@ -112,5 +124,44 @@ describe('the buffer of a read', () => {
     for (const { consume } of stream.sent) consume()
     ask(one, 1)
     expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
+  })
+})
+
+describe('the header of a frame', () => {
+  const headers = (stream: HoldingStream) =>
+    stream.sent.map(({ frame }) => Buffer.from(frame.subarray(0, DATA_HEADER_BYTES)).toString('hex'))
+  const expected = Buffer.from(dataFrameHeader(0, 256 * KIB)).toString('hex')
+
+  it('lies ahead of its payload, over what was sent before and is consumed', async () => {
+    const { reads, session, ask } = bench()
+    const { stream, session: one } = session()
+    stream.consumes = true
+    ask(one, 0)
+    reads[0]?.answer(1)
+    await turn()
+    expect(stream.sent.map(({ chunks }) => chunks)).toEqual([1, 1, 1, 1])
+    expect(headers(stream)).toEqual([expected, expected, expected, expected])
+    for (const { frame } of stream.sent) expect(frame.subarray(DATA_HEADER_BYTES).every(byte => byte === 1)).toBe(true)
+  })
+
+  it('is apart while what lies there is not consumed', async () => {
+    const { reads, session, ask } = bench()
+    const { stream, session: one } = session()
+    ask(one, 0)
+    reads[0]?.answer(1)
+    await turn()
+    expect(stream.sent.map(({ chunks }) => chunks)).toEqual([1, 2, 2, 2])
+    expect(headers(stream)).toEqual([expected, expected, expected, expected])
+    for (const { bytes } of stream.sent) expect(bytes.every(byte => byte === 1)).toBe(true)
+  })
+
+  it('is apart where the bytes lie in memory of the storage’s own', async () => {
+    const { reads, session, ask } = bench()
+    const { stream, session: one } = session()
+    stream.consumes = true
+    ask(one, 0)
+    reads[0]?.answer(1, true)
+    await turn()
+    expect(stream.sent.map(({ chunks }) => chunks)).toEqual([2, 2, 2, 2])
   })
 })

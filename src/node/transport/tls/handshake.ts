@@ -6,10 +6,10 @@ import { connect, type SecureContext, TLSSocket } from 'node:tls'
 import { ShoalError } from '../../../base/errors.ts'
 
 /**
- * What the socket takes before its writer waits: two data frames of the swarm. With Node's 16 KiB each frame is waited
- * for by itself, through every layer; with more, a control message waits longer behind data.
+ * What the socket takes before its writer waits: small messages, and one data frame of the swarm. Of several each but the
+ * first would be copied, as they are gathered for one write, and a control message would wait longer behind them.
  */
-const HIGH_WATER_BYTES = 256 * 1024 + 1024
+const HIGH_WATER_BYTES = 64 * 1024
 
 export interface TlsInit {
   isServer: boolean

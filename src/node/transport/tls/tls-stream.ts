@@ -17,6 +17,8 @@ import { readIntoOwnBuffer } from './own-buffer-reads.ts'
 export class TlsStream extends AbstractMessageStream implements DirectStream {
   readonly #tls: TLSSocket
   readonly #below: MessageStream
+  /** Of what was written and is not consumed yet: to be called once each. */
+  readonly #onWire = new Set<() => void>()
   roomForNext: (() => Uint8Array | undefined) | undefined
   #onChunk: ((chunk: Uint8Array) => void) | undefined
 
@@ -32,7 +34,11 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
     // libp2p never closes TCP by halves. Left to itself the socket would first wait for writes that a reset connection
     // never completes.
     tls.once('end', () => tls.destroy())
-    tls.on('drain', () => this.safeDispatchEvent('drain'))
+    tls.on('drain', () => {
+      // their own callbacks come after this event
+      for (const consumed of this.#onWire) consumed()
+      this.safeDispatchEvent('drain')
+    })
     below.addEventListener('close', event => this.#onBelowClosed(event), { once: true })
     const socket = rawTcp(below)?.socket
     if (socket !== undefined) lookForInactivity(tls, socket, below.inactivityTimeout)
@@ -124,10 +130,14 @@ export class TlsStream extends AbstractMessageStream implements DirectStream {
    */
   #write(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
     if (chunks.length > 1) this.#tls.cork()
+    const consumed = () => {
+      if (this.#onWire.delete(consumed)) onConsumed?.()
+    }
+    if (onConsumed !== undefined) this.#onWire.add(consumed)
     let takesMore = true
     const last = chunks.length - 1
     for (const [i, chunk] of chunks.entries()) {
-      takesMore = i === last && onConsumed !== undefined ? this.#tls.write(chunk, onConsumed) : this.#tls.write(chunk)
+      takesMore = i === last && onConsumed !== undefined ? this.#tls.write(chunk, consumed) : this.#tls.write(chunk)
     }
     if (chunks.length > 1) this.#tls.uncork()
     return takesMore

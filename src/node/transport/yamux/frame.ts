@@ -15,6 +15,7 @@
  *     type 3  go away: `length` is the reason
  */
 import { writeU32 } from '../../../base/u32.ts'
+import { withRoomAhead } from '../../../base/views.ts'
 
 export const HEADER_BYTES = 12
 export const VERSION = 0
@@ -47,8 +48,11 @@ export interface FrameHeader {
   readonly length: number
 }
 
-export function encodeHeader({ type, flags, stream, length }: FrameHeader): Uint8Array {
-  const header = new Uint8Array(HEADER_BYTES)
+/** @param header its front is written to; default new bytes */
+export function encodeHeader(
+  { type, flags, stream, length }: FrameHeader,
+  header: Uint8Array = new Uint8Array(HEADER_BYTES)
+): Uint8Array {
   header[0] = VERSION
   header[1] = type
   header[2] = flags >>> 8
@@ -56,4 +60,11 @@ export function encodeHeader({ type, flags, stream, length }: FrameHeader): Uint
   writeU32(header, 4, stream)
   writeU32(header, 8, length)
   return header
+}
+
+/** The frame of a payload, its header put into the memory ahead of it. */
+export function frameInPlace(fields: FrameHeader, payload: Uint8Array): Uint8Array {
+  const frame = withRoomAhead(payload, HEADER_BYTES)
+  encodeHeader(fields, frame)
+  return frame
 }

@@ -10,8 +10,8 @@ import {
   TypedEventEmitter
 } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { clip } from '../../../base/clip.ts'
 import { ShoalError } from '../../../base/errors.ts'
+import { clip } from '../../../base/views.ts'
 import { type DirectStream, isDirectStream } from '../direct-stream.ts'
 import type { UnnegotiatedOfConnection } from '../unnegotiated.ts'
 import {
@@ -21,9 +21,11 @@ import {
   FLAG_RST,
   FLAG_SYN,
   type FrameHeader,
+  frameInPlace,
   GO_AWAY_INTERNAL_ERROR,
   GO_AWAY_NORMAL,
   GO_AWAY_PROTOCOL_ERROR,
+  HEADER_BYTES,
   TYPE_DATA,
   TYPE_GO_AWAY,
   TYPE_PING,
@@ -154,10 +156,13 @@ export class YamuxMuxer
     return stream
   }
 
-  sendData({ stream, flags, chunks, byteLength, onConsumed }: DataFrame): void {
-    const header = encodeHeader({ type: TYPE_DATA, flags, stream, length: byteLength })
-    if (byteLength <= MAX_GATHERED_DATA_BYTES) this.#gather([header, ...chunks], header.byteLength + byteLength)
-    else this.#write([header, ...chunks], onConsumed)
+  sendData({ stream, flags, chunks, byteLength, onConsumed, headroom = 0 }: DataFrame): void {
+    const fields = { type: TYPE_DATA, flags, stream, length: byteLength }
+    const [only] = chunks
+    const isAlone = chunks.length === 1 && only !== undefined && this.#gatheredBytes === 0
+    const frame = isAlone && headroom >= HEADER_BYTES ? [frameInPlace(fields, only)] : [encodeHeader(fields), ...chunks]
+    if (byteLength <= MAX_GATHERED_DATA_BYTES) this.#gather(frame, HEADER_BYTES + byteLength)
+    else this.#write(frame, onConsumed)
   }
 
   sendControl(type: number, flags: number, stream: number, length: number): void {

@@ -16,6 +16,7 @@ export interface DataFrame {
   readonly byteLength: number
   /** See DirectStream. */
   readonly onConsumed?: (() => void) | undefined
+  readonly headroom?: number | undefined
 }
 
 /** What a stream needs of its muxer. */
@@ -94,7 +95,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     if (handler !== undefined && this.readBuffer.byteLength > 0) queueMicrotask(() => this.dispatchReadBuffer())
   }
 
-  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void): boolean {
+  sendChunks(chunks: readonly Uint8Array[], onConsumed?: () => void, headroom?: number): boolean {
     if (this.writeStatus !== 'writable') throw new ShoalError('ERR_UNREACHABLE', `the stream is ${this.writeStatus}`)
     let byteLength = 0
     for (const chunk of chunks) byteLength += chunk.byteLength
@@ -108,7 +109,7 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     ) {
       return super.send(new Uint8ArrayList(...chunks))
     }
-    this.#sendData(chunks, byteLength, onConsumed)
+    this.#sendData(chunks, byteLength, onConsumed, headroom)
     this.writableNeedsDrain = !this.#sink.isWritable
     return !this.writableNeedsDrain
   }
@@ -233,9 +234,9 @@ export class YamuxStream extends AbstractStream implements DirectStream {
     this.#taken(taken - known)
   }
 
-  #sendData(chunks: readonly Uint8Array[], byteLength: number, onConsumed?: () => void): void {
+  #sendData(chunks: readonly Uint8Array[], byteLength: number, onConsumed?: () => void, headroom?: number): void {
     this.#sendWindow -= byteLength
-    this.#sink.sendData({ stream: this.number, flags: this.#takeFlags(), chunks, byteLength, onConsumed })
+    this.#sink.sendData({ stream: this.number, flags: this.#takeFlags(), chunks, byteLength, onConsumed, headroom })
   }
 
   #sendControl(flags: number, grantedBytes: number): void {

@@ -90,3 +90,31 @@ test('a socket that is built otherwise is left alone', () => {
     expect(readIntoOwnBuffer(socket as unknown as TLSSocket, () => {})).toBe(false)
   }
 })
+
+test('where the next bytes have a place they are read there, never more than it holds, and told of together', async () => {
+  const { near, far } = await tlsPair()
+  const block = new Uint8Array(new SharedArrayBuffer(300_000))
+  const told: Uint8Array[] = []
+  let at = 0
+  const came = () => told.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  readIntoOwnBuffer(
+    far,
+    bytes => {
+      told.push(bytes.buffer === block.buffer ? bytes : new Uint8Array(bytes))
+      if (bytes.buffer === block.buffer) {
+        expect(bytes.byteOffset).toBe(at)
+        at += bytes.byteLength
+      }
+    },
+    // the first and the last of it come another way
+    () => (came() < 1000 || came() >= 301_000 ? undefined : block.subarray(at))
+  )
+  const sent = Uint8Array.from({ length: 302_000 }, (_, i) => (i * 7) ^ (i >> 8))
+  near.write(sent.subarray(0, 1000))
+  await until('the first came', () => came() === 1000)
+  near.write(sent.subarray(1000))
+  await until('all came', () => came() === sent.byteLength)
+  expect(at).toBe(block.byteLength)
+  expect(Buffer.compare(block, sent.subarray(1000, 301_000))).toBe(0)
+  expect(Buffer.compare(Buffer.concat(told), sent)).toBe(0)
+})
