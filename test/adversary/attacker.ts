@@ -11,7 +11,7 @@ import type { PeerStream } from '../../src/transfer/io/seams.ts'
 import { decodeMessage } from '../../src/transfer/protocol/codec.ts'
 import { dataFrameHeader, encodeControlFrame, FrameDecoder } from '../../src/transfer/protocol/frame.ts'
 import { MAX_DATA_BYTES } from '../../src/transfer/protocol/limits.ts'
-import { FEATURE_PLACES, type Have, type Message } from '../../src/transfer/protocol/messages.ts'
+import { FEATURE_LARGE_FRAMES, FEATURE_PLACES, type Have, type Message } from '../../src/transfer/protocol/messages.ts'
 
 /** What a session tells us of the other side before the last is forgotten. */
 const MAX_HEARD = 10_000
@@ -98,7 +98,7 @@ export class AttackStream {
 
   hello(cid: string, have: Have): void {
     const root = CID.parse(cid, base32).bytes
-    const features = FEATURE_PLACES
+    const features = FEATURE_PLACES | FEATURE_LARGE_FRAMES
     this.say({ type: 'hello', root, features, manifest: true, have, maxRequests: 512, maxRequestBytes: 16 * MIB })
   }
 }

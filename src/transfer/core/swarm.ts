@@ -4,7 +4,7 @@
  * PieceExchange (what we fetch and give). Here inputs are told apart and given to the parts in order.
  */
 import type { Random } from '../../base/random.ts'
-import { FEATURE_PLACES, type Have } from '../protocol/messages.ts'
+import { FEATURE_LARGE_FRAMES, FEATURE_PLACES, type Have } from '../protocol/messages.ts'
 import { DEFAULT_CONFIG, type SwarmConfig } from './config.ts'
 import { HaveAnnouncer } from './have-announcer.ts'
 import { Membership } from './membership.ts'
@@ -161,7 +161,7 @@ export class Swarm {
     this.#context.send(session, {
       type: 'hello',
       root: this.#root,
-      features: this.#config.places ? FEATURE_PLACES : 0,
+      features: FEATURE_LARGE_FRAMES | (this.#config.places ? FEATURE_PLACES : 0),
       manifest: this.#exchange !== undefined,
       have: this.#ownHave(),
       maxRequests: this.#config.maxRequests,

@@ -9,7 +9,8 @@ import { clip, withRoomAhead } from '../../base/views.ts'
 import type { SessionId } from '../core/swarm-io.ts'
 import { decodeMessage } from '../protocol/codec.ts'
 import { DATA_HEADER_BYTES, dataFrameHeader, encodeControlFrame, FrameDecoder } from '../protocol/frame.ts'
-import type { GoodbyeCode, Message } from '../protocol/messages.ts'
+import { LEAST_DATA_BYTES, MAX_DATA_BYTES } from '../protocol/limits.ts'
+import { FEATURE_LARGE_FRAMES, type GoodbyeCode, type Message } from '../protocol/messages.ts'
 import type { PeerStream } from './seams.ts'
 
 /**
@@ -47,6 +48,8 @@ export class PeerSession {
   readonly id: SessionId
   readonly stream: PeerStream
   handlers: SessionHandlers
+  /** Payload of the largest data frame that the peer takes. */
+  maxDataBytes = LEAST_DATA_BYTES
   /** Payload bytes since the session opened. */
   sentBytes = 0
   receivedBytes = 0
@@ -72,6 +75,9 @@ export class PeerSession {
       onControl: bytes => {
         if (this.#closed) return
         const message = decodeMessage(bytes)
+        if (message?.type === 'hello' && (message.features & FEATURE_LARGE_FRAMES) !== 0) {
+          this.maxDataBytes = MAX_DATA_BYTES
+        }
         if (message !== undefined) this.handlers.onMessage(this, message)
       },
       onData: (requestId, chunk) => {

@@ -311,7 +311,7 @@ export class Uploader {
       }
       if (!session.isWritable || this.#waiting.has(session.id)) return
       const { limiter } = head.job
-      const amount = () => Math.min(frameBytes(limiter.bytesPerSec), left)
+      const amount = () => Math.min(frameBytes(limiter.bytesPerSec), session.maxDataBytes, left)
       const send = (active: Active, buffer: Uint8Array, bytes: number) => {
         const { read } = active
         const headroom = read.onWire === 0 ? read.headroom : 0

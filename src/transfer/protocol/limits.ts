@@ -13,6 +13,8 @@ export const MAX_NODE_BYTES = 2 * MIB
 export const MAX_CONTROL_BYTES = MAX_NODE_BYTES + 128 * KIB
 /** Payload of a data frame; so much can lie ahead of a control frame. */
 export const MAX_DATA_BYTES = 256 * KIB
+/** The same for a peer that does not say that it takes more. */
+export const LEAST_DATA_BYTES = 128 * KIB
 /** What follows the length of any frame: type, and the largest body. Frames of unknown type have the same limit. */
 export const MAX_FRAME_BYTES = 1 + MAX_CONTROL_BYTES
 

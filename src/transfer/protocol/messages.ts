@@ -21,6 +21,8 @@ export type RejectCode = 'choked' | 'notHeld' | 'busy' | 'other'
  * asked unasked only for what cannot wait.
  */
 export const FEATURE_PLACES = 1
+/** Bit of hello's features: the sender takes data frames of MAX_DATA_BYTES. Who does not say so takes LEAST_DATA_BYTES. */
+export const FEATURE_LARGE_FRAMES = 2
 
 export type Have =
   | { readonly kind: 'all' }

@@ -1,6 +1,7 @@
 /** A session with a peer that sends what it likes and reads what it likes. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { KIB } from '../../../src/base/units.ts'
 import {
   CONTROL_BURST_BYTES,
   CONTROL_BYTES_PER_SEC,
@@ -12,7 +13,7 @@ import {
 import type { PeerStream } from '../../../src/transfer/io/seams.ts'
 import { decodeMessage, encodeMessage } from '../../../src/transfer/protocol/codec.ts'
 import { encodeControlFrame, FrameDecoder } from '../../../src/transfer/protocol/frame.ts'
-import type { Message } from '../../../src/transfer/protocol/messages.ts'
+import { FEATURE_LARGE_FRAMES, type Message } from '../../../src/transfer/protocol/messages.ts'
 import { MemoryStorage, mapPieces } from '../../helpers/memory-storage.ts'
 import { MemoryNetwork, ROOT } from '../../helpers/memory-swarm.ts'
 
@@ -32,12 +33,21 @@ class OneEnd implements PeerStream {
       const message = decodeMessage(bytes)
       if (message !== undefined) this.sent.push(message)
     },
-    onData: () => {}
+    onData: (_id, chunk) => {
+      // a frame in place of its parts
+      if (this.#goesOn) this.data.push((this.data.pop() ?? 0) + chunk.byteLength)
+      else this.data.push(chunk.byteLength)
+      this.#goesOn = true
+    }
   })
+  /** Payload of the data frames. */
+  readonly data: number[] = []
+  #goesOn = false
 
   send(chunks: readonly Uint8Array[]): boolean {
     for (const chunk of chunks) {
       this.unreadBytes += chunk.byteLength
+      this.#goesOn = false
       this.#decoder.push(chunk)
     }
     return this.takesMore
@@ -138,14 +148,34 @@ describe('a swarm', () => {
     network = new MemoryNetwork()
   })
 
-  const hello = encodeControlFrame({
-    type: 'hello',
-    root: ROOT,
-    features: 0,
-    manifest: false,
-    have: { kind: 'none' },
-    maxRequests: 16,
-    maxRequestBytes: 4 << 20
+  const helloWith = (features: number) =>
+    encodeControlFrame({
+      type: 'hello',
+      root: ROOT,
+      features,
+      manifest: false,
+      have: { kind: 'none' },
+      maxRequests: 16,
+      maxRequestBytes: 4 << 20
+    })
+  const hello = helloWith(0)
+
+  it.each([
+    ['says that it takes large frames', FEATURE_LARGE_FRAMES, [256 * KIB, 256 * KIB, 88 * KIB]],
+    ['does not', 0, [128 * KIB, 128 * KIB, 128 * KIB, 128 * KIB, 88 * KIB]]
+  ])('sends data in frames that its taker takes: one that %s', async (_who, features, sizes) => {
+    const bytes = new Uint8Array(600 * KIB).fill(1)
+    const host = network.host('us')
+    host.open(ROOT).attach(new MemoryStorage(mapPieces(bytes, [bytes.byteLength]), bytes), { fetch: false })
+    const stream = new OneEnd()
+    host.accept(stream)
+    stream.onData?.(helloWith(features))
+    stream.onData?.(encodeControlFrame({ type: 'haveBitfield', have: { kind: 'none' } }))
+    stream.onData?.(encodeControlFrame({ type: 'interested' }))
+    await expect.poll(() => stream.sent.some(({ type }) => type === 'unchoke')).toBe(true)
+    stream.onData?.(encodeControlFrame({ type: 'request', id: 1, offset: 0, length: bytes.byteLength }))
+    await expect.poll(() => stream.data.reduce((sum, size) => sum + size, 0)).toBe(bytes.byteLength)
+    expect(stream.data).toEqual(sizes)
   })
 
   function serve(readNode: () => Promise<Uint8Array>) {

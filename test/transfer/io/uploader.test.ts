@@ -69,7 +69,9 @@ function bench() {
   const session = () => {
     const stream = new HoldingStream()
     const handlers = { onMessage: () => {}, onData: () => {}, onDrain: () => {}, onClosed: () => {} }
-    return { stream, session: new PeerSession(++next, stream, handlers) }
+    const session = new PeerSession(++next, stream, handlers)
+    session.maxDataBytes = 256 * KIB
+    return { stream, session }
   }
   const ask = (session: PeerSession, piece: number) =>
     uploader.enqueue({
