@@ -11,8 +11,6 @@ interface Incoming {
   readonly buffer: Uint8Array
   readonly from: string
   received: number
-  /** What it lacks may be written to by whoever reads for us: nobody else must have the buffer. */
-  isLent: boolean
 }
 
 export interface Block {
@@ -28,6 +26,8 @@ export class IncomingBlocks {
   readonly #pool: BufferPool
   /** session → request id → what has come of it */
   readonly #incoming = new Map<number, Map<number, Incoming>>()
+  /** session → the last request of which it was said where its bytes belong: they may be written to there at any time */
+  readonly #lent = new Map<number, Incoming>()
   /** offset in the piece space → complete block */
   readonly #blocks = new Map<number, Block>()
 
@@ -38,7 +38,7 @@ export class IncomingBlocks {
   expect(session: number, from: string, id: number, offset: number, length: number): void {
     const requests = this.#incoming.get(session) ?? new Map<number, Incoming>()
     this.#incoming.set(session, requests)
-    requests.set(id, { offset, length, buffer: this.#pool.take(length), from, received: 0, isLent: false })
+    requests.set(id, { offset, length, buffer: this.#pool.take(length), from, received: 0 })
   }
 
   /** Drops the complete block at an offset, if there is one. */
@@ -53,7 +53,7 @@ export class IncomingBlocks {
   roomFor(session: number, id: number): Uint8Array | undefined {
     const incoming = this.#incoming.get(session)?.get(id)
     if (incoming === undefined) return undefined
-    incoming.isLent = true
+    this.#lent.set(session, incoming)
     return incoming.buffer.subarray(incoming.received, incoming.length)
   }
 
@@ -81,7 +81,7 @@ export class IncomingBlocks {
     const incoming = requests?.get(id)
     if (requests === undefined || incoming === undefined) return 0
     requests.delete(id)
-    this.#giveBack(incoming)
+    this.#giveUp(session, incoming)
     return incoming.length - incoming.received
   }
 
@@ -89,10 +89,11 @@ export class IncomingBlocks {
   forgetSession(session: number): number {
     let bytes = 0
     for (const incoming of this.#incoming.get(session)?.values() ?? []) {
-      this.#giveBack(incoming)
+      this.#giveUp(session, incoming)
       bytes += incoming.length - incoming.received
     }
     this.#incoming.delete(session)
+    this.#lent.delete(session)
     return bytes
   }
 
@@ -119,9 +120,8 @@ export class IncomingBlocks {
     this.#blocks.clear()
   }
 
-  /** Of a request that is given up. */
-  #giveBack({ buffer, isLent }: Incoming): void {
-    if (!isLent) this.#pool.give(buffer)
+  #giveUp(session: number, incoming: Incoming): void {
+    if (this.#lent.get(session) !== incoming) this.#pool.give(incoming.buffer)
   }
 }
 

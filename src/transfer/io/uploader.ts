@@ -73,6 +73,8 @@ interface Active {
   buffer: Uint8Array | undefined
   sent: number
   cancelled: boolean
+  /** It no longer counts. Another one may have its id by then. */
+  ended: boolean
 }
 
 const keyOf = (session: number, id: number) => `${session}:${id}`
@@ -228,7 +230,7 @@ export class Uploader {
     const lane = this.#lanes.get(session.id) ?? []
     this.#lanes.set(session.id, lane)
     const actives = jobs.map(job => {
-      const active: Active = { job, read, buffer: undefined, sent: 0, cancelled: false }
+      const active: Active = { job, read, buffer: undefined, sent: 0, cancelled: false, ended: false }
       this.#active.set(keyOf(session.id, job.id), active)
       lane.push(active)
       return active
@@ -260,9 +262,9 @@ export class Uploader {
   #readFailed(actives: readonly Active[], session: PeerSession, err: unknown): void {
     for (const active of actives) {
       const { job } = active
-      if (this.#active.get(keyOf(session.id, job.id)) !== active) continue
+      if (active.ended) continue
       const refuse = (cause: unknown) => {
-        if (this.#active.get(keyOf(session.id, job.id)) !== active) return
+        if (active.ended) return
         active.cancelled = true
         active.buffer = new Uint8Array(0)
         job.onFailed(cause)
@@ -279,8 +281,11 @@ export class Uploader {
   }
 
   #end(active: Active): void {
+    if (active.ended) return
+    active.ended = true
     const { session, id } = active.job
-    if (!this.#active.delete(keyOf(session.id, id))) return
+    const key = keyOf(session.id, id)
+    if (this.#active.get(key) === active) this.#active.delete(key)
     active.read.open -= 1
     this.#recycle(active.read)
     if (active.read.open > 0) return

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { PeerSession } from '../../../src/transfer/io/peer-session.ts'
 import { RateLimiter } from '../../../src/transfer/io/rate-limiter.ts'
 import type { PeerStream, PieceStorage } from '../../../src/transfer/io/seams.ts'
-import { Uploader } from '../../../src/transfer/io/uploader.ts'
+import { MAX_READS, Uploader } from '../../../src/transfer/io/uploader.ts'
 import { DATA_HEADER_BYTES, dataFrameHeader } from '../../../src/transfer/protocol/frame.ts'
 import { MemoryStorage, mapPieces } from '../../helpers/memory-storage.ts'
 
@@ -45,15 +45,20 @@ class HoldingStream implements PeerStream {
 /** Each read waits until the test answers it. */
 function slowStorage() {
   const pieces = mapPieces(new Uint8Array(3 * MIB), [MIB, MIB, MIB])
-  const reads: Array<{ into: Uint8Array | undefined; answer: (fill: number, elsewhere?: boolean) => void }> = []
+  interface Read {
+    into: Uint8Array | undefined
+    answer: (fill: number, elsewhere?: boolean) => void
+    fail: () => void
+  }
+  const reads: Read[] = []
   const storage: PieceStorage = Object.assign(new MemoryStorage(pieces), {
     read: (_offset: number, length: number, into?: Uint8Array) =>
-      new Promise<Uint8Array>(resolve => {
+      new Promise<Uint8Array>((resolve, reject) => {
         const answer = (fill: number, elsewhere = false) => {
           const buffer = elsewhere || into === undefined ? new Uint8Array(length) : into.subarray(0, length)
           resolve(buffer.fill(fill))
         }
-        reads.push({ into, answer })
+        reads.push({ into, answer, fail: () => reject(new Error('no such disk')) })
       })
   })
   return { storage, reads }
@@ -126,6 +131,41 @@ describe('the buffer of a read', () => {
     for (const { consume } of stream.sent) consume()
     ask(one, 1)
     expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
+  })
+})
+
+describe('a request that was cancelled while it was read, and is asked again under the same id', () => {
+  it('holds nothing once both are over', async () => {
+    const { uploader, reads, session, ask } = bench()
+    // as many as would take all reads of the node if each left one behind
+    for (let i = 0; i < MAX_READS; i++) {
+      const { session: one } = session()
+      ask(one, 0)
+      uploader.cancel(one.id, 0)
+      ask(one, 0)
+      for (const { answer } of reads.splice(0)) answer(1)
+      await turn()
+      uploader.dropSession(one)
+    }
+    const { stream, session: last } = session()
+    ask(last, 0)
+    reads[0]?.answer(1)
+    await turn()
+    expect(stream.sent.length).toBe(4)
+  })
+
+  it('comes, though the read before it failed', async () => {
+    const { uploader, reads, session, ask } = bench()
+    const { stream, session: one } = session()
+    ask(one, 0)
+    uploader.cancel(one.id, 0)
+    ask(one, 0)
+    const [first, second] = reads
+    first?.fail()
+    second?.answer(1)
+    await turn()
+    await turn()
+    expect(stream.sent.length).toBe(4)
   })
 })
 

@@ -32,6 +32,7 @@ import {
   TYPE_WINDOW
 } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
+import { Gathered } from './gathered.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { GO_AWAY_GRACE_MS, MAX_QUEUED_CONTROL_FRAMES, SMALL_FRAME_BYTES } from './limits.ts'
 import { PeerBudget } from './peer-budget.ts'
@@ -40,9 +41,7 @@ import { KEEP_ALIVE_MS, type YamuxInit } from './yamux-init.ts'
 
 export const PROTOCOL = '/yamux/1.0.0'
 
-/** So many small frames of one turn of the event loop wait for each other at most: each write costs a cipher and a call. */
-const MAX_GATHERED_BYTES = 16 * 1024
-/** Data up to here waits with them. */
+/** Data up to here waits with other small frames. */
 const MAX_GATHERED_DATA_BYTES = 4 * 1024
 
 /**
@@ -79,9 +78,7 @@ export class YamuxMuxer
   readonly #unnegotiated: UnnegotiatedOfConnection | undefined
   readonly #lengthPrefixed: ReadonlySet<string>
   readonly #onOffence: YamuxInit['onOffence']
-  #gathered: Uint8Array[] = []
-  #gatheredBytes = 0
-  #flush: NodeJS.Immediate | undefined
+  readonly #gathered = new Gathered(() => this.#write([]))
   #sentGoAway = false
   #gotGoAway = false
   /** Inbound ones that nobody listened for yet. */
@@ -125,7 +122,7 @@ export class YamuxMuxer
     this.#keepAlive.start()
   }
 
-  /** Those that are not over, in the order in which they were opened. */
+  /** Those that are not over; who waited longest for the connection to take data comes first. */
   get streams(): YamuxStream[] {
     return [...this.#byNumber.values()]
   }
@@ -159,10 +156,13 @@ export class YamuxMuxer
   sendData({ stream, flags, chunks, byteLength, onConsumed, headroom = 0 }: DataFrame): void {
     const fields = { type: TYPE_DATA, flags, stream, length: byteLength }
     const [only] = chunks
-    const isAlone = chunks.length === 1 && only !== undefined && this.#gatheredBytes === 0
+    const isAlone = chunks.length === 1 && only !== undefined && this.#gathered.isEmpty
     const frame = isAlone && headroom >= HEADER_BYTES ? [frameInPlace(fields, only)] : [encodeHeader(fields), ...chunks]
-    if (byteLength <= MAX_GATHERED_DATA_BYTES) this.#gather(frame, HEADER_BYTES + byteLength)
-    else this.#write(frame, onConsumed)
+    if (byteLength > MAX_GATHERED_DATA_BYTES) this.#write(frame, onConsumed)
+    else {
+      this.#gathered.add(onConsumed === undefined ? frame : frame.map(part => part.slice()), HEADER_BYTES + byteLength)
+      onConsumed?.()
+    }
   }
 
   sendControl(type: number, flags: number, stream: number, length: number): void {
@@ -174,7 +174,7 @@ export class YamuxMuxer
       }
     }
     const header = encodeHeader({ type, flags, stream, length })
-    this.#gather([header], header.byteLength)
+    this.#gathered.add([header], header.byteLength)
   }
 
   /** Closes our half of every stream, then says goodbye. */
@@ -344,7 +344,7 @@ export class YamuxMuxer
     if (this.#sentGoAway) return
     this.#sentGoAway = true
     this.sendControl(TYPE_GO_AWAY, 0, 0, reason)
-    this.#flushGathered()
+    this.#gathered.flush()
   }
 
   #onConnectionClosed(): void {
@@ -355,27 +355,12 @@ export class YamuxMuxer
 
   #stop(): void {
     this.#keepAlive.stop()
-    this.#flushGathered()
+    this.#gathered.flush()
     this.status = 'closed'
   }
 
-  #gather(chunks: readonly Uint8Array[], byteLength: number): void {
-    this.#gathered.push(...chunks)
-    this.#gatheredBytes += byteLength
-    if (this.#gatheredBytes >= MAX_GATHERED_BYTES) this.#flushGathered()
-    else this.#flush ??= setImmediate(() => this.#flushGathered())
-  }
-
-  #flushGathered(): void {
-    clearImmediate(this.#flush)
-    this.#flush = undefined
-    if (this.#gatheredBytes > 0) this.#write([])
-  }
-
   #write(chunks: readonly Uint8Array[], onConsumed?: () => void): void {
-    const all = this.#gatheredBytes > 0 ? [...this.#gathered, ...chunks] : chunks
-    this.#gathered = []
-    this.#gatheredBytes = 0
+    const all = this.#gathered.isEmpty ? chunks : [...this.#gathered.take(), ...chunks]
     if (this.status === 'closed' || this.#connection.status !== 'open') return
     try {
       const takesMore =
@@ -393,6 +378,11 @@ export class YamuxMuxer
   #onDrain(): void {
     this.#isWritable = true
     this.#queuedControlFrames = 0
-    for (const stream of this.streams) stream.onMuxerDrain()
+    for (const stream of this.streams) {
+      if (!this.#isWritable) return
+      stream.onMuxerDrain()
+      // it had its turn: the others come first next time
+      if (!this.#isWritable && this.#byNumber.delete(stream.number)) this.#byNumber.set(stream.number, stream)
+    }
   }
 }

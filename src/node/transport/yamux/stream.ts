@@ -40,6 +40,9 @@ export interface YamuxStreamInit extends AbstractStreamInit {
   lengthPrefixed: ReadonlySet<string>
 }
 
+/** So much that is beyond the window is copied, and sent when there is more: a swarm's frame is its first window and 9. */
+const MAX_COPIED_BYTES = 4 * 1024
+
 /**
  * One stream of a connection. Bytes that come while someone listens and none wait go straight on, by `onChunk` or as a
  * `message`; bytes to send that the other side's window and the connection take go straight out. Only the rest touches
@@ -104,10 +107,17 @@ export class YamuxStream extends AbstractStream implements DirectStream {
       this.writableNeedsDrain ||
       this.sendingData ||
       this.writeBuffer.byteLength > 0 ||
-      byteLength > this.#sendWindow ||
+      byteLength > this.#sendWindow + MAX_COPIED_BYTES ||
+      this.#sendWindow <= MAX_COPIED_BYTES ||
       !this.#sink.isWritable
     ) {
       return super.send(new Uint8ArrayList(...chunks))
+    }
+    if (byteLength > this.#sendWindow) {
+      const all = new Uint8ArrayList(...chunks)
+      const bytes = this.#sendWindow
+      this.#sendData([...all.sublist(0, bytes)], bytes, onConsumed, headroom)
+      return super.send(all.slice(bytes))
     }
     this.#sendData(chunks, byteLength, onConsumed, headroom)
     this.writableNeedsDrain = !this.#sink.isWritable
@@ -144,9 +154,17 @@ export class YamuxStream extends AbstractStream implements DirectStream {
 
   override sendResume(): void {}
 
-  /** The connection takes data again. */
+  /**
+   * The connection takes data again. What waits here goes at once: the base class sends it in a microtask, and streams
+   * whose turn is later would have filled the connection by then.
+   */
   override onMuxerDrain(): void {
-    if (this.writableNeedsDrain && this.#sendWindow > 0) this.safeDispatchEvent('drain')
+    if (!this.writableNeedsDrain || this.#sendWindow === 0) return
+    if (this.writeBuffer.byteLength > 0) {
+      this.writableNeedsDrain = false
+      this.processSendQueue()
+    }
+    if (this.writeBuffer.byteLength === 0 && this.#sink.isWritable) this.safeDispatchEvent('drain')
   }
 
   /** The other side grants `bytes` more. */

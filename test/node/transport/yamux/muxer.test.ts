@@ -205,6 +205,27 @@ describe('what a lean stream does on its own', () => {
     await expect.poll(() => received).toBe(total)
   })
 
+  test('streams that always have more to send share the connection', async () => {
+    const both = pair(lean, {}, 2)
+    const three = [await streams(both), await streams(both), await streams(both)]
+    const received = three.map(() => 0)
+    const block = new Uint8Array(64 * 1024)
+    let sent = 0
+    for (const [i, { near, far }] of three.entries()) {
+      far.addEventListener('message', ({ data }) => (received[i] = (received[i] ?? 0) + data.byteLength))
+      const fill = () => {
+        for (let more = true; more && near.status === 'open' && near.writeBufferLength === 0 && sent < 150; sent++)
+          more = near.send(block)
+      }
+      // as an uploader: at once when there is room
+      near.addEventListener('drain', fill)
+      near.addEventListener('idle', () => queueMicrotask(fill))
+      fill()
+    }
+    await expect.poll(() => received.reduce((a, b) => a + b, 0), { timeout: 20_000 }).toBe(150 * block.byteLength)
+    expect(Math.min(...received)).toBeGreaterThan(40 * block.byteLength)
+  })
+
   test('onChunk takes what waited, then what comes, in order, and then the end', async () => {
     const { near, far } = await streams(pair(lean))
     if (!isDirectStream(far) || !isDirectStream(near)) throw new Error('not direct')
@@ -217,6 +238,36 @@ describe('what a lean stream does on its own', () => {
     await near.close()
     await ended
     expect(sha(Buffer.concat(got))).toBe(sha(Buffer.concat([bytes(5000), bytes(10), bytes(100_000, 9)])))
+  })
+
+  test.each([
+    ['all of the window', INITIAL_WINDOW_BYTES],
+    ['a little more than the window', INITIAL_WINDOW_BYTES + 9],
+    ['much more than the window', 3 * INITIAL_WINDOW_BYTES]
+  ])('the header goes into the memory ahead, and what comes is whole: %s', async (_what, length) => {
+    const { near, far } = await streams(pair(lean))
+    if (!isDirectStream(near)) throw new Error('not direct')
+    const got = drainOf(far)
+    const data = bytes(64 + length).subarray(64)
+    const expected = sha(data)
+    near.sendChunks([data], undefined, 64)
+    await near.close()
+    expect(sha(await got)).toBe(expected)
+  })
+
+  test('what is little is copied, and the giver’s again at once', async () => {
+    const { near, far } = await streams(pair(lean))
+    if (!isDirectStream(near)) throw new Error('not direct')
+    const got = drainOf(far)
+    const data = bytes(1000)
+    let consumed = false
+    near.sendChunks([data], () => {
+      consumed = true
+    })
+    expect(consumed).toBe(true)
+    data.fill(0)
+    await near.close()
+    expect(sha(await got)).toBe(sha(bytes(1000)))
   })
 
   test('a send after the close is refused', async () => {
