@@ -1,6 +1,7 @@
 /** The fetches that are under way: the local checks before any network, one job a root, a handle for each caller. */
 import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
+import { combineSignals } from '../base/abort-signals.ts'
 import { abortError, ShoalError, throwIfAborted } from '../base/errors.ts'
 import { SECOND_MS } from '../base/units.ts'
 import { ingest } from '../content/ingest.ts'
@@ -90,7 +91,7 @@ export class Fetches {
 
   async #fetch(source: Source, options: FetchOptions, handle: TransferHandle): Promise<FetchResult> {
     const startedAt = performance.now()
-    const signal = options.signal === undefined ? handle.signal : AbortSignal.any([handle.signal, options.signal])
+    const signal = combineSignals(handle.signal, options.signal)
     throwIfAborted(signal)
     const cid = CID.parse(source.cid)
     const name = source.name ?? source.cid

@@ -1,4 +1,5 @@
 /** The node of another process on the same data folder, with the API of one's own. */
+import { combineSignals } from '../base/abort-signals.ts'
 import { abortError, ShoalError } from '../base/errors.ts'
 import { SECOND_MS } from '../base/units.ts'
 import type {
@@ -96,7 +97,7 @@ export class RemoteNode implements NodeApi {
     const to = cache === true ? undefined : (options.to ?? process.cwd())
     const { cid, name = cid } = this.#parseSource(source)
     return new RemoteTransfer({ cid, name, path: to ?? '' }, (cancelled, onEvent) => {
-      const signals = signal === undefined ? cancelled : AbortSignal.any([signal, cancelled])
+      const signals = combineSignals(signal, cancelled)
       const params = defined({ source, to, cache, force, timeoutMs, up, down })
       return this.#connection.call<FetchResult>('fetch', params, { signal: signals, onEvent })
     })

@@ -2,6 +2,7 @@
  * Runs the swarm core of one root: turns what happens on streams, disk and clock into inputs, and carries out every
  * action of an input before the next one. Nothing here decides; nothing in the core does I/O.
  */
+import { combineSignals } from '../../base/abort-signals.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
 import { SECOND_MS } from '../../base/units.ts'
@@ -105,12 +106,8 @@ export class SwarmRunner {
       this.events.emit('pieces:lost', { pieces })
     }
     this.#post({ type: 'fetchPaused', paused: !options.fetch })
-    this.#post({
-      type: 'manifestReady',
-      pieces: storage.pieces,
-      nodeCount: storage.nodeCount,
-      have: storage.have
-    })
+    const { pieces, nodeCount, have } = storage
+    this.#post({ type: 'manifestReady', pieces, nodeCount, have })
   }
 
   /** Go on fetching, or stop fetching and only serve. */
@@ -137,7 +134,7 @@ export class SwarmRunner {
     this.endSearch()
     const search = new AbortController()
     this.#search = search
-    const signal = AbortSignal.any([search.signal, this.#stopping.signal])
+    const signal = combineSignals(search.signal, this.#stopping.signal)
     this.#track(
       source.find(this.root, { signal, onFound: peers => this.addPeers(peers) }).catch((err: unknown) => {
         if (!signal.aborted) this.#host.init.log.warn(`looking for peers failed: ${String(err)}`)
@@ -380,7 +377,7 @@ export class SwarmRunner {
   }
 
   async #dial(peer: PexPeer): Promise<void> {
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+    const signal = combineSignals(this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
     try {
       const stream = await this.#host.init.dialer.dial(peer, { signal })
       if (this.#stopping.signal.aborted || this.#host.isBanned(stream.peerId)) {
