@@ -64,7 +64,7 @@ export class SwarmHost {
   /** The node's limits; each swarm has its own below them. */
   readonly limits: { readonly up: RateLimiter; readonly down: RateLimiter }
   readonly gate = new DownloadGate()
-  readonly uploader = new Uploader()
+  readonly uploader: Uploader
   /** Of memory that the disk threads see: they hash it, and write it. */
   readonly pool = new BufferPool(POOLED_BUFFER_BYTES, MAX_IDLE_BUFFERS, sharedBytes)
   readonly hasher: PieceHasher
@@ -79,6 +79,7 @@ export class SwarmHost {
 
   constructor(init: SwarmHostInit) {
     this.init = init
+    this.uploader = new Uploader(() => init.clock.now())
     this.hasher = new PieceHasher(init.clock, init.sideHasher)
     this.limits = { up: new RateLimiter(init.clock, init.up), down: new RateLimiter(init.clock, init.down) }
     this.#ticker = setInterval(() => {

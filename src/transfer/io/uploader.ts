@@ -4,17 +4,22 @@
  * as they drain, frame by frame, under the upload limits of their root and the node.
  */
 import { KIB, MIB, SECOND_MS } from '../../base/units.ts'
+import { RateMeter } from '../core/rate-meter.ts'
 import { UploadQueue } from '../core/upload-queue.ts'
 import { BufferPool } from './buffer-pool.ts'
 import type { PeerSession } from './peer-session.ts'
 import type { RootLimiter } from './root-limiter.ts'
 import type { PieceStorage } from './seams.ts'
 
+/** Payload of one data frame: what may lie ahead of a control message once the stream is full. */
+export const DATA_FRAME_BYTES = 128 * KIB
 /**
- * Payload of one data frame: what may lie ahead of a control message once the stream is full. Each costs its way through
- * all layers; a pair over loopback took a tenth less processor time than with 128 KiB, and no less with 512.
+ * The same where the node sends so much, bytes a second: each frame costs its way through all layers. A pair over
+ * loopback takes a tenth less processor time with frames of 256 KiB, and no less with 512. On a slow link messages would
+ * only wait longer behind them.
  */
-export const DATA_FRAME_BYTES = 256 * KIB
+export const FAST_FRAME_BYTES = 256 * KIB
+const FAST_BYTES_PER_SEC = 32 * MIB
 /** Under a limit a frame is what it lets pass in so long, so that it stays even and sessions take short turns … */
 const FRAME_MS = 16
 /** … but no less: below that the limit is even to a frame. */
@@ -80,6 +85,8 @@ interface Active {
 const keyOf = (session: number, id: number) => `${session}:${id}`
 
 export class Uploader {
+  readonly #now: () => number
+  readonly #rate = new RateMeter()
   readonly #pool = new BufferPool(HEADROOM_BYTES + MAX_READ_BYTES, MAX_IDLE_BUFFERS)
   readonly #queue = new UploadQueue()
   readonly #jobs = new Map<string, UploadJob>()
@@ -97,6 +104,11 @@ export class Uploader {
   readonly #waiting = new Set<number>()
   /** Sessions that take nothing, and hold no buffer meanwhile. */
   readonly #setAside = new Set<number>()
+
+  /** @param now monotonic, ms */
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   enqueue(job: UploadJob): void {
     const key = keyOf(job.session.id, job.id)
@@ -316,11 +328,12 @@ export class Uploader {
       }
       if (!session.isWritable || this.#waiting.has(session.id)) return
       const { limiter } = head.job
-      const amount = () => Math.min(frameBytes(limiter.bytesPerSec), session.maxDataBytes, left)
+      const amount = () => Math.min(this.#frameBytes(limiter.bytesPerSec), session.maxDataBytes, left)
       const send = (active: Active, buffer: Uint8Array, bytes: number) => {
         const { read } = active
         const headroom = read.onWire === 0 ? read.headroom : 0
         read.onWire += 1
+        this.#rate.add(bytes, this.#now())
         const onConsumed = () => {
           read.onWire -= 1
           this.#recycle(read)
@@ -344,11 +357,13 @@ export class Uploader {
     }
     if (lane.length === 0) this.#lanes.delete(session.id)
   }
-}
 
-function frameBytes(bytesPerSec: number | undefined): number {
-  if (bytesPerSec === undefined) return DATA_FRAME_BYTES
-  return Math.min(DATA_FRAME_BYTES, Math.max(MIN_FRAME_BYTES, Math.floor((bytesPerSec * FRAME_MS) / 1000)))
+  /** @param bytesPerSec a limit of ours */
+  #frameBytes(bytesPerSec: number | undefined): number {
+    const most = this.#rate.rate(this.#now()) >= FAST_BYTES_PER_SEC ? FAST_FRAME_BYTES : DATA_FRAME_BYTES
+    if (bytesPerSec === undefined) return most
+    return Math.min(most, Math.max(MIN_FRAME_BYTES, Math.floor((bytesPerSec * FRAME_MS) / 1000)))
+  }
 }
 
 function countDown<Key>(counts: Map<Key, number>, key: Key): void {

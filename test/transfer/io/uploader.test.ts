@@ -68,7 +68,7 @@ const turn = () => new Promise(resolve => setImmediate(resolve))
 
 function bench() {
   const { storage, reads } = slowStorage()
-  const uploader = new Uploader()
+  const uploader = new Uploader(clock.now)
   const limiter = new RateLimiter(clock).root()
   let next = 0
   const session = () => {
@@ -94,7 +94,7 @@ describe('the buffer of a read', () => {
     ask(one, 0)
     reads[0]?.answer(1)
     await turn()
-    expect(stream.sent.length).toBe(4)
+    expect(stream.sent.length).toBe(8)
     for (const { consume } of stream.sent.slice(1)) consume()
     ask(one, 1)
     expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
@@ -151,7 +151,7 @@ describe('a request that was cancelled while it was read, and is asked again und
     ask(last, 0)
     reads[0]?.answer(1)
     await turn()
-    expect(stream.sent.length).toBe(4)
+    expect(stream.sent.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)).toBe(MIB)
   })
 
   it('comes, though the read before it failed', async () => {
@@ -165,14 +165,14 @@ describe('a request that was cancelled while it was read, and is asked again und
     second?.answer(1)
     await turn()
     await turn()
-    expect(stream.sent.length).toBe(4)
+    expect(stream.sent.length).toBe(8)
   })
 })
 
 describe('the header of a frame', () => {
   const headers = (stream: HoldingStream) =>
     stream.sent.map(({ frame }) => Buffer.from(frame.subarray(0, DATA_HEADER_BYTES)).toString('hex'))
-  const expected = Buffer.from(dataFrameHeader(0, 256 * KIB)).toString('hex')
+  const expected = Buffer.from(dataFrameHeader(0, 128 * KIB)).toString('hex')
 
   it('lies ahead of its payload, over what was sent before and is consumed', async () => {
     const { reads, session, ask } = bench()
@@ -181,8 +181,8 @@ describe('the header of a frame', () => {
     ask(one, 0)
     reads[0]?.answer(1)
     await turn()
-    expect(stream.sent.map(({ chunks }) => chunks)).toEqual([1, 1, 1, 1])
-    expect(headers(stream)).toEqual([expected, expected, expected, expected])
+    expect(stream.sent.map(({ chunks }) => chunks)).toEqual(Array(8).fill(1))
+    expect(headers(stream)).toEqual(Array(8).fill(expected))
     for (const { frame } of stream.sent) expect(frame.subarray(DATA_HEADER_BYTES).every(byte => byte === 1)).toBe(true)
   })
 
@@ -192,8 +192,8 @@ describe('the header of a frame', () => {
     ask(one, 0)
     reads[0]?.answer(1)
     await turn()
-    expect(stream.sent.map(({ chunks }) => chunks)).toEqual([1, 2, 2, 2])
-    expect(headers(stream)).toEqual([expected, expected, expected, expected])
+    expect(stream.sent.map(({ chunks }) => chunks)).toEqual([1, ...Array(7).fill(2)])
+    expect(headers(stream)).toEqual(Array(8).fill(expected))
     for (const { bytes } of stream.sent) expect(bytes.every(byte => byte === 1)).toBe(true)
   })
 
@@ -204,6 +204,28 @@ describe('the header of a frame', () => {
     ask(one, 0)
     reads[0]?.answer(1, true)
     await turn()
-    expect(stream.sent.map(({ chunks }) => chunks)).toEqual([2, 2, 2, 2])
+    expect(stream.sent.map(({ chunks }) => chunks)).toEqual(Array(8).fill(2))
+  })
+})
+
+describe('the frames of a node that sends much', () => {
+  it.each([
+    [256 * KIB, 256 * KIB],
+    [128 * KIB, 128 * KIB]
+  ])('are larger, up to what their taker takes: %i', async (maxDataBytes, expected) => {
+    const { reads, session, ask } = bench()
+    const { stream, session: one } = session()
+    one.maxDataBytes = maxDataBytes
+    stream.consumes = true
+    const fill = async () => {
+      ask(one, 0)
+      reads.shift()?.answer(1)
+      await turn()
+      return stream.sent.splice(0).map(({ bytes }) => bytes.byteLength)
+    }
+    expect(await fill()).toEqual(Array(8).fill(128 * KIB))
+    // 32 MiB a second for half of one
+    for (let i = 0; i < 15; i++) await fill()
+    expect(await fill()).toEqual(Array(MIB / expected).fill(expected))
   })
 })

@@ -6,10 +6,10 @@ import { connect, type SecureContext, TLSSocket } from 'node:tls'
 import { ShoalError } from '../../../base/errors.ts'
 
 /**
- * What the socket takes before its writer waits: small messages, and one data frame of the swarm. Of several each but the
- * first would be copied, as they are gathered for one write, and a control message would wait longer behind them.
+ * What the socket takes before its writer waits: two data frames of a slow swarm, one of a fast one. Of several each but
+ * the first is copied, as they are gathered for one write, and a control message waits longer behind them.
  */
-const HIGH_WATER_BYTES = 64 * 1024
+const HIGH_WATER_BYTES = 192 * 1024
 
 export interface TlsInit {
   isServer: boolean
