@@ -58,8 +58,8 @@ export class IncomingBlocks {
   }
 
   /**
-   * Copies a chunk into its place, unless it lies there. `done` when the request is whole (it is then no longer expected), `unexpected` when
-   * nobody asked for it, `overrun` when it is more than was asked for.
+   * Copies a chunk into its place, unless it lies there. `done` when the request is whole (it is then no longer
+   * expected), `unexpected` when nobody asked for it, `overrun` when it is more than was asked for.
    */
   receive(session: number, id: number, chunk: Uint8Array): 'more' | 'done' | 'unexpected' | 'overrun' {
     const requests = this.#incoming.get(session)

@@ -31,7 +31,7 @@ export interface SessionHandlers {
   onClosed(session: PeerSession, err: Error | undefined): void
 }
 
-/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s a frame takes half of it. */
+/** A stream that takes nothing for so long has a reader that does not read; at 4 KB/s the two frames ahead take half of it. */
 export const WRITE_TIMEOUT_MS = 2 * MINUTE_MS
 /** Bytes that are no payload (control messages, headers, frames of unknown type): at once, and in a second. */
 export const CONTROL_BURST_BYTES = 16 * MIB

@@ -6,19 +6,20 @@
 import { KIB, MIB, SECOND_MS } from '../../base/units.ts'
 import { RateMeter } from '../core/rate-meter.ts'
 import { UploadQueue } from '../core/upload-queue.ts'
+import { LEAST_DATA_BYTES, MAX_DATA_BYTES } from '../protocol/limits.ts'
 import { BufferPool } from './buffer-pool.ts'
 import type { PeerSession } from './peer-session.ts'
 import type { RootLimiter } from './root-limiter.ts'
 import type { PieceStorage } from './seams.ts'
 
 /** Payload of one data frame: what may lie ahead of a control message once the stream is full. */
-export const DATA_FRAME_BYTES = 128 * KIB
+const DATA_FRAME_BYTES = LEAST_DATA_BYTES
 /**
  * The same where the node sends so much, bytes a second: each frame costs its way through all layers. A pair over
  * loopback takes a tenth less processor time with frames of 256 KiB, and no less with 512. On a slow link messages would
  * only wait longer behind them.
  */
-export const FAST_FRAME_BYTES = 256 * KIB
+const FAST_FRAME_BYTES = MAX_DATA_BYTES
 const FAST_BYTES_PER_SEC = 32 * MIB
 /** Under a limit a frame is what it lets pass in so long, so that it stays even and sessions take short turns … */
 const FRAME_MS = 16

@@ -3,6 +3,7 @@ import type { Stream, StreamCloseEvent } from '@libp2p/interface'
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { readU32 } from '../../../../src/base/u32.ts'
 import { isDirectStream } from '../../../../src/node/transport/direct-stream.ts'
 import {
   encodeHeader,
@@ -10,6 +11,7 @@ import {
   FLAG_FIN,
   FLAG_RST,
   FLAG_SYN,
+  HEADER_BYTES,
   INITIAL_WINDOW_BYTES,
   TYPE_DATA,
   TYPE_GO_AWAY,
@@ -241,16 +243,22 @@ describe('what a lean stream does on its own', () => {
   })
 
   test.each([
-    ['all of the window', INITIAL_WINDOW_BYTES],
-    ['a little more than the window', INITIAL_WINDOW_BYTES + 9],
-    ['much more than the window', 3 * INITIAL_WINDOW_BYTES]
-  ])('the header goes into the memory ahead, and what comes is whole: %s', async (_what, length) => {
+    ['all of the window', INITIAL_WINDOW_BYTES, true],
+    ['a little more than the window', INITIAL_WINDOW_BYTES + 9, true],
+    ['much more than the window', 3 * INITIAL_WINDOW_BYTES, false]
+  ])('the header goes into the memory ahead, and what comes is whole: %s', async (_what, length, isAhead) => {
     const { near, far } = await streams(pair(lean))
     if (!isDirectStream(near)) throw new Error('not direct')
     const got = drainOf(far)
-    const data = bytes(64 + length).subarray(64)
+    const memory = bytes(64 + length)
+    const before = memory.slice(0, 64)
+    const data = memory.subarray(64)
     const expected = sha(data)
     near.sendChunks([data], undefined, 64)
+    const after = memory.subarray(0, 64)
+    expect(after.subarray(0, 64 - HEADER_BYTES)).toEqual(before.subarray(0, 64 - HEADER_BYTES))
+    if (isAhead) expect(readU32(after, 60)).toBe(INITIAL_WINDOW_BYTES)
+    else expect(after).toEqual(before)
     await near.close()
     expect(sha(await got)).toBe(expected)
   })
