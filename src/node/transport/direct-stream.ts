@@ -17,9 +17,10 @@ export interface DirectStream {
    */
   onChunk: ((chunk: Uint8Array) => void) | undefined
   /**
-   * Where it is set, a stream that can make use of it asks it before bytes are read: memory in which those that come next belong, so that nobody needs
-   * to copy them there. They still go to `onChunk`, as a view of it. More than it holds is never read at once, and it may
-   * be written to until the next bytes have come, even if the receiver has no use for them any more.
+   * Where it is set, a stream that can make use of it asks it before bytes are read: memory in which those that come
+   * next belong, so that nobody needs to copy them there. They still go to `onChunk`, as a view of it. More than it holds
+   * is never read at once, and it may be written to until the next bytes have come, even if the receiver has no use for
+   * them any more.
    */
   roomForNext?: (() => Uint8Array | undefined) | undefined
 }

@@ -1,4 +1,4 @@
-/** Small frames that wait for each other, to leave with one write at the end of the turn: each write costs a cipher and a call. */
+/** Small frames that wait for each other, to leave with one write at the end of the turn: each costs a cipher and a call. */
 
 /** So many bytes wait at most. */
 const MAX_BYTES = 16 * 1024
