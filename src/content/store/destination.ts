@@ -170,6 +170,8 @@ async function moveFile(disk: Disk, { temp, path, force }: Move & { readonly for
     if (there !== undefined && there.ino !== (await statOf(disk, temp))?.ino) throw existsError(path, kept(temp))
     if (there === undefined) return await disk.rename(temp, path)
   }
+  // a power cut could keep the end of the old name and not the new one
+  await syncFolder(disk, dirname(path))
   await disk.unlink(temp)
 }
 

@@ -16,7 +16,8 @@ const FAILED = [
   112, // the temporary file's own name was not synced
   49, // a file kept its bytes and not its size
   811, // nor was its move back
-  3 // nor its move into place, nor the bytes of a local copy
+  3, // nor its move into place, nor the bytes of a local copy
+  61752973 // the old name of a file that was moved into place went before the new one was durable
 ]
 
 let contents: Content[]
