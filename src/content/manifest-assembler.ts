@@ -4,7 +4,6 @@
  * Node order: pre-order, depth first, links in stored order, each distinct node once. It follows from the DAG alone, so
  * that "DAG node 17 of this root" means the same to every peer. A raw root is its own node 0.
  */
-import { createHash } from 'node:crypto'
 import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../base/errors.ts'
 import { checkCid, cidOf, DAG_PB, RAW } from './cid.ts'
@@ -15,6 +14,7 @@ import type { Manifest } from './manifest.ts'
 import { DEFAULT_MANIFEST_LIMITS, type ManifestLimits } from './manifest-limits.ts'
 import { walkManifest, walkRawRoot } from './manifest-walk.ts'
 import { MAX_PIECE_BYTES } from './piece-map.ts'
+import { sha256 } from './sha256.ts'
 
 interface Frame {
   readonly node: DagNode
@@ -66,7 +66,7 @@ export class ManifestAssembler {
   add(block: Uint8Array): void {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#complete) throw new ShoalError('ERR_BUG', `all DAG nodes of ${this.root} are known`)
-    const digest = createHash('sha256').update(block).digest()
+    const digest = sha256([block])
     if (!digest.equals(this.#nodes.digest(this.known))) {
       throw new ShoalError('ERR_BAD_DATA', `DAG node ${this.known} of ${this.root} does not match its hash`, {
         details: { node: this.known }

@@ -4,6 +4,7 @@
  */
 import type { BigIntStats } from 'node:fs'
 import type { FileFingerprint } from '../fingerprint.ts'
+import type { SharedSpans } from './shared-spans.ts'
 
 export const DIGEST_BYTES = 32
 /** Numbers of one fingerprint in `prints`: size, mtime (ns), ctime (ns), inode, device. */
@@ -64,12 +65,11 @@ export interface FilesHashed {
 export interface ReadFiles {
   readonly paths: readonly string[]
   readonly positions: Float64Array
-  readonly lengths: Uint32Array
+  /** Where each range goes, and how long it is. */
+  readonly into: SharedSpans
 }
 
 export interface FilesRead {
-  /** The ranges, one after another. */
-  readonly data: Uint8Array
   /** The same before and after the read. */
   readonly prints: BigInt64Array
   /** Shorter, changed meanwhile, no regular file, or an error: the asker looks itself. */
@@ -79,9 +79,7 @@ export interface FilesRead {
 /** New files with their whole content. Folders on the way are made. */
 export interface CreateFiles {
   readonly paths: readonly string[]
-  readonly sizes: Uint32Array
-  /** The contents, one after another. */
-  readonly data: Uint8Array
+  readonly contents: SharedSpans
 }
 
 export interface FilesCreated {

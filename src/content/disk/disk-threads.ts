@@ -45,7 +45,6 @@ const PATIENCE = 6
 
 interface Asked {
   readonly asked: JobAsked
-  readonly transfer: readonly ArrayBuffer[]
   resolve(answer: DiskJobs[JobKind]['answer']): void
   reject(err: unknown): void
 }
@@ -61,14 +60,9 @@ interface Thread {
 export interface DiskThreads {
   /**
    * Jobs of a kind begin in the order in which they are asked.
-   * @param transfer buffers of the job that are moved, and empty here afterwards
    * @throws the system error where the job failed as a whole; ERR_IO where its thread died
    */
-  run<K extends JobKind>(
-    kind: K,
-    job: DiskJobs[K]['job'],
-    transfer?: readonly ArrayBuffer[]
-  ): Promise<DiskJobs[K]['answer']>
+  run<K extends JobKind>(kind: K, job: DiskJobs[K]['job']): Promise<DiskJobs[K]['answer']>
 }
 
 /**
@@ -85,14 +79,10 @@ export class DiskThreadPool implements DiskThreads {
     this.#start = start
   }
 
-  run<K extends JobKind>(
-    kind: K,
-    job: DiskJobs[K]['job'],
-    transfer: readonly ArrayBuffer[] = []
-  ): Promise<DiskJobs[K]['answer']> {
+  run<K extends JobKind>(kind: K, job: DiskJobs[K]['job']): Promise<DiskJobs[K]['answer']> {
     return new Promise((resolve, reject) => {
       if (this.#closing) throw new ShoalError('ERR_NOT_RUNNING', 'the disk threads have ended')
-      this.#queue.push({ asked: { kind, job }, transfer, resolve, reject })
+      this.#queue.push({ asked: { kind, job }, resolve, reject })
       this.#next()
     })
   }
@@ -128,7 +118,7 @@ export class DiskThreadPool implements DiskThreads {
       thread.busyWith = asked
       // A job that is under way keeps the process alive, a thread that waits for one does not.
       thread.worker.ref()
-      thread.worker.postMessage(asked.asked, asked.transfer)
+      thread.worker.postMessage(asked.asked)
     }
   }
 

@@ -2,7 +2,7 @@
  * The work of a disk thread, synchronous: without a promise and a thread switch for each call, hashing a file of
  * 4 KiB costs some 13 µs of a core. One file is open at a time.
  */
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type BigIntStats,
   closeSync,
@@ -18,6 +18,7 @@ import {
 import { dirname } from 'node:path'
 import { systemCode } from '../../base/errors.ts'
 import { fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
+import { sha256 } from '../sha256.ts'
 import {
   type CreateFiles,
   DIGEST_BYTES,
@@ -40,6 +41,7 @@ import {
   type SyncFiles,
   type WriteParts
 } from './disk-jobs.ts'
+import { spanAt } from './shared-spans.ts'
 import { syncFileSystem } from './sync-program.ts'
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
@@ -89,9 +91,7 @@ function hashSpans({ fd, positions, lengths }: HashSpans): SpansHashed {
 }
 
 function hashParts({ parts }: HashParts): PartsHashed {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(part)
-  return { digest: Uint8Array.from(hash.digest()) }
+  return { digest: Uint8Array.from(sha256(parts)) }
 }
 
 function writeParts({ fd, position, parts }: WriteParts): PartsWritten {
@@ -131,14 +131,11 @@ function hashFiles({ paths, maxBytes }: HashFiles): FilesHashed {
   return { digests, prints: prints.fields, failed }
 }
 
-function readFiles({ paths, positions, lengths }: ReadFiles): FilesRead {
-  const data = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0))
+function readFiles({ paths, positions, into: spans }: ReadFiles): FilesRead {
   const prints = new Prints(paths.length)
   const failed: number[] = []
-  let at = 0
   for (const [index, path] of paths.entries()) {
-    const into = data.subarray(at, at + (lengths[index] ?? 0))
-    at += into.byteLength
+    const into = spanAt(spans, index)
     const isRead = withFile(path, O_RDONLY | SAFELY, fd => {
       const before = fstatSync(fd, { bigint: true })
       if (!before.isFile() || readFully(fd, positions[index] ?? 0, into) < into.byteLength) return false
@@ -147,17 +144,14 @@ function readFiles({ paths, positions, lengths }: ReadFiles): FilesRead {
     })
     if (isRead !== true) failed.push(index)
   }
-  return { data, prints: prints.fields, failed }
+  return { prints: prints.fields, failed }
 }
 
 /** O_EXCL: a file that is new is nobody else's, under no second name, and has no bytes to be overwritten. */
-function createFiles({ paths, sizes, data }: CreateFiles): FilesCreated {
+function createFiles({ paths, contents }: CreateFiles): FilesCreated {
   const identities: Array<string | null> = []
-  let at = 0
   for (const [index, path] of paths.entries()) {
-    const size = sizes[index] ?? 0
-    const content = data.subarray(at, at + size)
-    at += size
+    const content = spanAt(contents, index)
     const create = () => withFile(path, O_WRONLY | O_CREAT | O_EXCL | SAFELY, fd => writeNew(fd, content))
     let identity = create()
     if (identity === 'ENOENT' && makeFolderOf(path)) identity = create()
@@ -175,20 +169,20 @@ function syncByProgram({ paths, identities, program }: SyncFiles): FilesSynced |
   if (program === null) return undefined
   const failed: FailedSync[] = []
   const replaced: number[] = []
-  // A path of each file system, and of each whether it could be synced.
-  const isSynced = new Map<bigint, boolean>()
-  for (const path of paths) {
-    const stats = attempt(() => lstatSync(path, { bigint: true }))
-    if (typeof stats !== 'object' || !stats.isFile() || isSynced.has(stats.dev)) continue
-    isSynced.set(stats.dev, syncFileSystem(program, path))
-    if (isSynced.get(stats.dev) !== true) return undefined
-  }
+  // Devices of file systems.
+  const synced = new Set<bigint>()
   for (const [index, path] of paths.entries()) {
     try {
-      const stats = lstatSync(path, { bigint: true })
+      let stats = lstatSync(path, { bigint: true })
+      if (stats.isFile() && !synced.has(stats.dev)) {
+        if (!syncFileSystem(program, path)) return undefined
+        synced.add(stats.dev)
+        stats = lstatSync(path, { bigint: true })
+      }
       const known = identities[index] ?? null
       if (!stats.isFile() || (known !== null && known !== identityOf(stats))) replaced.push(index)
-      else if (isSynced.get(stats.dev) !== true) return undefined
+      // moved to another file system meanwhile
+      else if (!synced.has(stats.dev)) return undefined
     } catch (err) {
       failed.push({ index, code: systemCode(err), message: String(err) })
     }

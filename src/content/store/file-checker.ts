@@ -1,5 +1,4 @@
 /** Hashes files again that may have changed, and says which pieces are lost. Changes nothing but fingerprints. */
-import { createHash } from 'node:crypto'
 import { systemCode, throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { digestAt, printAt } from '../disk/disk-jobs.ts'
@@ -7,6 +6,7 @@ import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
 import { fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { MAX_PIECE_BYTES } from '../piece-map.ts'
+import { sha256 } from '../sha256.ts'
 import type { DiskFile, FileStats } from './disk.ts'
 import { readFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
@@ -279,9 +279,7 @@ export class FileChecker {
   }
 
   #matches(piece: number, parts: readonly Uint8Array[]): boolean {
-    const hash = createHash('sha256')
-    for (const part of parts) hash.update(part)
-    return hash.digest().equals(this.#manifest.pieces.digest(piece))
+    return sha256(parts).equals(this.#manifest.pieces.digest(piece))
   }
 
   #reason(

@@ -1,9 +1,11 @@
 /** Reads ranges of the piece space out of the files of a root, and never yields a byte that it does not trust. */
-import { createHash } from 'node:crypto'
 import { ShoalError } from '../../base/errors.ts'
+import { isShared, sharedBytes } from '../../base/shared-memory.ts'
 import type { Bitfield } from '../bitfield.ts'
+import { sha256 } from '../sha256.ts'
 import { printAt } from '../disk/disk-jobs.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
+import { sharedSpans } from '../disk/shared-spans.ts'
 import { CHUNK_BYTES } from '../file-builder.ts'
 import type { Manifest, Span } from '../manifest.ts'
 import { eachLimited } from './limit.ts'
@@ -117,18 +119,17 @@ export class PieceReader {
     const single = [...byEntry].flatMap(([entry, [read, ...more]]) =>
       read === undefined || more.length > 0 || read.into.byteLength > CHUNK_BYTES ? [] : [{ entry, ...read }]
     )
-    const { data, prints, failed } = await this.#threads.run('readFiles', {
+    const into = single.map(({ into: span }) => (isShared(span) ? span : sharedBytes(span.byteLength)))
+    const { prints, failed } = await this.#threads.run('readFiles', {
       paths: single.map(({ entry }) => this.#files.path(entry)),
       positions: Float64Array.from(single, ({ fileOffset }) => fileOffset),
-      lengths: Uint32Array.from(single, ({ into }) => into.byteLength)
+      into: sharedSpans(into)
     })
     const others = new Set(failed)
-    let at = 0
-    for (const [index, { entry, into }] of single.entries()) {
-      const from = at
-      at += into.byteLength
+    for (const [index, { entry, into: asked }] of single.entries()) {
       if (others.has(index) || !this.#files.isUnchanged(entry, printAt(prints, index))) continue
-      into.set(data.subarray(from, at))
+      const read = into[index]
+      if (read !== undefined && read !== asked) asked.set(read)
       done.add(entry)
     }
     return done
@@ -172,9 +173,7 @@ export class PieceReader {
 
   /** Whether the bytes, one after another, are the piece's block. */
   matches(piece: number, parts: readonly Uint8Array[]): boolean {
-    const hash = createHash('sha256')
-    for (const part of parts) hash.update(part)
-    return hash.digest().equals(this.#manifest.pieces.digest(piece))
+    return sha256(parts).equals(this.#manifest.pieces.digest(piece))
   }
 
   async #envelopes(first: number, last: number): Promise<Map<number, Envelope | undefined>> {

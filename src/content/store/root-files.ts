@@ -2,7 +2,7 @@
  * The files of one root on disk: where each lies, its fingerprint, and reads that notice a change. Nothing here decides
  * what is held.
  */
-import { join } from 'node:path'
+import { sep } from 'node:path'
 import { ShoalError, systemCode } from '../../base/errors.ts'
 import { type FileFingerprint, fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
@@ -80,7 +80,8 @@ export class RootFiles {
 
   path(entry: number): string {
     const path = this.manifest.entries[entry]?.path ?? ''
-    return path === '' ? this.base : join(this.base, path)
+    // a checked path needs no `join`, which would be a twentieth of a fetch of small files
+    return path === '' ? this.base : `${this.base}${sep}${sep === '/' ? path : path.replaceAll('/', sep)}`
   }
 
   size(entry: number): number {

@@ -1,12 +1,14 @@
 /** Small files made and synced by the hundred on disk threads. What cannot be done so is left to the caller. */
+import { isShared, sharedBytes } from '../../base/shared-memory.ts'
 import { MIB } from '../../base/units.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
+import { sharedSpans } from '../disk/shared-spans.ts'
 import { findSyncProgram } from '../disk/sync-program.ts'
 
 export interface NewSmallFile {
   readonly path: string
   readonly size: number
-  /** Its content, one after another. */
+  /** Its content, one after another: not to be changed until it is written. */
   readonly buffers: readonly Uint8Array[]
 }
 
@@ -25,8 +27,9 @@ const EACH_BATCH_FILES = 32
 /** Files of one job where their file system is synced as a whole. */
 const PROGRAM_BATCH_FILES = 16_384
 
-interface Waiting extends NewSmallFile {
-  resolve(identity: string | null): void
+interface Waiting {
+  readonly files: readonly NewSmallFile[]
+  resolve(identities: ReadonlyArray<string | null>): void
   reject(err: unknown): void
 }
 
@@ -49,32 +52,25 @@ export class SmallFileWriter {
   }
 
   /** @returns `identityOf` each; null where none was made, because something has its name or for any other reason */
-  async create(files: readonly NewSmallFile[]): Promise<ReadonlyArray<string | null>> {
-    const ends = files.map(
-      file => new Promise<string | null>((resolve, reject) => this.#waiting.push({ ...file, resolve, reject }))
-    )
-    this.#next()
-    return await Promise.all(ends)
+  create(files: readonly NewSmallFile[]): Promise<ReadonlyArray<string | null>> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ files, resolve, reject })
+      this.#next()
+    })
   }
 
   #next(): void {
     if (this.#isBusy || this.#waiting.length === 0) return
-    let bytes = 0
-    let count = 0
-    for (const { size } of this.#waiting) {
-      bytes += size
-      if (count > 0 && (count === MAX_JOB_FILES || bytes > MAX_JOB_BYTES)) break
-      count += 1
-    }
-    const job = this.#waiting.splice(0, count)
+    const asked = this.#waiting.splice(0, askedTogether(this.#waiting))
     this.#isBusy = true
-    this.#create(job)
+    this.#create(asked.flatMap(({ files }) => files))
       .then(
         identities => {
-          for (const [index, { resolve }] of job.entries()) resolve(identities[index] ?? null)
+          let at = 0
+          for (const { files, resolve } of asked) resolve(identities.slice(at, (at += files.length)))
         },
         (err: unknown) => {
-          for (const { reject } of job) reject(err)
+          for (const { reject } of asked) reject(err)
         }
       )
       .finally(() => {
@@ -84,17 +80,8 @@ export class SmallFileWriter {
   }
 
   async #create(files: readonly NewSmallFile[]): Promise<ReadonlyArray<string | null>> {
-    const sizes = Uint32Array.from(files, ({ size }) => size)
-    const data = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0))
-    let at = 0
-    for (const { buffers } of files) {
-      for (const buffer of buffers) {
-        data.set(buffer, at)
-        at += buffer.byteLength
-      }
-    }
-    const job = { paths: files.map(({ path }) => path), sizes, data }
-    return (await this.#threads.run('createFiles', job, [data.buffer])).identities
+    const contents = sharedSpans(contentsOf(files))
+    return (await this.#threads.run('createFiles', { paths: files.map(({ path }) => path), contents })).identities
   }
 
   /**
@@ -113,4 +100,38 @@ export class SmallFileWriter {
     for (const { index, code, message } of failed) ends.set(index, Object.assign(new Error(message), { code }))
     return ends
   }
+}
+
+/** How many of those that wait, at least one, make one job. */
+function askedTogether(waiting: readonly Waiting[]): number {
+  let count = 0
+  let files = 0
+  let bytes = 0
+  for (const asked of waiting) {
+    files += asked.files.length
+    bytes += asked.files.reduce((sum, { size }) => sum + size, 0)
+    if (count > 0 && (files > MAX_JOB_FILES || bytes > MAX_JOB_BYTES)) break
+    count += 1
+  }
+  return count
+}
+
+/** Each content as one range of shared memory: where it lies, or else a copy. */
+function contentsOf(files: readonly NewSmallFile[]): Uint8Array[] {
+  const isInPlace = ({ buffers: [only, ...more] }: NewSmallFile) =>
+    only !== undefined && more.length === 0 && isShared(only)
+  const copies = sharedBytes(files.reduce((sum, file) => sum + (isInPlace(file) ? 0 : file.size), 0))
+  let at = 0
+  return files.map(file => {
+    const [only] = file.buffers
+    if (only !== undefined && isInPlace(file)) return only
+    const copy = copies.subarray(at, at + file.size)
+    at += file.size
+    let filled = 0
+    for (const buffer of file.buffers) {
+      copy.set(buffer, filled)
+      filled += buffer.byteLength
+    }
+    return copy
+  })
 }

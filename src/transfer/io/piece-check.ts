@@ -1,6 +1,6 @@
 /** Hashes whole pieces that lie in one or several buffers. */
-import { createHash } from 'node:crypto'
 import type { PieceMap } from '../../content/piece-map.ts'
+import { sha256 } from '../../content/sha256.ts'
 import type { Block } from './incoming-blocks.ts'
 
 /** The bytes [from, to) of the blocks' concatenation, as views. */
@@ -19,7 +19,5 @@ export function sliceBlocks(blocks: readonly Block[], from: number, to: number):
 
 /** Whether the buffers' concatenation is piece `index`. */
 export function matchesPiece(pieces: PieceMap, index: number, buffers: readonly Uint8Array[]): boolean {
-  const hash = createHash('sha256')
-  for (const buffer of buffers) hash.update(buffer)
-  return hash.digest().equals(pieces.digest(index))
+  return sha256(buffers).equals(pieces.digest(index))
 }

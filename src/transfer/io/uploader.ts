@@ -3,6 +3,7 @@
  * The pure UploadQueue decides which request is next; this reads it from storage ahead of the wire and feeds the streams
  * as they drain, frame by frame, under the upload limits of their root and the node.
  */
+import { sharedBytes } from '../../base/shared-memory.ts'
 import { KIB, MIB, SECOND_MS } from '../../base/units.ts'
 import { RateMeter } from '../core/rate-meter.ts'
 import { UploadQueue } from '../core/upload-queue.ts'
@@ -88,7 +89,7 @@ const keyOf = (session: number, id: number) => `${session}:${id}`
 export class Uploader {
   readonly #now: () => number
   readonly #rate = new RateMeter()
-  readonly #pool = new BufferPool(HEADROOM_BYTES + MAX_READ_BYTES, MAX_IDLE_BUFFERS)
+  readonly #pool = new BufferPool(HEADROOM_BYTES + MAX_READ_BYTES, MAX_IDLE_BUFFERS, sharedBytes)
   readonly #queue = new UploadQueue()
   readonly #jobs = new Map<string, UploadJob>()
   readonly #active = new Map<string, Active>()

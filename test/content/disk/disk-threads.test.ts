@@ -16,6 +16,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sharedBytes } from '../../../src/base/shared-memory.ts'
 import { digestAt, printAt } from '../../../src/content/disk/disk-jobs.ts'
 import { borrowDiskThreads, DiskThreadPool, HASHING_AT_ONCE } from '../../../src/content/disk/disk-threads.ts'
+import { sharedSpans } from '../../../src/content/disk/shared-spans.ts'
 import { sideHasher } from '../../../src/content/disk/side-hasher.ts'
 import { compileSource } from '../../helpers/compile.ts'
 import { sha256 } from './sha256.ts'
@@ -57,11 +58,10 @@ test('real threads hash, make, read, sync and look at files, and say which they 
   })
   const names = ['a', 'deep/er/b', 'a']
   const contents = ['first', 'second file', 'third']
-  const data = new Uint8Array(Buffer.from(contents.join('')))
-  const paths = names.map(at)
-  const sizes = Uint32Array.from(contents, ({ length }) => length)
-  const made = await pool.run('createFiles', { paths, sizes, data }, [data.buffer])
-  expect(data.byteLength).toBe(0)
+  const all = shared(contents.join(''))
+  // two of them lie in one buffer
+  const lying = [all.subarray(0, 5), all.subarray(5, 16), shared('third')]
+  const made = await pool.run('createFiles', { paths: names.map(at), contents: sharedSpans(lying) })
   expect(made.identities.map(identity => identity !== null)).toEqual([true, true, false])
   expect(readFileSync(at('a'), 'utf8')).toBe('first')
   expect(readFileSync(at('deep/er/b'), 'utf8')).toBe('second file')
@@ -84,13 +84,16 @@ test('real threads hash, make, read, sync and look at files, and say which they 
   expect(short).toEqual([2])
   expect(Buffer.from(digestAt(digests, 1))).toEqual(sha256('file'))
   await expect(pool.run('hashSpans', { ...spans, fd: NO_SUCH_FD })).rejects.toMatchObject({ code: 'EBADF' })
+  const into = shared('................')
+  const ranges = [into.subarray(2, 6), sharedBytes(5), into.subarray(8, 14)]
   const read = await pool.run('readFiles', {
     paths: [at('a'), at('a'), at('deep/er/b')],
     positions: Float64Array.of(1, 1, 0),
-    lengths: Uint32Array.of(4, 5, 6)
+    into: sharedSpans(ranges)
   })
   expect(read.failed).toEqual([1])
-  expect(Buffer.from(read.data.subarray(9)).toString()).toBe('second')
+  expect(Buffer.from(into).toString()).toBe('..irst..second..')
+  expect(() => sharedSpans([new Uint8Array(4)])).toThrow(TypeError)
 
   const [first] = made.identities
   const synced = await pool.run('syncFiles', {
@@ -132,7 +135,7 @@ test('no more threads than there may be make files or sync; what a thread that d
     started.push(worker)
     return worker
   })
-  const job = (i: number) => ({ paths: [at(`n${i}`)], sizes: Uint32Array.of(1), data: Uint8Array.of(i) })
+  const job = (i: number) => ({ paths: [at(`n${i}`)], contents: sharedSpans([shared(`${i}`)]) })
   await Promise.all(Array.from({ length: 9 }, (_, i) => pool.run('createFiles', job(i))))
   expect(started.length).toBe(1)
   const sync = () => pool.run('syncFiles', { paths: [at('n1')], identities: [null], program: null })
