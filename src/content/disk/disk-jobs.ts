@@ -80,6 +80,8 @@ export interface FilesRead {
 export interface CreateFiles {
   readonly paths: readonly string[]
   readonly contents: SharedSpans
+  /** None is made where that folder does not lie on that device any more: its drive is gone. */
+  readonly drive: { readonly folder: string; readonly dev: bigint } | undefined
 }
 
 export interface FilesCreated {

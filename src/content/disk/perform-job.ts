@@ -148,7 +148,8 @@ function readFiles({ paths, positions, into: spans }: ReadFiles): FilesRead {
 }
 
 /** O_EXCL: a file that is new is nobody else's, under no second name, and has no bytes to be overwritten. */
-function createFiles({ paths, contents }: CreateFiles): FilesCreated {
+function createFiles({ paths, contents, drive }: CreateFiles): FilesCreated {
+  if (drive !== undefined && !liesOn(drive)) return { identities: paths.map(() => null) }
   const identities: Array<string | null> = []
   for (const [index, path] of paths.entries()) {
     const content = spanAt(contents, index)
@@ -158,6 +159,11 @@ function createFiles({ paths, contents }: CreateFiles): FilesCreated {
     identities.push(typeof identity === 'object' ? identityOf(identity) : null)
   }
   return { identities }
+}
+
+function liesOn({ folder, dev }: NonNullable<CreateFiles['drive']>): boolean {
+  const stats = attempt(() => lstatSync(folder, { bigint: true }))
+  return typeof stats === 'object' && stats.dev === dev
 }
 
 function syncFiles(job: SyncFiles): FilesSynced {

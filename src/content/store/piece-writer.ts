@@ -218,8 +218,9 @@ export class PieceWriter {
         : []
     })
     if (whole.length === 0) return made
-    await this.checkDrive()
-    for (const [index, identity] of (await this.#small.create(whole)).entries()) {
+    const folder = dirname(this.#files.base)
+    const drive = this.#device === undefined ? undefined : { folder, dev: this.#device }
+    for (const [index, identity] of (await this.#small.create(whole, drive)).entries()) {
       const entry = whole[index]?.entry
       if (identity === null || entry === undefined) continue
       this.#entryOf.set(identity, entry)

@@ -1,7 +1,7 @@
 /** The end of a fetch: the rest of its tree is made, and everything moves into place (docs/store.md, "Completing"). */
 import { fromSystemError, ShoalError } from '../../base/errors.ts'
 import { printAt } from '../disk/disk-jobs.ts'
-import type { DiskThreads } from '../disk/disk-threads.ts'
+import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
 import { fingerprintOf } from '../fingerprint.ts'
 import type { Skipped } from '../ingest.ts'
 import type { Database, RecordOp } from './database.ts'
@@ -82,7 +82,7 @@ async function settleInPlace(
 /** Returns the entries whose files are to be looked at from here. */
 async function takeOnThread(files: RootFiles, entries: number[], threads: DiskThreads): Promise<number[]> {
   const rest: number[] = []
-  for (const batch of inBatches(entries, THREAD_STATS)) {
+  await eachLimited(inBatches(entries, THREAD_STATS), HASHING_AT_ONCE, async batch => {
     if (batch.length < THREAD_STATS / 8) rest.push(...batch)
     else {
       const { prints, failed } = await threads.run('statFiles', { paths: batch.map(entry => files.path(entry)) })
@@ -92,7 +92,7 @@ async function takeOnThread(files: RootFiles, entries: number[], threads: DiskTh
         else files.prints.set(entry, { ...printAt(prints, index), altered: false })
       }
     }
-  }
+  })
   return rest
 }
 

@@ -1,6 +1,7 @@
 /** Small files made and synced by the hundred on disk threads. What cannot be done so is left to the caller. */
 import { isShared, sharedBytes } from '../../base/shared-memory.ts'
 import { MIB } from '../../base/units.ts'
+import type { CreateFiles } from '../disk/disk-jobs.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
 import { sharedSpans } from '../disk/shared-spans.ts'
 import { findSyncProgram } from '../disk/sync-program.ts'
@@ -27,8 +28,12 @@ const EACH_BATCH_FILES = 32
 /** Files of one job where their file system is synced as a whole. */
 const PROGRAM_BATCH_FILES = 16_384
 
+/** Where the files are to lie. */
+export type Drive = NonNullable<CreateFiles['drive']>
+
 interface Waiting {
   readonly files: readonly NewSmallFile[]
+  readonly drive: Drive | undefined
   resolve(identities: ReadonlyArray<string | null>): void
   reject(err: unknown): void
 }
@@ -51,10 +56,13 @@ export class SmallFileWriter {
     return this.#program !== null && waiting >= WORTH_PROGRAM_FILES ? PROGRAM_BATCH_FILES : EACH_BATCH_FILES
   }
 
-  /** @returns `identityOf` each; null where none was made, because something has its name or for any other reason */
-  create(files: readonly NewSmallFile[]): Promise<ReadonlyArray<string | null>> {
+  /**
+   * @param drive the same for all calls, once it is known
+   * @returns `identityOf` each; null where none was made, because something has its name or for any other reason
+   */
+  create(files: readonly NewSmallFile[], drive: Drive | undefined): Promise<ReadonlyArray<string | null>> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ files, resolve, reject })
+      this.#waiting.push({ files, drive, resolve, reject })
       this.#next()
     })
   }
@@ -63,11 +71,18 @@ export class SmallFileWriter {
     if (this.#isBusy || this.#waiting.length === 0) return
     const asked = this.#waiting.splice(0, askedTogether(this.#waiting))
     this.#isBusy = true
-    this.#create(asked.flatMap(({ files }) => files))
+    const drive = asked.find(one => one.drive !== undefined)?.drive
+    this.#create(
+      asked.flatMap(({ files }) => files),
+      drive
+    )
       .then(
         identities => {
           let at = 0
-          for (const { files, resolve } of asked) resolve(identities.slice(at, (at += files.length)))
+          for (const { files, resolve } of asked) {
+            resolve(identities.slice(at, at + files.length))
+            at += files.length
+          }
         },
         (err: unknown) => {
           for (const { reject } of asked) reject(err)
@@ -79,9 +94,10 @@ export class SmallFileWriter {
       })
   }
 
-  async #create(files: readonly NewSmallFile[]): Promise<ReadonlyArray<string | null>> {
+  async #create(files: readonly NewSmallFile[], drive: Drive | undefined): Promise<ReadonlyArray<string | null>> {
     const contents = sharedSpans(contentsOf(files))
-    return (await this.#threads.run('createFiles', { paths: files.map(({ path }) => path), contents })).identities
+    const job = { paths: files.map(({ path }) => path), contents, drive }
+    return (await this.#threads.run('createFiles', job)).identities
   }
 
   /**

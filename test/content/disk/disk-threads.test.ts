@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -61,9 +62,16 @@ test('real threads hash, make, read, sync and look at files, and say which they 
   const all = shared(contents.join(''))
   // two of them lie in one buffer
   const lying = [all.subarray(0, 5), all.subarray(5, 16), shared('third')]
-  const made = await pool.run('createFiles', { paths: names.map(at), contents: sharedSpans(lying) })
+  const made = await pool.run('createFiles', { paths: names.map(at), contents: sharedSpans(lying), drive: undefined })
   expect(made.identities.map(identity => identity !== null)).toEqual([true, true, false])
   expect(readFileSync(at('a'), 'utf8')).toBe('first')
+  const elsewhere = { folder: dir, dev: statSync(dir, { bigint: true }).dev + 1n }
+  const gone = await pool.run('createFiles', {
+    paths: [at('not made')],
+    contents: sharedSpans([all]),
+    drive: elsewhere
+  })
+  expect([gone.identities, existsSync(at('not made'))]).toEqual([[null], false])
   expect(readFileSync(at('deep/er/b'), 'utf8')).toBe('second file')
 
   const there = [at('a'), at('deep/er/b'), at('missing'), dir]
@@ -135,7 +143,7 @@ test('no more threads than there may be make files or sync; what a thread that d
     started.push(worker)
     return worker
   })
-  const job = (i: number) => ({ paths: [at(`n${i}`)], contents: sharedSpans([shared(`${i}`)]) })
+  const job = (i: number) => ({ paths: [at(`n${i}`)], contents: sharedSpans([shared(`${i}`)]), drive: undefined })
   await Promise.all(Array.from({ length: 9 }, (_, i) => pool.run('createFiles', job(i))))
   expect(started.length).toBe(1)
   const sync = () => pool.run('syncFiles', { paths: [at('n1')], identities: [null], program: null })

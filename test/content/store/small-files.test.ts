@@ -2,6 +2,8 @@
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
+import { sharedBytes } from '../../../src/base/shared-memory.ts'
+import type { SharedSpans } from '../../../src/content/disk/shared-spans.ts'
 import { findSyncProgram } from '../../../src/content/disk/sync-program.ts'
 import { ContentStore } from '../../../src/content/store/content-store.ts'
 import type { StoredRoot } from '../../../src/content/store/stored-root.ts'
@@ -65,6 +67,30 @@ test('they are made, synced and looked at in batches, and read back', async () =
   expect(Buffer.from(await root.read(0, root.pieces.byteLength))).toEqual(Buffer.from(pieceSpace(content)))
   expect(asked.get('readFiles')).toBe(FILES)
   expect((await root.verify()).bad).toEqual([])
+})
+
+test('what lies in shared memory is made and read where it lies', async () => {
+  const dir = await temporaryFolder()
+  const content = await many()
+  const root = await beginFetch(await openStore(join(dir, 'data')), content, join(dir, 'out'))
+  const space = sharedBytes(root.pieces.byteLength)
+  space.set(pieceSpace(content))
+  const spans: SharedSpans[] = []
+  run = async (kind, job) => {
+    if ('contents' in job) spans.push(job.contents)
+    if ('into' in job) spans.push(job.into)
+    return await hereAsThread.run(kind, job)
+  }
+  // cut amid a file: its content is two parts, and copied
+  const amid = root.pieces.offset(10) + 7
+  await root.write(0, root.pieces.count, [space.subarray(0, amid), space.subarray(amid)])
+  expect(spans[0]?.blocks.map(({ buffer }) => buffer === space.buffer).toSorted()).toEqual([false, true])
+  await root.complete()
+  await expectAt(join(dir, 'out'))
+  const into = sharedBytes(root.pieces.byteLength)
+  await root.read(0, into.byteLength, into)
+  expect(spans.at(-1)?.blocks.map(({ buffer }) => buffer)).toEqual([into.buffer])
+  expect(Buffer.from(into)).toEqual(Buffer.from(space))
 })
 
 test.skipIf(findSyncProgram() === null)(
