@@ -1,8 +1,8 @@
 import { encode, type PBLink } from '@ipld/dag-pb'
 import type { UnixFS } from 'ipfs-unixfs'
+import { sha256 } from '../base/sha256.ts'
 import { cidOf, DAG_PB } from './cid.ts'
 import type { DagLink, NodeSink } from './dag-link.ts'
-import { sha256 } from './sha256.ts'
 
 /** Links first, as the profile has it. @param links in order of their names' bytes */
 export function encodeNode(unixfs: UnixFS, links: PBLink[]): Uint8Array {

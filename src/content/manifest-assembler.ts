@@ -6,6 +6,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../base/errors.ts'
+import { sha256 } from '../base/sha256.ts'
 import { checkCid, cidOf, DAG_PB, RAW } from './cid.ts'
 import { DagNode } from './dag-node.ts'
 import { DigestTable } from './digest-table.ts'
@@ -14,7 +15,6 @@ import type { Manifest } from './manifest.ts'
 import { DEFAULT_MANIFEST_LIMITS, type ManifestLimits } from './manifest-limits.ts'
 import { walkManifest, walkRawRoot } from './manifest-walk.ts'
 import { MAX_PIECE_BYTES } from './piece-map.ts'
-import { sha256 } from './sha256.ts'
 
 interface Frame {
   readonly node: DagNode

@@ -6,7 +6,8 @@ import { MIB } from '../base/units.ts'
 import type { Manifest, ManifestEntry } from '../content/manifest.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
-import type { ByteRange, FetchJob } from './fetch-job.ts'
+import type { FetchJob } from './fetch-job.ts'
+import type { ByteRange } from './fetch-watchers.ts'
 import { StallWatch } from './stall-watch.ts'
 
 /** Bytes of one read from the store, at most: what the reader gets at a time. */

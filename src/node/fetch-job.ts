@@ -15,6 +15,7 @@ import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
 import type { FetchResult, TransferEvents, TransferSnapshot } from './api.ts'
 import { DiskPause, isDiskTrouble } from './disk-pause.ts'
+import { type ByteRange, FetchWatchers, type WatcherKind } from './fetch-watchers.ts'
 import type { Network } from './network.ts'
 import type { ProviderSearch } from './provider-search.ts'
 import type { Roots } from './roots.ts'
@@ -35,15 +36,6 @@ export interface FetchJobInit {
   readonly peers: readonly string[]
 }
 
-/** Who waits for a job: for all of the content, or for what a reader asks for. */
-export type WatcherKind = 'whole' | 'reader'
-
-export interface ByteRange {
-  /** Of the piece space. */
-  readonly offset: number
-  readonly length: number
-}
-
 export interface FetchJobParts {
   readonly store: ContentStore
   readonly swarms: SwarmHost
@@ -51,6 +43,8 @@ export interface FetchJobParts {
   readonly roots: Roots
   readonly storage: Pick<NodeStorage, 'beginFetch'>
 }
+
+type Completed = Awaited<ReturnType<StoredRoot['complete']>>
 
 export class FetchJob {
   readonly init: FetchJobInit
@@ -76,10 +70,7 @@ export class FetchJob {
   #onDiskRetry: (() => void) | undefined
   /** Waits for peers now, not for the disk. */
   #isWaiting = false
-  #whole = 0
-  #readers = 0
-  /** What each reader wants next. */
-  readonly #wanted = new Map<object, readonly ByteRange[]>()
+  readonly #watchers = new FetchWatchers({ onChanged: () => this.#applyWanted(), onNone: () => this.cancel() })
 
   constructor(init: FetchJobInit, parts: FetchJobParts) {
     this.init = init
@@ -121,26 +112,12 @@ export class FetchJob {
    * stalls. The returned function ends the wait; the job is cancelled with the last.
    */
   join(kind: WatcherKind): () => void {
-    const count = (change: number) => {
-      if (kind === 'whole') this.#whole += change
-      else this.#readers += change
-      this.#applyWanted()
-    }
-    count(1)
-    let left = false
-    return () => {
-      if (left) return
-      left = true
-      count(-1)
-      if (this.#whole + this.#readers === 0) this.cancel()
-    }
+    return this.#watchers.join(kind)
   }
 
   /** What a reader wants next, in place of what it wanted before; nothing when the reader is done. */
   want(reader: object, ranges: readonly ByteRange[]): void {
-    this.#wanted.delete(reader)
-    if (ranges.length > 0) this.#wanted.set(reader, ranges)
-    this.#applyWanted()
+    this.#watchers.want(reader, ranges)
   }
 
   get isCancelled(): boolean {
@@ -205,10 +182,7 @@ export class FetchJob {
       this.#parts.roots.attach(runner, root, { fetch: true })
       ready({ root, runner })
       network.announceFetching(cid)
-      await this.#until(runner, 'completed', () => root.have.isFull)
-      this.#set('finishing')
-      runner.setFetching(false)
-      const { skipped } = await this.#complete(root)
+      const { skipped } = await this.#fetchAll(runner, root)
       runner.endSearch()
       network.announceFetched(cid)
       return {
@@ -310,9 +284,9 @@ export class FetchJob {
   }
 
   #applyWanted(): void {
-    const onlyWanted = this.#whole === 0
+    const onlyWanted = this.#watchers.areReaders
     this.#watch.setActive(this.#isWaiting && !this.#pause.isWaiting && (!onlyWanted || this.#root === undefined))
-    this.#runner?.setPriorities([...this.#wanted.values()].flat(), onlyWanted)
+    this.#runner?.setPriorities(this.#watchers.wanted, onlyWanted)
   }
 
   #diskFailed(err: Error): void {
@@ -341,8 +315,24 @@ export class FetchJob {
     return this.#state === 'paused' && problem !== undefined ? { code: problem.code, message: problem.message } : null
   }
 
+  /** What is changed or deleted under the fetch before its end is fetched again. */
+  async #fetchAll(runner: SwarmRunner, root: StoredRoot): Promise<Completed> {
+    for (;;) {
+      await this.#until(runner, 'completed', () => root.have.isFull)
+      this.#set('finishing')
+      runner.setFetching(false)
+      try {
+        return await this.#complete(root)
+      } catch (err) {
+        if (root.have.isFull || !(err instanceof ShoalError && err.code === 'ERR_FILE_CHANGED')) throw err
+        this.#set('fetching')
+        runner.setFetching(true)
+      }
+    }
+  }
+
   /** What is recorded and moved into place at the end needs the disk as well. */
-  async #complete(root: StoredRoot): Promise<Awaited<ReturnType<StoredRoot['complete']>>> {
+  async #complete(root: StoredRoot): Promise<Completed> {
     const { signal } = this.#abort
     for (;;) {
       try {

@@ -1,7 +1,8 @@
 /** What goes wrong when calls overlap: each case once lost data, time or the truth. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { StoredRoot } from '../../src/content/store/stored-root.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { collect, eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
 
@@ -9,6 +10,10 @@ const MIB = 1024 * 1024
 let lab: NodeLab
 eachWithLab(fresh => {
   lab = fresh
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
 })
 
 describe('sharing while others fetch', () => {
@@ -87,6 +92,34 @@ describe('sharing while others fetch', () => {
     await first.stop()
     const client = await lab.start('a', { dht: 'client' })
     expect((await client.status()).dht).toMatchObject({ mode: 'client', provided: 0 })
+  })
+})
+
+describe('a fetch whose files others touch', () => {
+  it.each([
+    ['x.bin', ''],
+    ['tree', 'b.bin']
+  ])('fetches again what was deleted right before its end (%s)', async (name, victim) => {
+    mkdirSync(join(lab.dir, 'tree'))
+    for (const file of ['a.bin', 'b.bin']) lab.file(`tree/${file}`, 3 * MIB)
+    lab.file('x.bin', 3 * MIB)
+    const a = await lab.start('a')
+    const b = await lab.start('b')
+    const { link } = await a.share(join(lab.dir, name))
+    const { complete } = StoredRoot.prototype
+    const end = vi.spyOn(StoredRoot.prototype, 'complete').mockImplementationOnce(async function (this: StoredRoot) {
+      rmSync(join(this.temp ?? '', victim))
+      return await complete.call(this)
+    })
+    const states: string[] = []
+    const transfer = b.fetch(link, { to: join(lab.dir, 'copy'), timeoutMs: 10_000 })
+    transfer.on('state:changed', ({ state }) => states.push(state))
+    await transfer.done
+    expect(end).toHaveBeenCalledTimes(2)
+    expect(states.slice(states.indexOf('finishing'))).toEqual(['finishing', 'fetching', 'finishing', 'done'])
+    const copied = readFileSync(join(lab.dir, 'copy', victim))
+    expect(copied.equals(readFileSync(join(lab.dir, name, victim)))).toBe(true)
+    expect((await b.verify(transfer.cid)).bad).toEqual([])
   })
 })
 

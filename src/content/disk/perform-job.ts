@@ -17,8 +17,8 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { systemCode } from '../../base/errors.ts'
+import { sha256 } from '../../base/sha256.ts'
 import { fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
-import { sha256 } from '../sha256.ts'
 import {
   type CreateFiles,
   DIGEST_BYTES,

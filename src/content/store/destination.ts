@@ -139,14 +139,22 @@ export interface Move {
   readonly manifest: Manifest
 }
 
+/** A `file`, a whole `folder`, or file by file into a folder that is there. */
+export async function howItMoves(
+  disk: Disk,
+  { path, manifest, force }: Omit<Move, 'temp'> & { readonly force: boolean }
+): Promise<'file' | 'folder' | 'merge'> {
+  if (!isFolderRoot(manifest)) return 'file'
+  return force && (await statOf(disk, path)) !== undefined ? 'merge' : 'folder'
+}
+
 /** Moves a complete fetch into place. @throws ERR_EXISTS; then nothing was moved */
 export async function moveIntoPlace(disk: Disk, move: Move & { readonly force: boolean }): Promise<void> {
-  const { temp, path, manifest, force } = move
+  const { temp, path, manifest } = move
   try {
-    if (isFolderRoot(manifest)) await disk.remove(probeIn(temp, manifest))
-    if (!isFolderRoot(manifest)) await moveFile(disk, move)
-    else if (force && (await statOf(disk, path)) !== undefined) await mergeFolder(disk, move)
-    else await moveFolder(disk, move)
+    const how = await howItMoves(disk, move)
+    if (how !== 'file') await disk.remove(probeIn(temp, manifest))
+    await { file: moveFile, folder: moveFolder, merge: mergeFolder }[how](disk, move)
     await syncFolder(disk, dirname(path))
   } catch (err) {
     throw fromSystemError(err, path)
@@ -204,11 +212,14 @@ async function mergeFolder(disk: Disk, { temp, path, manifest }: Move): Promise<
       throw existsError(at, ` and is something else, where ${wanted} should go${kept(temp)}`)
     }
   })
+  let isMade = false
   for (const entry of entries) {
-    if (entry.kind === 'directory' && (await statOf(disk, join(path, entry.path))) === undefined) {
-      await disk.mkdir(join(path, entry.path))
-    }
+    if (entry.kind !== 'directory' || (await statOf(disk, join(path, entry.path))) !== undefined) continue
+    await disk.mkdir(join(path, entry.path))
+    isMade = true
   }
+  // what moves into a folder without a durable name would go with it
+  if (isMade) await syncTree(disk, path, manifest)
   for (const kind of ['file', 'symlink'] as const) {
     await eachLimited(entries, AT_ONCE, async entry => {
       if (entry.kind !== kind) return
@@ -220,10 +231,11 @@ async function mergeFolder(disk: Disk, { temp, path, manifest }: Move): Promise<
       }
     })
   }
+  // before the folders that they came from go, and their old names with these
+  await syncTree(disk, path, manifest)
   for (const entry of entries.toReversed()) {
     if (entry.kind === 'directory') await disk.rmdir(join(temp, entry.path)).catch(() => {})
   }
-  await syncTree(disk, path, manifest)
 }
 
 /** The names in every folder of the content. */
@@ -244,19 +256,26 @@ export async function undoMove(
   try {
     const there = await statOf(disk, path)
     if (there === undefined) return
-    if ((await statOf(disk, temp)) === undefined) {
-      if (identityOf(there) !== id) return
+    const isTempGone = (await statOf(disk, temp)) === undefined
+    if (isTempGone && identityOf(there) === id) {
       await disk.rename(path, temp)
       return await syncFolder(disk, dirname(path))
     }
-    if (!isFolderRoot(manifest)) return
+    if (!isFolderRoot(manifest) || !there.isDirectory()) return
+    // all of it was merged into a folder that was there
+    if (isTempGone) await disk.mkdir(temp)
+    for (const entry of manifest.entries) {
+      if (entry.kind === 'directory') await disk.mkdirs(join(temp, entry.path))
+    }
+    // what moves into a folder without a durable name would go with it
+    await syncTree(disk, temp, manifest)
+    await syncFolder(disk, dirname(temp))
     if ((await disk.readdir(path)).length === 0) {
       await disk.rmdir(path)
       return await syncFolder(disk, dirname(path))
     }
     for (const entry of manifest.entries) {
       const [from, to] = [join(path, entry.path), join(temp, entry.path)]
-      if (entry.kind === 'directory') await disk.mkdirs(to)
       if (entry.kind !== 'file' || (await statOf(disk, to)) !== undefined) continue
       const stats = await statOf(disk, from)
       if (stats?.isFile() === true && Number(stats.size) === entry.size) await disk.rename(from, to)

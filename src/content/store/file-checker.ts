@@ -1,12 +1,12 @@
 /** Hashes files again that may have changed, and says which pieces are lost. Changes nothing but fingerprints. */
 import { systemCode, throwIfAborted } from '../../base/errors.ts'
+import { sha256 } from '../../base/sha256.ts'
 import { MIB } from '../../base/units.ts'
 import { digestAt, printAt } from '../disk/disk-jobs.ts'
 import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
 import { fingerprintOf, identityOf, sameFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { MAX_PIECE_BYTES } from '../piece-map.ts'
-import { sha256 } from '../sha256.ts'
 import type { DiskFile, FileStats } from './disk.ts'
 import { readFully } from './full-io.ts'
 import { eachLimited } from './limit.ts'
@@ -160,6 +160,7 @@ export class FileChecker {
         bad = this.#allSpans(entry)
         reason = err.reason
         this.#files.prints.delete(entry)
+        if (this.#files.isPartial) this.#files.forgetIdentity(entry)
       }
       return await this.#outcome(entry, bad, reason)
     }

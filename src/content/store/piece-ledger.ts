@@ -67,9 +67,14 @@ export class PieceLedger {
     await this.#bits.load(this.#db)
   }
 
-  /** Nothing recorded is believed: the files may be elsewhere or not ours. */
-  doubtAll(): void {
-    for (const piece of [...this.have.ones()]) this.#bits.doubt(piece)
+  /**
+   * Nothing recorded is believed: the files may be elsewhere or not ours. Resolves when that is durable: what is done to
+   * them next may be cut short too.
+   */
+  async doubtAll(): Promise<void> {
+    const held = [...this.have.ones()]
+    for (const piece of held) this.#bits.doubt(piece)
+    await this.#recorder.write(() => this.#bits.ops(held))
   }
 
   /** Every piece may be there: all are to be hashed. */
@@ -110,6 +115,11 @@ export class PieceLedger {
   disproved(pieces: Iterable<number>): void {
     for (const piece of pieces) this.#bits.disprove(piece)
     this.#recorder.schedule()
+  }
+
+  /** Held pieces that do not match in all of their places: written there anew, synced and recorded in time. */
+  async mend(pieces: readonly number[]): Promise<void> {
+    await this.#recorder.mend(pieces)
   }
 
   /** Held pieces that match nowhere any more. Resolves when that is durable. */

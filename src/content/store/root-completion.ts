@@ -1,15 +1,15 @@
 /** The end of a fetch: the rest of its tree is made, and everything moves into place (docs/store.md, "Completing"). */
-import { fromSystemError, ShoalError } from '../../base/errors.ts'
+import { ShoalError } from '../../base/errors.ts'
 import { printAt } from '../disk/disk-jobs.ts'
 import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
-import { fingerprintOf } from '../fingerprint.ts'
+import { type FileFingerprint, fingerprintOf } from '../fingerprint.ts'
 import type { Skipped } from '../ingest.ts'
-import type { Database, RecordOp } from './database.ts'
-import { isFolderRoot, moveIntoPlace, statOf, undoMove } from './destination.ts'
+import type { Database } from './database.ts'
+import { howItMoves, isFolderRoot, moveIntoPlace, statOf, undoMove } from './destination.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
 import { eachLimited, inBatches } from './limit.ts'
 import type { LiveRecord } from './live-record.ts'
-import type { RootFiles } from './root-files.ts'
+import { type RootFiles, SuspectFile } from './root-files.ts'
 import type { RootParts } from './root-parts.ts'
 import { forgetTempOps } from './temp-ledger.ts'
 
@@ -30,13 +30,15 @@ export interface CompletionInit {
 /**
  * All pieces are held, and nobody reads or writes meanwhile. Durable when it resolves.
  * @returns the symbolic links that were not made
- * @throws ERR_EXISTS where something came into being at the destination: the content stays under its temporary name
+ * @throws SuspectFile where a file is gone or not what was written; ERR_EXISTS where something came into being at the
+ * destination: the content stays under its temporary name
  */
 export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
-  const { parts, record, force } = init
+  const { db, parts, record, force, threads } = init
   const { manifest, files, ledger, writer } = parts
   const { temp, tempId, path } = record.value
   let skipped = skippedLinks(manifest)
+  let prints: FilePrints | undefined
   if (temp !== null) {
     await writer.checkDrive()
     await makeTree(manifest, files, writer, init.readNode)
@@ -48,6 +50,8 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
     }
     if (isFolderRoot(manifest)) skipped = await makeLinks(manifest, files)
     else skipped = []
+    const before = await lookAtFiles(files, threads)
+    if ((await howItMoves(files.disk, { path, manifest, force })) === 'folder') prints = before
     await record.save({ moving: true })
     await writer.close()
     await files.close()
@@ -61,50 +65,58 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   }
   // What could not be moved is told by the ledger later on.
   const isTempGone = temp !== null && (await statOf(files.disk, temp)) === undefined
-  await settleInPlace(init, isTempGone ? forgetTempOps(temp) : [])
+  files.base = path
+  files.isPartial = false
+  // to move a folder changes nothing of its files; a file that moves by itself has another time of change
+  for (const [entry, print] of prints ?? (await fingerprintsOf(files, threads))) {
+    files.prints.set(entry, { ...print, altered: false })
+  }
+  record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
+  const along = isTempGone ? forgetTempOps(temp) : []
+  await db.write([...files.printOps(record.id, files.prints.keys()), ...record.ops(), ...along], { sync: true })
   return skipped
 }
 
-/** Fingerprints of what lies in place now, and the state, in one synced batch. */
-async function settleInPlace(
-  { db, parts, record, threads }: CompletionInit,
-  along: readonly RecordOp[]
-): Promise<void> {
-  const { manifest, files } = parts
-  files.base = record.value.path
-  files.isPartial = false
-  await takeFingerprints(files, threads)
-  record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
-  const entries = [...manifest.entries.keys()].filter(entry => files.prints.has(entry))
-  await db.write([...files.printOps(record.id, entries), ...record.ops(), ...along], { sync: true })
+type FilePrints = ReadonlyMap<number, FileFingerprint>
+
+/** Of all files of a fetch, as they lie before they move. @throws SuspectFile */
+async function lookAtFiles(files: RootFiles, threads: DiskThreads | undefined): Promise<FilePrints> {
+  const prints = await fingerprintsOf(files, threads)
+  for (const [entry, print] of prints) {
+    if (print.size !== files.size(entry)) throw new SuspectFile(entry, 'has another size')
+    if (files.identity(entry)?.startsWith(`${print.ino}:`) === false) throw new SuspectFile(entry, 'was replaced')
+  }
+  return prints
+}
+
+/** Of every file as it is. @throws SuspectFile where there is none */
+export async function fingerprintsOf(files: RootFiles, threads?: DiskThreads): Promise<FilePrints> {
+  const prints = new Map<number, FileFingerprint>()
+  const entries = [...files.manifest.entries.keys()].filter(index => files.manifest.entries[index]?.kind === 'file')
+  const rest = threads === undefined ? entries : await takeOnThreads(files, { entries, threads, prints })
+  await eachLimited(rest, STATS_AT_ONCE, async entry => {
+    const stats = await statOf(files.disk, files.path(entry))
+    if (stats === undefined) throw new SuspectFile(entry, 'was deleted')
+    if (!stats.isFile()) throw new SuspectFile(entry, 'is no file any more')
+    prints.set(entry, fingerprintOf(stats))
+  })
+  return prints
 }
 
 /** Returns the entries whose files are to be looked at from here. */
-async function takeOnThread(files: RootFiles, entries: number[], threads: DiskThreads): Promise<number[]> {
+async function takeOnThreads(
+  files: RootFiles,
+  { entries, threads, prints }: { entries: number[]; threads: DiskThreads; prints: Map<number, FileFingerprint> }
+): Promise<number[]> {
   const rest: number[] = []
   await eachLimited(inBatches(entries, THREAD_STATS), HASHING_AT_ONCE, async batch => {
-    if (batch.length < THREAD_STATS / 8) rest.push(...batch)
-    else {
-      const { prints, failed } = await threads.run('statFiles', { paths: batch.map(entry => files.path(entry)) })
-      const others = new Set(failed)
-      for (const [index, entry] of batch.entries()) {
-        if (others.has(index)) rest.push(entry)
-        else files.prints.set(entry, { ...printAt(prints, index), altered: false })
-      }
+    if (batch.length < THREAD_STATS / 8) return void rest.push(...batch)
+    const stated = await threads.run('statFiles', { paths: batch.map(entry => files.path(entry)) })
+    const others = new Set(stated.failed)
+    for (const [index, entry] of batch.entries()) {
+      if (others.has(index)) rest.push(entry)
+      else prints.set(entry, printAt(stated.prints, index))
     }
   })
   return rest
-}
-
-/** Of every file as it is. */
-export async function takeFingerprints(files: RootFiles, threads?: DiskThreads): Promise<void> {
-  const entries = [...files.manifest.entries.keys()].filter(index => files.manifest.entries[index]?.kind === 'file')
-  const rest = threads === undefined ? entries : await takeOnThread(files, entries, threads)
-  await eachLimited(rest, STATS_AT_ONCE, async index => {
-    const path = files.path(index)
-    const stats = await files.disk.lstat(path).catch(err => {
-      throw fromSystemError(err, path)
-    })
-    files.prints.set(index, { ...fingerprintOf(stats), altered: false })
-  })
 }

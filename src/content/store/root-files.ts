@@ -94,6 +94,11 @@ export class RootFiles {
     this.#identities.set(entry, identity)
   }
 
+  /** Whatever has its name next is taken for it. */
+  forgetIdentity(entry: number): void {
+    this.#identities.delete(entry)
+  }
+
   /** Undefined for folders and for files that were not opened yet. */
   identity(entry: number): string | undefined {
     return this.#identities.get(entry)

@@ -186,11 +186,20 @@ export class RootInspection {
     }
   }
 
-  /** What a fetch has of a file may be right, and the file too short or too long: then no read would trust it. */
+  /**
+   * What a fetch has of a file may be right, and the file too short or too long: then no read would trust it. What is
+   * wrong here and held elsewhere is written here anew: a piece has all of its places, or the fetch would end with a
+   * file that is not what it should be.
+   */
   async #check(entry: number, options: Parameters<FileChecker['check']>[1]): Promise<FileOutcome> {
-    const { checker, files, restore } = this.#init
+    const { checker, files, ledger, restore } = this.#init
     const outcome = await checker.check(entry, options)
-    if (files.isPartial && outcome.reason === undefined) await restore(entry)
+    if (!files.isPartial) return outcome
+    const isLost = new Set(outcome.lost)
+    const bad = [...new Set(outcome.bad.map(({ piece }) => piece))]
+    const hurt = bad.filter(piece => ledger.have.has(piece) && !isLost.has(piece))
+    if (outcome.reason === undefined || hurt.length > 0) await restore(entry)
+    await ledger.mend(hurt)
     return outcome
   }
 

@@ -94,11 +94,13 @@ async function resume({ disk, record, log }: PartsInit, { manifest, ledger }: Ro
   if (temp === null) return
   if (moving) {
     await undoMove(disk, { temp, id: tempId ?? '', path, manifest })
-    ledger.doubtAll()
-    await record.save({ moving: false })
+    await ledger.doubtAll()
+    // all of it will be hashed, so it does not matter that the folder may have been made anew
+    const back = isFolderRoot(manifest) ? await statOf(disk, temp) : undefined
+    await record.save({ moving: false, ...(back !== undefined && { tempId: identityOf(back) }) })
   }
   const stats = await statOf(disk, temp)
-  if (stats === undefined || identityOf(stats) !== tempId) {
+  if (stats === undefined || identityOf(stats) !== record.value.tempId) {
     // Not recorded: a drive that is attached again brings it back.
     log.warn('%s is gone: nothing of it is held', temp)
     ledger.forget()

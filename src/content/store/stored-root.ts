@@ -156,17 +156,29 @@ export class StoredRoot extends RootSummary {
   /**
    * All pieces are held: makes what is left (empty files, folders, symbolic links), moves everything into place and
    * records it. Durable when it resolves. On a root that is complete already: only says what was skipped.
-   * @throws ERR_EXISTS where something came into being at the destination: the content stays under its temporary name
+   * @throws ERR_EXISTS where something came into being at the destination: the content stays under its temporary name;
+   * ERR_FILE_CHANGED where a file was changed or deleted meanwhile: what it held elsewhere is there again, and what it
+   * did not is missing, so that it can be fetched and this be called once more
    */
   async complete(): Promise<{ skipped: Skipped[] }> {
     const { parts } = this
     if (this.state !== 'partial') return { skipped: skippedLinks(parts.manifest) }
     if (!parts.ledger.have.isFull) throw new ShoalError('ERR_BUG', `${this.cid} is not complete`)
-    return await this.#gate.alone(async () => {
-      if (this.record.isDetached) throw this.#goneError()
-      const readNode = (index: number) => this.readNode(index)
-      return { skipped: await completeRoot({ ...this.#init, parts, readNode, force: this.force }) }
-    })
+    const readNode = (index: number) => this.readNode(index)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#gate.alone(async () => {
+          if (this.record.isDetached) throw this.#goneError()
+          return { skipped: await completeRoot({ ...this.#init, parts, readNode, force: this.force }) }
+        })
+      } catch (err) {
+        if (!(err instanceof SuspectFile)) throw err
+        await parts.writer.checkDrive()
+        await parts.inspection.checkFiles()
+        if (attempt < MAX_ATTEMPTS && parts.ledger.have.isFull) continue
+        throw changedError(err, parts.files.path(err.entry))
+      }
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Hashes whole pieces that lie in one or several buffers. */
+
+import { sha256 } from '../../base/sha256.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
-import { sha256 } from '../../content/sha256.ts'
 import type { Block } from './incoming-blocks.ts'
 
 /** The bytes [from, to) of the blocks' concatenation, as views. */

@@ -30,6 +30,8 @@ interface Promised {
   places: Set<string>
   /** Places whose files the store was told to delete: while there is no root, nothing is left there. */
   evicted: Set<string>
+  /** The user's own files where something was fetched to, and what each may hold. */
+  theirs: Map<string, readonly Buffer[]>
 }
 
 export interface Outcome {
@@ -94,7 +96,7 @@ class Machine {
 /** A fixed history that is cut off after so many operations, or one drawn from the seed. */
 export interface CutAt {
   readonly operations: number
-  readonly day?: 'usual' | 'tidying'
+  readonly day?: 'usual' | 'tidying' | 'forcing'
 }
 
 /** The same content may be shared by the user where it lies, and fetched elsewhere. */
@@ -105,7 +107,14 @@ export async function runPowerCut(seed: number, contents: readonly Content[], fi
   machine.disk.plant('/home/out/other', Buffer.from('not ours'))
   machine.restart(fixed?.operations ?? random.below(MAX_OPERATIONS))
   const promised = contents.map(
-    (): Promised => ({ root: 'absent', recorded: new Set(), moving: false, places: new Set(), evicted: new Set() })
+    (): Promised => ({
+      root: 'absent',
+      recorded: new Set(),
+      moving: false,
+      places: new Set(),
+      evicted: new Set(),
+      theirs: new Map()
+    })
   )
   try {
     await historyOf(fixed)(machine, { random, contents, promised })
@@ -147,7 +156,43 @@ interface HistoryInit {
 
 function historyOf(fixed: CutAt | undefined) {
   if (fixed === undefined) return drawnHistory
-  return fixed.day === 'tidying' ? tidyingHistory : fixedHistory
+  return { usual: fixedHistory, tidying: tidyingHistory, forcing: forcingHistory }[fixed.day ?? 'usual']
+}
+
+/** Each content is fetched over files of the user's, twice over the same, and over what is there already. */
+async function forcingHistory(machine: Machine, { contents, promised }: HistoryInit): Promise<void> {
+  const subjects = contents.map((content, i): Subject => ({ i, content, truth: promised[i] as Promised }))
+  for (const subject of subjects) plantTheirs(machine.disk, subject)
+  let store = await machine.open()
+  for (const subject of subjects) {
+    const { content, truth, i } = subject
+    await fetchTo(store, { ...subject, force: true })
+    const root = store.get(content.manifest.root)
+    await root?.write(0, 1, [content.piece(0)])
+    if (root !== undefined) await flush(root, truth)
+    if (i % 2 === 1) {
+      await store.close()
+      store = await machine.open()
+      await fetchTo(store, { ...subject, force: true })
+    }
+    await finish(store.get(content.manifest.root), content, truth)
+    await remove(store, content, truth)
+    await fetchTo(store, { ...subject, force: true })
+    await finish(store.get(content.manifest.root), content, truth)
+  }
+  await store.close()
+}
+
+/** Of the names that the content has, and one beside them. */
+function plantTheirs(disk: SimulatedDisk, { content, truth, i }: Subject): void {
+  const theirs = (path: string, ...later: readonly Buffer[]) => {
+    const bytes = Buffer.from(`the user's ${path}`)
+    disk.plant(path, bytes)
+    truth.theirs.set(path, [bytes, ...later])
+  }
+  const files = [...content.manifest.entries.entries()].filter(([, { kind }]) => kind === 'file')
+  for (const [index, entry] of files.slice(0, 2)) theirs(join(outPath(i), entry.path), content.file(index))
+  if (content.manifest.entries[0]?.kind === 'directory') theirs(join(outPath(i), 'mine/too'))
 }
 
 /** The first content is fetched, let go and deleted again and again, in several states; the others stay pinned. */
@@ -300,12 +345,18 @@ async function shareOwn(store: ContentStore, disk: SimulatedDisk, { i, content, 
 
 async function fetchTo(
   store: ContentStore,
-  { i, content, truth, to: path = outPath(i) }: Subject & { readonly to?: string }
+  {
+    i,
+    content,
+    truth,
+    to: path = outPath(i),
+    force = false
+  }: Subject & { readonly to?: string; readonly force?: boolean }
 ): Promise<void> {
   const { manifest, blocks } = content
   const before = truth.root
   truth.root = before === 'held' ? 'held' : 'unknown'
-  const root = await store.beginFetch({ manifest, blocks, path, name: `get ${i}`, force: false })
+  const root = await store.beginFetch({ manifest, blocks, path, name: `get ${i}`, force })
   await root.recheckUnrecorded()
   truth.root = 'held'
   truth.evicted.delete(path)
@@ -364,7 +415,7 @@ async function judge(machine: Machine, contents: readonly Content[], promised: r
     const truth = promised[i] as Promised
     const root = store.get(content.manifest.root)
     if (truth.root !== 'unknown') expect([i, root === undefined]).toEqual([i, truth.root === 'absent'])
-    if (root !== undefined) hashed += await judgeRoot(root, content, truth)
+    if (root !== undefined) hashed += await judgeRoot(store, content, truth)
     for (const place of truth.places) expectContent(machine.disk, content, place)
     for (const place of truth.evicted) {
       const left = [...machine.disk.paths('/home/out')].filter(path => path === place || path.startsWith(`${place}/`))
@@ -372,6 +423,10 @@ async function judge(machine: Machine, contents: readonly Content[], promised: r
       else if (root.state === 'complete') expectContent(machine.disk, content, place)
     }
     expectContent(machine.disk, content, ownPath(i))
+    for (const [path, ones] of truth.theirs) {
+      const there = machine.disk.peek(path)
+      expect([path, ones.some(one => there?.equals(one))]).toEqual([path, true])
+    }
   }
   expect(machine.disk.peek('/home/out/other')?.toString()).toBe('not ours')
   await expectNoLeftovers(machine, store, contents)
@@ -379,7 +434,10 @@ async function judge(machine: Machine, contents: readonly Content[], promised: r
   return hashed
 }
 
-async function judgeRoot(root: StoredRoot, content: Content, truth: Promised): Promise<number> {
+async function judgeRoot(store: ContentStore, content: Content, truth: Promised): Promise<number> {
+  const { manifest, blocks } = content
+  const root = store.get(manifest.root)
+  if (root === undefined) return 0
   await root.load()
   let hashed = 0
   if (root.state === 'partial') {
@@ -394,6 +452,10 @@ async function judgeRoot(root: StoredRoot, content: Content, truth: Promised): P
   if (root.state !== 'partial') {
     expect([root.state, root.have.isFull]).toEqual(['complete', true])
     return hashed
+  }
+  // what is in the way is replaced only by who asks for that again
+  if (truth.theirs.size > 0) {
+    expect(await store.beginFetch({ manifest, blocks, path: root.path, name: 'again', force: true })).toBe(root)
   }
   await finish(root, content, truth)
   expect(root.state).toBe('complete')

@@ -42,7 +42,8 @@ afterEach(() => {
 
 test.each([
   ['usual', 150],
-  ['tidying', 100]
+  ['tidying', 100],
+  ['forcing', 100]
 ] as const)('a %s day, cut off at each operation in turn', { timeout: 300_000 }, async (day, least) => {
   let [operations, cut] = [0, true]
   for (; cut; operations++) {
