@@ -205,8 +205,8 @@ describe('Lab', () => {
     })
     console.log(JSON.stringify({ ok }))`
 
-  async function play(work: string, timeoutMs: number, signals: NodeJS.Signals[]) {
-    const isHurried = signals.length > 1
+  /** @param isSudden the lab is gone in the moment in which it has sent SIGKILL, as after a second signal */
+  async function play(work: string, timeoutMs: number, signals: NodeJS.Signals[], isSudden = signals.length > 1) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script(work, timeoutMs)], {
       stdio: ['ignore', 'pipe', 'ignore']
     })
@@ -219,8 +219,7 @@ describe('Lab', () => {
     const code = await new Promise(resolve => child.once('close', resolve))
     expect(said['pid']).toBeTypeOf('number')
     const itsProcess = () => isAlive(Number(said['pid']))
-    // After a second signal the lab is gone in the moment in which it has sent SIGKILL.
-    if (isHurried) await vi.waitUntil(() => !itsProcess(), { timeout: 10_000 })
+    if (isSudden) await vi.waitUntil(() => !itsProcess(), { timeout: 10_000 })
     expect(itsProcess(), 'its process').toBe(false)
     expect(existsSync(String(said['folder'])), 'its folder').toBe(false)
     return { code, failure: said['failure'], ok: said['ok'] }
@@ -241,7 +240,7 @@ describe('Lab', () => {
     expect(await play(forever, 60_000, ['SIGTERM', 'SIGINT'])).toMatchObject({ code: 130, ok: undefined })
   })
   it.concurrent('cleans up after an exception that nobody awaited', async () => {
-    const { code } = await play(`setTimeout(() => { throw new Error('stray') }); ${forever}`, 60_000, [])
+    const { code } = await play(`setTimeout(() => { throw new Error('stray') }); ${forever}`, 60_000, [], true)
     expect(code).toBe(1)
   })
 })
