@@ -2,7 +2,7 @@
  * Kills shoal again and again, at every write, sync, rename and batch of the store and at random moments, and looks
  * after each kill whether anything was lost. See docs/reliability.md.
  *
- *     npm run soak:crash -- [--kills 500] [--seed N] [--minutes M]
+ *     npm run soak:crash -- [--kills 500] [--seed N] [--minutes M] [--large MB]
  *
  * Takes one to three seconds a kill. Everything runs on loopback in a temporary folder that is removed.
  */
@@ -24,12 +24,15 @@ const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '500' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    minutes: { type: 'string', default: '60' }
+    minutes: { type: 'string', default: '60' },
+    // of the large file: from some 40 on, disk threads write it
+    large: { type: 'string', default: '5.3' }
   }
 })
 const [wanted, seed, minutes] = [Number(values.kills), Number(values.seed), Number(values.minutes)]
-if (!(wanted >= 1) || !Number.isInteger(seed) || !(minutes > 0)) {
-  console.error('soak: --kills, --seed and --minutes take numbers above 0')
+const largeBytes = Math.round(Number(values.large) * 1e6)
+if (!(wanted >= 1) || !Number.isInteger(seed) || !(minutes > 0) || !(largeBytes > 0)) {
+  console.error('soak: --kills, --seed, --minutes and --large take numbers above 0')
   process.exit(2)
 }
 
@@ -47,7 +50,7 @@ const until = Date.now() + minutes * 60_000
 
 async function soak() {
   console.log(`seed ${seed}, ${wanted} kills`)
-  for (const name of ['own', 'far']) makeTree(lab.path(name), `${name} ${seed}`)
+  for (const name of ['own', 'far']) makeTree(lab.path(name), `${name} ${seed}`, largeBytes)
   cpSync(lab.path('own'), lab.path('original'), { recursive: true, verbatimSymlinks: true })
   const seeder = lab.shoal('seeder', [
     ...['share', lab.path('far'), '--data-dir', lab.path('seeder')],
@@ -56,7 +59,8 @@ async function soak() {
   const shared = await seeder.event('shared')
   const hash = lab.shoal('hash', ['hash', lab.path('own')])
   const own = String((await hash.event('hash'))['cid'])
-  const victim = new Victim(lab.folder, { own, far: String(shared['cid']) }, String(shared['link']))
+  const cids = { own, far: String(shared['cid']) }
+  const victim = new Victim(lab.folder, cids, String(shared['link']), Math.max(5_000_000, largeBytes))
   const hoard = await makeHoard()
   const lost = () => [...victim.lost, ...hoard.lost]
 

@@ -14,16 +14,16 @@ import { execute, falsePieces, load, noise } from './killed.mjs'
 /** @typedef {'absent' | 'held' | 'unknown'} Presence */
 
 const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
-/** Slow enough that a fetch records several times. */
-const FETCH_RATE = '5M'
+/** Bytes a second: slow enough that a fetch records several times, and fast enough that it takes about a second. */
+const FETCH_RATE = 5_000_000
 
 /**
  * Files of every kind: large, small by the hundred, equal, empty, a link.
  * @param {string} folder @param {string} seed
  */
-export function makeTree(folder, seed) {
+export function makeTree(folder, seed, largeBytes = 5_300_000) {
   mkdirSync(join(folder, 'small'), { recursive: true })
-  writeFileSync(join(folder, 'large.bin'), noise(5_300_000, seed))
+  writeFileSync(join(folder, 'large.bin'), noise(largeBytes, seed))
   writeFileSync(join(folder, 'small/equal.bin'), noise(1_500_000, seed))
   // So many that disk threads write them.
   for (let i = 0; i < 150; i++) writeFileSync(join(folder, 'small', `${i}`), noise(1 + 170 * i, `${seed} ${i}`))
@@ -41,6 +41,7 @@ export class Victim {
   /** @type {{ own: string, far: string }} */
   #cids
   #link
+  #rate
   /** @type {{ own: Presence, far: Presence }} */
   #promised = { own: 'absent', far: 'absent' }
   /** Pieces of the fetch that are recorded for sure. @type {Set<number>} */
@@ -51,11 +52,13 @@ export class Victim {
    * @param {string} folder has `own` and `far`, trees
    * @param {{ own: string, far: string }} cids
    * @param {string} link to `far`, at a seeder
+   * @param {number} [rate] of fetches, bytes a second
    */
-  constructor(folder, cids, link) {
+  constructor(folder, cids, link, rate = FETCH_RATE) {
     this.#folder = folder
     this.#cids = cids
     this.#link = link
+    this.#rate = String(rate)
   }
 
   get dataDir() {
@@ -78,7 +81,7 @@ export class Victim {
       case 'share':
         return [cli, 'share', join(this.#folder, 'own'), '--no-seed', ...common, ...net]
       case 'get':
-        return [cli, 'get', this.#link, '-o', this.#out, '--down', FETCH_RATE, ...common, ...net]
+        return [cli, 'get', this.#link, '-o', this.#out, '--down', this.#rate, ...common, ...net]
       case 'verify':
       case 'rm':
         return [cli, operation, this.#cids[what], ...common]
