@@ -24,6 +24,8 @@ import { StallWatch } from './stall-watch.ts'
 import type { NodeStorage } from './storage/node-storage.ts'
 
 const PROGRESS_EVENT_MS = 500
+/** A fetch whose files others keep changing comes to its end so many times. */
+const MAX_ENDS = 4
 
 export interface FetchJobInit {
   readonly cid: CID
@@ -222,6 +224,7 @@ export class FetchJob {
       if (!isRawRoot(known.manifest)) for (let i = 0; i < known.nodeCount; i++) blocks.push(await known.readNode(i))
       const root = await storage.beginFetch({ manifest: known.manifest, blocks, path, name, force, signal })
       await root.recheckUnrecorded(signal)
+      if (root.state === 'partial') await root.checkFiles(signal)
       return root
     }
     const assembler = new ManifestAssembler(cid)
@@ -317,14 +320,16 @@ export class FetchJob {
 
   /** What is changed or deleted under the fetch before its end is fetched again. */
   async #fetchAll(runner: SwarmRunner, root: StoredRoot): Promise<Completed> {
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       await this.#until(runner, 'completed', () => root.have.isFull)
       this.#set('finishing')
       runner.setFetching(false)
       try {
         return await this.#complete(root)
       } catch (err) {
-        if (root.have.isFull || !(err instanceof ShoalError && err.code === 'ERR_FILE_CHANGED')) throw err
+        const isChanged = err instanceof ShoalError && err.code === 'ERR_FILE_CHANGED' && !root.have.isFull
+        if (!isChanged || attempt === MAX_ENDS) throw err
+        this.#startSearch(runner)
         this.#set('fetching')
         runner.setFetching(true)
       }
@@ -347,7 +352,9 @@ export class FetchJob {
         })
         this.#pause.failed(err)
         if (signal.aborted) throw abortReason(signal)
-        await again
+        await again.finally(() => {
+          this.#onDiskRetry = undefined
+        })
       }
     }
   }

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import { formatBytes, MIB } from '../../base/units.ts'
-import { identityOf } from '../fingerprint.ts'
+import { type FileFingerprint, identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import type { Disk, FileStats } from './disk.ts'
 import { eachLimited } from './limit.ts'
@@ -139,23 +139,26 @@ export interface Move {
   readonly manifest: Manifest
 }
 
-/** A `file`, a whole `folder`, or file by file into a folder that is there. */
-export async function howItMoves(
+/** A file, a whole folder, or file by file into a folder that is there. */
+export type HowMoved = 'file' | 'folder' | 'merge'
+
+async function howToMove(
   disk: Disk,
   { path, manifest, force }: Omit<Move, 'temp'> & { readonly force: boolean }
-): Promise<'file' | 'folder' | 'merge'> {
+): Promise<HowMoved> {
   if (!isFolderRoot(manifest)) return 'file'
   return force && (await statOf(disk, path)) !== undefined ? 'merge' : 'folder'
 }
 
-/** Moves a complete fetch into place. @throws ERR_EXISTS; then nothing was moved */
-export async function moveIntoPlace(disk: Disk, move: Move & { readonly force: boolean }): Promise<void> {
+/** Moves a complete fetch into place. Returns how. @throws ERR_EXISTS; then nothing was moved */
+export async function moveIntoPlace(disk: Disk, move: Move & { readonly force: boolean }): Promise<HowMoved> {
   const { temp, path, manifest } = move
   try {
-    const how = await howItMoves(disk, move)
+    const how = await howToMove(disk, move)
     if (how !== 'file') await disk.remove(probeIn(temp, manifest))
     await { file: moveFile, folder: moveFolder, merge: mergeFolder }[how](disk, move)
     await syncFolder(disk, dirname(path))
+    return how
   } catch (err) {
     throw fromSystemError(err, path)
   }
@@ -245,14 +248,15 @@ async function syncTree(disk: Disk, base: string, { entries }: Manifest): Promis
   })
 }
 
-/**
- * After a crash while a fetch was moved into place: brings everything back under the temporary name.
- * @param id identity of the temporary file or folder
- */
-export async function undoMove(
-  disk: Disk,
-  { temp, id, path, manifest }: Move & { readonly id: string }
-): Promise<void> {
+export interface UndoneMove extends Move {
+  /** Identity of the temporary file or folder. */
+  readonly id: string
+  /** What was recorded of each entry's file before the move; empty where an older version began it. */
+  readonly prints: ReadonlyMap<number, FileFingerprint>
+}
+
+/** After a crash while a fetch was moved into place: brings everything back under the temporary name. */
+export async function undoMove(disk: Disk, { temp, id, path, manifest, prints }: UndoneMove): Promise<void> {
   try {
     const there = await statOf(disk, path)
     if (there === undefined) return
@@ -262,23 +266,31 @@ export async function undoMove(
       return await syncFolder(disk, dirname(path))
     }
     if (!isFolderRoot(manifest) || !there.isDirectory()) return
-    // all of it was merged into a folder that was there
-    if (isTempGone) await disk.mkdir(temp)
+    if (!isTempGone && (await disk.readdir(path)).length === 0) {
+      await disk.rmdir(path)
+      return await syncFolder(disk, dirname(path))
+    }
+    const isOurs = (index: number, size: number, { ino, size: there }: FileStats) => {
+      if (Number(there) !== size) return false
+      return prints.size === 0 ? !isTempGone : prints.get(index)?.ino === ino
+    }
+    // it was merged, or a part of it, into a folder that was there
+    const moved: string[] = []
+    await eachLimited(manifest.entries.entries(), AT_ONCE, async ([index, entry]) => {
+      if (entry.kind !== 'file') return
+      const stats = await statOf(disk, join(path, entry.path))
+      if (stats?.isFile() === true && isOurs(index, entry.size, stats)) moved.push(entry.path)
+    })
+    if (moved.length === 0) return
     for (const entry of manifest.entries) {
       if (entry.kind === 'directory') await disk.mkdirs(join(temp, entry.path))
     }
     // what moves into a folder without a durable name would go with it
     await syncTree(disk, temp, manifest)
     await syncFolder(disk, dirname(temp))
-    if ((await disk.readdir(path)).length === 0) {
-      await disk.rmdir(path)
-      return await syncFolder(disk, dirname(path))
-    }
-    for (const entry of manifest.entries) {
-      const [from, to] = [join(path, entry.path), join(temp, entry.path)]
-      if (entry.kind !== 'file' || (await statOf(disk, to)) !== undefined) continue
-      const stats = await statOf(disk, from)
-      if (stats?.isFile() === true && Number(stats.size) === entry.size) await disk.rename(from, to)
+    for (const name of moved) {
+      const to = join(temp, name)
+      if ((await statOf(disk, to)) === undefined) await disk.rename(join(path, name), to)
     }
     await syncTree(disk, temp, manifest)
   } catch (err) {

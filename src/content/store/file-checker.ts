@@ -154,13 +154,12 @@ export class FileChecker {
         }
         if (!this.#files.isPartial) {
           this.#files.prints.set(entry, { ...fingerprintOf(after), altered: bad.length > 0 })
-        } else this.#files.identify(entry, identityOf(after))
+        } else if (bad.length === 0) this.#files.identify(entry, identityOf(after))
       } catch (err) {
         if (!(err instanceof SuspectFile)) throw err
         bad = this.#allSpans(entry)
         reason = err.reason
         this.#files.prints.delete(entry)
-        if (this.#files.isPartial) this.#files.forgetIdentity(entry)
       }
       return await this.#outcome(entry, bad, reason)
     }
@@ -170,7 +169,8 @@ export class FileChecker {
     const badPieces = new Set(bad.map(({ piece }) => piece))
     const lost: number[] = []
     for (const piece of badPieces) {
-      if (!this.#ledger.have.has(piece)) continue
+      // of a fetch, whoever mends it finds that out
+      if (this.#files.isPartial || !this.#ledger.have.has(piece)) continue
       if ((await this.#reader.readVerified(piece)) === undefined) lost.push(piece)
     }
     const regained: number[] = []

@@ -86,13 +86,6 @@ export class PieceBits {
     this.#dirtyChunks.add(chunkOf(piece))
   }
 
-  /** Held, but no longer as its record says: what was recorded is to be made durable anew. */
-  unrecord(piece: number): void {
-    if (!this.#recorded.delete(piece)) return
-    this.#written.add(piece)
-    this.#dirtyChunks.add(chunkOf(piece))
-  }
-
   /** Held from now on. Returns whether it is still to be recorded. */
   write(piece: number): boolean {
     this.unrecorded.delete(piece)
@@ -117,7 +110,9 @@ export class PieceBits {
     this.#written.delete(piece)
   }
 
+  /** Not where it was doubted meanwhile. */
   record(piece: number): void {
+    if (!this.have.has(piece)) return
     this.#recorded.add(piece)
     this.#written.delete(piece)
   }

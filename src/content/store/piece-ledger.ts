@@ -68,13 +68,12 @@ export class PieceLedger {
   }
 
   /**
-   * Nothing recorded is believed: the files may be elsewhere or not ours. Resolves when that is durable: what is done to
-   * them next may be cut short too.
+   * Not believed from now on, until they were hashed. Resolves when that is durable: what is done to their files next may
+   * be cut short.
    */
-  async doubtAll(): Promise<void> {
-    const held = [...this.have.ones()]
-    for (const piece of held) this.#bits.doubt(piece)
-    await this.#recorder.write(() => this.#bits.ops(held))
+  async doubt(pieces: readonly number[]): Promise<void> {
+    for (const piece of pieces) this.#bits.doubt(piece)
+    await this.#recorder.write(() => this.#bits.ops(pieces))
   }
 
   /** Every piece may be there: all are to be hashed. */
@@ -115,11 +114,6 @@ export class PieceLedger {
   disproved(pieces: Iterable<number>): void {
     for (const piece of pieces) this.#bits.disprove(piece)
     this.#recorder.schedule()
-  }
-
-  /** Held pieces that do not match in all of their places: written there anew, synced and recorded in time. */
-  async mend(pieces: readonly number[]): Promise<void> {
-    await this.#recorder.mend(pieces)
   }
 
   /** Held pieces that match nowhere any more. Resolves when that is durable. */

@@ -109,6 +109,15 @@ export class PieceWriter {
     await this.#writeFile(entry, [])
   }
 
+  /** Whatever has its name next is taken for the file, and the one that was written is left alone. */
+  async forget(entry: number): Promise<void> {
+    const identity = this.#files.identity(entry)
+    if (identity !== undefined) this.#entryOf.delete(identity)
+    this.#files.forgetIdentity(entry)
+    this.#prepared.delete(entry)
+    await this.#handles.forget(this.#files.path(entry))
+  }
+
   /** The file's full size, whatever it has now. */
   async restore(entry: number): Promise<void> {
     this.#prepared.delete(entry)
@@ -186,6 +195,7 @@ export class PieceWriter {
     try {
       return await disk.open(path, 'write')
     } catch (err) {
+      if (IN_THE_WAY.has(systemCode(err) ?? '')) throw inTheWay(path, err)
       if (systemCode(err) !== 'ENOENT') throw err
       await this.checkDrive()
       await disk.mkdirs(dirname(path))
@@ -257,11 +267,7 @@ export class PieceWriter {
 
   async #prepare(entry: number, handle: DiskFile, path: string, writes: readonly FileWrite[]): Promise<void> {
     const stats = handle.stat()
-    if (!stats.isFile()) {
-      throw new ShoalError('ERR_EXISTS', `${path} is in the way of a file that is being fetched`, {
-        hint: 'move it away and run the same command again'
-      })
-    }
+    if (!stats.isFile()) throw inTheWay(path)
     const identity = identityOf(stats)
     const other = this.#entryOf.get(identity)
     if (other !== undefined && other !== entry) {
@@ -281,6 +287,16 @@ export class PieceWriter {
     if (Number(stats.size) !== size && !grows) await handle.truncate(size)
     this.#prepared.add(entry)
   }
+}
+
+/** What opening a folder, a symbolic link or a FIFO without a reader ends with. */
+const IN_THE_WAY: ReadonlySet<string> = new Set(['EISDIR', 'ELOOP', 'ENXIO'])
+
+function inTheWay(path: string, cause?: unknown): ShoalError {
+  return new ShoalError('ERR_EXISTS', `${path} is in the way of a file that is being fetched`, {
+    cause,
+    hint: 'move it away and run the same command again'
+  })
 }
 
 function asWriteError(err: unknown, path: string): Error {

@@ -84,29 +84,6 @@ export class Recorder {
     await this.#inTurn(() => this.#record(withinMs))
   }
 
-  /**
-   * Held pieces that do not match in all of their places: written there anew, from where they do. Before that they are
-   * recorded no longer, for a power cut may keep a part of what is written.
-   */
-  async mend(pieces: readonly number[]): Promise<void> {
-    if (pieces.length === 0) return
-    const { bits, manifest, rewrite } = this.#init
-    await this.#inTurn(async () => {
-      if (this.#dropped) return
-      for (const piece of pieces) bits.unrecord(piece)
-      await this.#write(bits.ops(pieces))
-      const lost = new Set(await rewrite(pieces))
-      for (const piece of lost) bits.withdraw(piece)
-      await this.#write(bits.ops(lost))
-      const mended = pieces.filter(piece => !lost.has(piece))
-      const spans = mended.flatMap(piece => [...manifest.spansOf(piece)])
-      const entries = new Set(spans.map(({ entry }) => entry))
-      const bytes = spans.reduce((sum, { length }) => sum + length, 0)
-      this.#backlog.add(mended, entries, bytes)
-      this.schedule()
-    })
-  }
-
   throwFailure(): void {
     const failure = this.#failure
     this.#failure = undefined

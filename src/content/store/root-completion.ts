@@ -4,24 +4,19 @@ import { printAt } from '../disk/disk-jobs.ts'
 import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
 import { type FileFingerprint, fingerprintOf } from '../fingerprint.ts'
 import type { Skipped } from '../ingest.ts'
-import type { Database } from './database.ts'
-import { howItMoves, isFolderRoot, moveIntoPlace, statOf, undoMove } from './destination.ts'
+import { isFolderRoot, moveIntoPlace, statOf } from './destination.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
 import { eachLimited, inBatches } from './limit.ts'
-import type { LiveRecord } from './live-record.ts'
 import { type RootFiles, SuspectFile } from './root-files.ts'
-import type { RootParts } from './root-parts.ts'
+import { type PartsInit, type RootParts, undoMoveOf } from './root-parts.ts'
 import { forgetTempOps } from './temp-ledger.ts'
 
 const STATS_AT_ONCE = 32
 /** Looked at together on a thread. */
 const THREAD_STATS = 1024
 
-export interface CompletionInit {
-  readonly db: Database
+export interface CompletionInit extends PartsInit {
   readonly parts: RootParts
-  readonly record: LiveRecord
-  readonly threads: DiskThreads | undefined
   readonly readNode: (index: number) => Promise<Uint8Array>
   /** Whether what is at the destination may be replaced. */
   readonly force: boolean
@@ -34,12 +29,13 @@ export interface CompletionInit {
  * destination: the content stays under its temporary name
  */
 export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
-  const { db, parts, record, force, threads } = init
+  const { disk, db, parts, record, force, threads } = init
   const { manifest, files, ledger, writer } = parts
-  const { temp, tempId, path } = record.value
+  const { temp, path } = record.value
   let skipped = skippedLinks(manifest)
-  let prints: FilePrints | undefined
+  let before: FilePrints | undefined
   if (temp !== null) {
+    if (record.value.moving) await undoMoveOf(init, parts)
     await writer.checkDrive()
     await makeTree(manifest, files, writer, init.readNode)
     await ledger.flush()
@@ -50,38 +46,45 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
     }
     if (isFolderRoot(manifest)) skipped = await makeLinks(manifest, files)
     else skipped = []
-    const before = await lookAtFiles(files, threads)
-    if ((await howItMoves(files.disk, { path, manifest, force })) === 'folder') prints = before
-    await record.save({ moving: true })
+    before = await lookAtFiles(files, threads)
+    takePrints(files, before)
+    // by their fingerprints the files are known again where the move is cut short
+    record.set({ moving: true })
+    await db.write([...files.printOps(record.id, before.keys()), ...record.ops()], { sync: true })
     await writer.close()
     await files.close()
     try {
-      await moveIntoPlace(files.disk, { temp, path, manifest, force })
+      // to move a folder changes nothing of its files; one that moves by itself has another time of change
+      if ((await moveIntoPlace(disk, { temp, path, manifest, force })) !== 'folder') before = undefined
     } catch (err) {
-      await undoMove(files.disk, { temp, id: tempId ?? '', path, manifest }).catch(() => {})
-      await record.save({ moving: false })
+      // else it is undone before the next attempt, or after the next start
+      await undoMoveOf(init, parts).catch(() => {})
       throw err
     }
   }
   // What could not be moved is told by the ledger later on.
-  const isTempGone = temp !== null && (await statOf(files.disk, temp)) === undefined
+  const isTempGone = temp !== null && (await statOf(disk, temp)) === undefined
   files.base = path
   files.isPartial = false
-  // to move a folder changes nothing of its files; a file that moves by itself has another time of change
-  for (const [entry, print] of prints ?? (await fingerprintsOf(files, threads))) {
-    files.prints.set(entry, { ...print, altered: false })
-  }
+  const prints = before ?? (await fingerprintsOf(files, threads)).prints
+  files.prints.clear()
+  takePrints(files, prints)
   record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
   const along = isTempGone ? forgetTempOps(temp) : []
-  await db.write([...files.printOps(record.id, files.prints.keys()), ...record.ops(), ...along], { sync: true })
+  await db.write([...files.printOps(record.id, prints.keys()), ...record.ops(), ...along], { sync: true })
   return skipped
 }
 
 type FilePrints = ReadonlyMap<number, FileFingerprint>
 
+function takePrints(files: RootFiles, prints: FilePrints): void {
+  for (const [entry, print] of prints) files.prints.set(entry, { ...print, altered: false })
+}
+
 /** Of all files of a fetch, as they lie before they move. @throws SuspectFile */
 async function lookAtFiles(files: RootFiles, threads: DiskThreads | undefined): Promise<FilePrints> {
-  const prints = await fingerprintsOf(files, threads)
+  const { prints, missing } = await fingerprintsOf(files, threads)
+  for (const [entry, reason] of missing) throw new SuspectFile(entry, reason)
   for (const [entry, print] of prints) {
     if (print.size !== files.size(entry)) throw new SuspectFile(entry, 'has another size')
     if (files.identity(entry)?.startsWith(`${print.ino}:`) === false) throw new SuspectFile(entry, 'was replaced')
@@ -89,18 +92,21 @@ async function lookAtFiles(files: RootFiles, threads: DiskThreads | undefined): 
   return prints
 }
 
-/** Of every file as it is. @throws SuspectFile where there is none */
-export async function fingerprintsOf(files: RootFiles, threads?: DiskThreads): Promise<FilePrints> {
+/** Of every file as it is, and why where there is none. */
+export async function fingerprintsOf(
+  files: RootFiles,
+  threads?: DiskThreads
+): Promise<{ readonly prints: FilePrints; readonly missing: ReadonlyMap<number, string> }> {
   const prints = new Map<number, FileFingerprint>()
+  const missing = new Map<number, string>()
   const entries = [...files.manifest.entries.keys()].filter(index => files.manifest.entries[index]?.kind === 'file')
   const rest = threads === undefined ? entries : await takeOnThreads(files, { entries, threads, prints })
   await eachLimited(rest, STATS_AT_ONCE, async entry => {
     const stats = await statOf(files.disk, files.path(entry))
-    if (stats === undefined) throw new SuspectFile(entry, 'was deleted')
-    if (!stats.isFile()) throw new SuspectFile(entry, 'is no file any more')
-    prints.set(entry, fingerprintOf(stats))
+    if (stats?.isFile() === true) prints.set(entry, fingerprintOf(stats))
+    else missing.set(entry, stats === undefined ? 'was deleted' : 'is no file any more')
   })
-  return prints
+  return { prints, missing }
 }
 
 /** Returns the entries whose files are to be looked at from here. */

@@ -174,11 +174,15 @@ export class RootFiles {
     })
   }
 
-  /** Entries of files that hold bytes of pieces, in order. An empty piece needs no file. */
+  /** Whether it is a file with bytes of pieces. An empty piece needs no file. */
+  holdsPieces(index: number): boolean {
+    const entry = this.manifest.entries[index]
+    return entry?.kind === 'file' && entry.size > 0 && entry.spanCount > 0
+  }
+
+  /** Entries of files that hold bytes of pieces, in order. */
   *filesWithPieces(): Generator<number> {
-    for (const [index, entry] of this.manifest.entries.entries()) {
-      if (entry.kind === 'file' && entry.size > 0 && entry.spanCount > 0) yield index
-    }
+    for (const index of this.manifest.entries.keys()) if (this.holdsPieces(index)) yield index
   }
 
   *emptyFiles(): Generator<number> {

@@ -42,8 +42,14 @@ export interface InspectionInit {
   readonly files: RootFiles
   readonly ledger: PieceLedger
   readonly checker: FileChecker
-  /** Gives a file of a fetch its full size back. */
-  readonly restore: (entry: number) => Promise<void>
+  readonly writer: {
+    /** The file is none that was written: the next write opens and takes what has its name then. */
+    forget(entry: number): Promise<void>
+    /** Gives a file of a fetch its full size back. */
+    restore(entry: number): Promise<void>
+  }
+  /** Hashes what is doubted, and writes what matches to all of its places. */
+  readonly recheckDoubted: () => Promise<unknown>
   readonly record: LiveRecord
   /** Files are not moved while one is checked. */
   readonly gate: TurnGate
@@ -67,7 +73,7 @@ export class RootInspection {
     const running = this.#rechecks.get(entry)
     if (running !== undefined) return await running
     const { files } = this.#init
-    const check = this.#init.gate.pass(async () => {
+    const check = this.#turn(async () => {
       // A read that began before the last check may only have seen the old fingerprint; not so one that failed.
       const stats = await files.disk.lstat(files.path(entry)).catch(() => undefined)
       const print = files.prints.get(entry)
@@ -118,7 +124,11 @@ export class RootInspection {
   async settle(outcomes: readonly FileOutcome[]): Promise<void> {
     const { files, ledger, record, log, onLost } = this.#init
     const before = record.value
-    const lost = [...new Set(outcomes.flatMap(outcome => outcome.lost))].filter(piece => ledger.have.has(piece))
+    // of a fetch they are not held already, unless they were fetched again
+    const isHeld = !files.isPartial
+    const lost = [...new Set(outcomes.flatMap(outcome => outcome.lost))].filter(
+      piece => ledger.have.has(piece) === isHeld
+    )
     const regained = outcomes.flatMap(outcome => outcome.regained)
     if (regained.length > 0) await ledger.wrote([...new Set(regained)], [], 0)
     if (!files.isPartial) {
@@ -179,28 +189,44 @@ export class RootInspection {
       const rest = entries.filter(entry => !confirmed.has(entry))
       await eachLimited(rest, HASHES_AT_ONCE, async entry => {
         throwIfAborted(options.signal)
-        await take(await gate.pass(() => this.#check(entry, { ...options, onThreads })))
+        await take(await this.#turn(() => this.#check(entry, { ...options, onThreads })))
       })
     } finally {
       if (outcomes.length > 0 || entries.length === 0) await this.settle(outcomes)
     }
   }
 
+  async #check(entry: number, options: Parameters<FileChecker['check']>[1]): Promise<FileOutcome> {
+    const outcome = await this.#init.checker.check(entry, options)
+    return this.#init.files.isPartial ? await this.#mend(outcome) : outcome
+  }
+
   /**
    * What a fetch has of a file may be right, and the file too short or too long: then no read would trust it. What is
-   * wrong here and held elsewhere is written here anew: a piece has all of its places, or the fetch would end with a
-   * file that is not what it should be.
+   * wrong is doubted, durably before anything is written: what is held elsewhere is written here anew, as a piece that is
+   * recorded is right in all of its places, or the fetch would end with a file that is not what it should be.
    */
-  async #check(entry: number, options: Parameters<FileChecker['check']>[1]): Promise<FileOutcome> {
-    const { checker, files, ledger, restore } = this.#init
-    const outcome = await checker.check(entry, options)
-    if (!files.isPartial) return outcome
-    const isLost = new Set(outcome.lost)
-    const bad = [...new Set(outcome.bad.map(({ piece }) => piece))]
-    const hurt = bad.filter(piece => ledger.have.has(piece) && !isLost.has(piece))
-    if (outcome.reason === undefined || hurt.length > 0) await restore(entry)
-    await ledger.mend(hurt)
-    return outcome
+  async #mend(outcome: FileOutcome): Promise<FileOutcome> {
+    const { ledger, writer, onLost, recheckDoubted } = this.#init
+    const { entry, reason, bad } = outcome
+    const hurt = [...new Set(bad.map(({ piece }) => piece))].filter(piece => ledger.have.has(piece))
+    const isLost = (piece: number) => !ledger.have.has(piece)
+    try {
+      if (hurt.length > 0) await ledger.doubt(hurt)
+      if (reason !== undefined) await writer.forget(entry)
+      await writer.restore(entry)
+      if (hurt.length > 0) await recheckDoubted()
+    } catch (err) {
+      onLost(hurt.filter(isLost))
+      throw err
+    }
+    return { ...outcome, lost: hurt.filter(isLost) }
+  }
+
+  /** Of a fetch nothing is read or written while a file is checked and mended. */
+  async #turn<T>(work: () => Promise<T>): Promise<T> {
+    const { files, gate } = this.#init
+    return files.isPartial ? await gate.alone(work) : await gate.pass(work)
   }
 
   /** Another temporary file than the one recorded was hashed: it is the one from here on. */

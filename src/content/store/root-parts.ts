@@ -18,6 +18,7 @@ import { rewritePieces } from './rewrite-pieces.ts'
 import { RootFiles } from './root-files.ts'
 import { RootInspection } from './root-inspection.ts'
 import type { TurnGate } from './turn-gate.ts'
+import { recheckUnrecorded } from './unrecorded-pieces.ts'
 
 export interface RootParts {
   readonly manifest: Manifest
@@ -64,8 +65,10 @@ export function assembleParts(init: PartsInit, manifest: Manifest): RootParts {
   const reader: PieceReader = new PieceReader(manifest, files, ledger, init.threads)
   const writer: PieceWriter = new PieceWriter(manifest, files, ledger, init.threads)
   const checker = new FileChecker({ manifest, files, ledger, reader, threads: init.threads })
-  const inspection = new RootInspection({ ...init, files, ledger, checker, restore: entry => writer.restore(entry) })
-  return { manifest, files, ledger, reader, writer, inspection }
+  const parts = { manifest, files, ledger, reader, writer }
+  const recheckDoubted = () => recheckUnrecorded(parts)
+  const inspection = new RootInspection({ ...init, files, ledger, checker, writer, recheckDoubted })
+  return { ...parts, inspection }
 }
 
 /** As the records have them. What they say of a fetch is believed only where its temporary file is the one they mean. */
@@ -89,20 +92,33 @@ async function loadFingerprints({ db, cid, record, log }: PartsInit, { manifest,
   }
 }
 
-async function resume({ disk, record, log }: PartsInit, { manifest, ledger }: RootParts): Promise<void> {
-  const { temp, tempId, path, moving } = record.value
+async function resume(init: PartsInit, parts: RootParts): Promise<void> {
+  const { disk, record, log } = init
+  const { files, ledger } = parts
+  const { temp } = record.value
   if (temp === null) return
-  if (moving) {
-    await undoMove(disk, { temp, id: tempId ?? '', path, manifest })
-    await ledger.doubtAll()
-    // all of it will be hashed, so it does not matter that the folder may have been made anew
-    const back = isFolderRoot(manifest) ? await statOf(disk, temp) : undefined
-    await record.save({ moving: false, ...(back !== undefined && { tempId: identityOf(back) }) })
+  if (record.value.moving) {
+    // what went on when it was cut short nobody knows
+    await ledger.doubt([...ledger.have.ones()])
+    await undoMoveOf(init, parts)
   }
+  files.prints.clear()
   const stats = await statOf(disk, temp)
   if (stats === undefined || identityOf(stats) !== record.value.tempId) {
     // Not recorded: a drive that is attached again brings it back.
     log.warn('%s is gone: nothing of it is held', temp)
     ledger.forget()
   }
+}
+
+/** What was moved is under its temporary name again, durably so; `moving` is recorded until then. */
+export async function undoMoveOf({ disk, record }: PartsInit, { manifest, files }: RootParts): Promise<void> {
+  const { temp, tempId, path } = record.value
+  if (temp === null) return
+  await undoMove(disk, { temp, id: tempId ?? '', path, manifest, prints: files.prints })
+  // they were for the move: from here on our own writes change what they say
+  files.prints.clear()
+  // a folder may have been made anew
+  const back = isFolderRoot(manifest) ? await statOf(disk, temp) : undefined
+  await record.save({ moving: false, ...(back !== undefined && { tempId: identityOf(back) }) })
 }

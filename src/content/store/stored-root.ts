@@ -174,6 +174,8 @@ export class StoredRoot extends RootSummary {
       } catch (err) {
         if (!(err instanceof SuspectFile)) throw err
         await parts.writer.checkDrive()
+        // a check of the others looks at their pieces
+        if (!parts.files.holdsPieces(err.entry)) await parts.writer.forget(err.entry)
         await parts.inspection.checkFiles()
         if (attempt < MAX_ATTEMPTS && parts.ledger.have.isFull) continue
         throw changedError(err, parts.files.path(err.entry))

@@ -129,7 +129,7 @@ describe('a shared file', () => {
     // The same size, and a fingerprint as if nothing had happened.
     await flip(join(path, 'b.bin'), 1001)
     const entry = content.manifest.entries.findIndex(found => found.path === 'b.bin')
-    for (const [index, print] of await fingerprintsOf(root.parts.files)) {
+    for (const [index, print] of (await fingerprintsOf(root.parts.files)).prints) {
       root.parts.files.prints.set(index, { ...print, altered: false })
     }
     const progress: number[] = []
