@@ -320,6 +320,7 @@ export class FetchJob {
 
   /** What is changed or deleted under the fetch before its end is fetched again. */
   async #fetchAll(runner: SwarmRunner, root: StoredRoot): Promise<Completed> {
+    const { signal } = this.#abort
     for (let attempt = 1; ; attempt++) {
       await this.#until(runner, 'completed', () => root.have.isFull)
       this.#set('finishing')
@@ -327,8 +328,7 @@ export class FetchJob {
       try {
         return await this.#complete(root)
       } catch (err) {
-        const isChanged = err instanceof ShoalError && err.code === 'ERR_FILE_CHANGED' && !root.have.isFull
-        if (!isChanged || attempt === MAX_ENDS) throw err
+        if (root.have.isFull || signal.aborted || attempt === MAX_ENDS) throw err
         this.#startSearch(runner)
         this.#set('fetching')
         runner.setFetching(true)
@@ -346,6 +346,8 @@ export class FetchJob {
         return result
       } catch (err) {
         if (!isDiskTrouble(err)) throw err
+        // what was doubted meanwhile may have to be fetched again, which finds out about the disk
+        if (!root.have.isFull) throw err
         const again = new Promise<void>((resolve, reject) => {
           this.#onDiskRetry = resolve
           signal.addEventListener('abort', () => reject(abortReason(signal)), { once: true })

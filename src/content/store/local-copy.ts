@@ -11,7 +11,7 @@ import { tempPath } from './temp-name.ts'
 import type { Trash } from './trash.ts'
 
 const BATCH_BYTES = 4 * MIB
-const NOT_RECORDED: WriteLog = { throwFailure: () => {}, wrote: async () => {} }
+const NOT_RECORDED: WriteLog = { have: { has: () => false }, throwFailure: () => {}, wrote: async () => {} }
 
 /**
  * Runs of held pieces, each verified, at most 4 MiB together (or one piece). A piece that turns out to be lost is left

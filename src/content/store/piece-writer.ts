@@ -28,8 +28,9 @@ interface FileWrite {
   readonly buffers: Uint8Array[]
 }
 
-/** What the writer tells the ledger. */
+/** What the writer tells the ledger, and asks it. */
 export interface WriteLog {
+  readonly have: { has(piece: number): boolean }
   throwFailure(): void
   wrote(
     pieces: readonly number[],
@@ -243,6 +244,16 @@ export class PieceWriter {
     return made
   }
 
+  #holdsAny(entry: number): boolean {
+    const file = this.#manifest.entries[entry]
+    if (file?.kind !== 'file') return false
+    for (let k = file.firstSpan; k < file.firstSpan + file.spanCount; k++) {
+      const { piece, length } = this.#manifest.span(k)
+      if (length > 0 && this.#ledger.have.has(piece)) return true
+    }
+    return false
+  }
+
   /** @throws SuspectFile where another file has its name */
   async #writeFile(entry: number, writes: readonly FileWrite[]): Promise<void> {
     const path = this.#files.path(entry)
@@ -282,6 +293,8 @@ export class PieceWriter {
     this.#files.identify(entry, identity)
     this.#files.names.add(path, this.#files.base)
     const size = this.#files.size(entry)
+    // Made anew just now, and filled up it would pass for the file that it was.
+    if (size > 0 && stats.size === 0n && this.#holdsAny(entry)) throw new SuspectFile(entry, 'was deleted')
     // A write up to the end gives the file its size: one call less for each of many small files.
     const grows = Number(stats.size) < size && writes.some(({ position, length }) => position + length === size)
     if (Number(stats.size) !== size && !grows) await handle.truncate(size)

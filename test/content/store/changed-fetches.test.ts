@@ -1,7 +1,8 @@
 /** What happens to a fetch whose own files are deleted, cut or swapped by others before it is complete. */
-import { readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { ShoalError } from '../../../src/base/errors.ts'
 import { ContentStore } from '../../../src/content/store/content-store.ts'
 import type { StoredRoot } from '../../../src/content/store/stored-root.ts'
 import { bytes, type Content, contentOf, temporaryFolder } from './content.ts'
@@ -101,6 +102,69 @@ test.each(harms)(
     await expectAllRight(dir, content)
   }
 )
+
+test('a file that a write makes anew before anybody looked is not taken for what it was', async () => {
+  const { dir, content, root: before, store } = await nearlyDone()
+  const last = before.pieces.count - 1
+  await store.close()
+  await rm(join(before.temp ?? '', 'c'))
+  const root = (await openStore(dir)).get(content.manifest.root)
+  if (root === undefined) throw new Error('forgotten')
+  await root.load()
+  await root.write(last, 1, [content.piece(last)])
+  expect(await fetchMissing(root, content)).not.toEqual([])
+  await root.complete()
+  await expectAllRight(dir, content)
+})
+
+test('a file that was moved away is left alone, and fetched again', async () => {
+  const { dir, content, root } = await nearlyDone()
+  await fetchMissing(root, content)
+  await rename(join(root.temp ?? '', 'c'), join(dir, 'mine'))
+  expect(await codeOf(root.complete())).toBe('ERR_FILE_CHANGED')
+  expect(await fetchMissing(root, content)).not.toEqual([])
+  await root.complete()
+  await expectAllRight(dir, content)
+  expect((await readFile(join(dir, 'mine'))).equals(bytes(700, 'c'))).toBe(true)
+})
+
+test('what the user put in the place of a fetch that was cut short amid its end is not touched', async () => {
+  const { dir, content, root: before, store } = await nearlyDone()
+  await fetchMissing(before, content)
+  await before.flush()
+  await before.update({ moving: true })
+  await store.close()
+  await rm(before.temp ?? '', { recursive: true })
+  await mkdir(join(dir, 'out'))
+  for (const [name, length] of Object.entries({ a: 2500, b: 2500, c: 700 })) {
+    await writeFile(join(dir, 'out', name), Buffer.alloc(length, name))
+  }
+  const again = await openStore(dir)
+  const root = again.get(content.manifest.root)
+  await root?.load()
+  expect(root?.have.count).toBe(0)
+  await again.remove(content.manifest.root)
+  expect((await readFile(join(dir, 'out/c'))).equals(Buffer.alloc(700, 'c'))).toBe(true)
+})
+
+test('a disk that is full amid a repair leaves no wrong file', async () => {
+  const { dir, content, root } = await nearlyDone()
+  await fetchMissing(root, content)
+  await rm(join(root.temp ?? '', 'b'))
+  const { writer } = root.parts
+  const { writeData } = writer
+  writer.writeData = async () => {
+    throw new ShoalError('ERR_NO_SPACE', 'no space left')
+  }
+  const lost: number[] = []
+  root.onLost = pieces => lost.push(...pieces)
+  expect(await codeOf(root.checkFiles())).toBe('ERR_NO_SPACE')
+  writer.writeData = writeData
+  const missing = await fetchMissing(root, content)
+  expect([missing.length > 0, missing]).toEqual([true, lost.toSorted((a, b) => a - b)])
+  await root.complete()
+  await expectAllRight(dir, content)
+})
 
 test('a repair that is cut short is not believed afterwards', async () => {
   const { dir, content, root, store } = await nearlyDone()
