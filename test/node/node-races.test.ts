@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ShoalError } from '../../src/base/errors.ts'
 import { StoredRoot } from '../../src/content/store/stored-root.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { collect, eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
@@ -120,6 +121,63 @@ describe('a fetch whose files others touch', () => {
     const copied = readFileSync(join(lab.dir, 'copy', victim))
     expect(copied.equals(readFileSync(join(lab.dir, name, victim)))).toBe(true)
     expect((await b.verify(transfer.cid)).bad).toEqual([])
+  })
+})
+
+describe('the end of a fetch', () => {
+  const { complete } = StoredRoot.prototype
+  async function deleting(this: StoredRoot) {
+    rmSync(this.temp ?? '')
+    return await complete.call(this)
+  }
+  const fails = async (): Promise<never> => {
+    throw new ShoalError('ERR_NO_SPACE', 'full')
+  }
+
+  it('that a disk held up, then a deleted file, then the disk again', async () => {
+    const { path, bytes } = lab.file('x.bin', 3 * MIB)
+    const a = await lab.start('a')
+    const b = await lab.start('b')
+    const { link } = await a.share(path)
+    vi.spyOn(StoredRoot.prototype, 'complete')
+      .mockImplementationOnce(fails)
+      .mockImplementationOnce(async function (this: StoredRoot) {
+        vi.spyOn(StoredRoot.prototype, 'write').mockImplementationOnce(fails)
+        return await deleting.call(this)
+      })
+    await b.fetch(link, { to: join(lab.dir, 'copy'), timeoutMs: 12_000 }).done
+    expect(readFileSync(join(lab.dir, 'copy')).equals(bytes)).toBe(true)
+  })
+
+  it('looks for peers where nothing was missing at its beginning', async () => {
+    const { path, bytes } = lab.file('x.bin', 3 * MIB)
+    const a = await lab.start('a')
+    const first = await lab.start('b')
+    const { link } = await a.share(path)
+    const options = { to: join(lab.dir, 'copy'), timeoutMs: 8_000 }
+    const end = vi.spyOn(StoredRoot.prototype, 'complete')
+    end.mockRejectedValueOnce(new ShoalError('ERR_EXISTS', 'in the way'))
+    await expect(first.fetch(link, options).done).rejects.toMatchObject({ code: 'ERR_EXISTS' })
+    await first.stop()
+    const b = await lab.start('b')
+    end.mockImplementationOnce(deleting)
+    await b.fetch(link, options).done
+    expect(readFileSync(join(lab.dir, 'copy')).equals(bytes)).toBe(true)
+  })
+
+  it('is not tried for ever where somebody keeps deleting its file', { timeout: 60_000 }, async () => {
+    const { path } = lab.file('x.bin', MIB)
+    const a = await lab.start('a')
+    const b = await lab.start('b')
+    const { link } = await a.share(path)
+    const end = vi.spyOn(StoredRoot.prototype, 'complete').mockImplementation(deleting)
+    const transfer = b.fetch(link, { to: join(lab.dir, 'copy'), timeoutMs: 12_000 })
+    await expect(transfer.done).rejects.toMatchObject({
+      code: 'ERR_FILE_CHANGED',
+      message: expect.stringMatching(/copy\..*\.part was (deleted|replaced)$/),
+      hint: 'run the same command again when nothing else touches it'
+    })
+    expect(end).toHaveBeenCalledTimes(4)
   })
 })
 

@@ -270,8 +270,8 @@ export async function undoMove(disk: Disk, { temp, id, path, manifest, prints }:
       await disk.rmdir(path)
       return await syncFolder(disk, dirname(path))
     }
-    const isOurs = (index: number, size: number, { ino, size: there }: FileStats) => {
-      if (Number(there) !== size) return false
+    const isOurs = (index: number, size: number, { ino, size: found }: FileStats) => {
+      if (Number(found) !== size) return false
       return prints.size === 0 ? !isTempGone : prints.get(index)?.ino === ino
     }
     // it was merged, or a part of it, into a folder that was there

@@ -109,7 +109,7 @@ export class FileChecker {
     const others = new Set(failed)
     const outcomes: FileOutcome[] = []
     for (const [index, entry] of entries.entries()) {
-      const [span] = this.#spans(entry)
+      const [span] = this.#files.spans(entry)
       const print = printAt(prints, index)
       if (others.has(index) || span === undefined || print.size !== span.length) continue
       const { piece } = span
@@ -124,7 +124,7 @@ export class FileChecker {
 
   /** Whether `confirm` can do it: the whole file is one raw piece. */
   isOnePiece(entry: number): boolean {
-    const [span, more] = this.#spans(entry)
+    const [span, more] = this.#files.spans(entry)
     const isWhole = span !== undefined && more === undefined && span.length === this.#files.size(entry)
     return isWhole && !this.#manifest.pieces.isDagPb(span.piece)
   }
@@ -175,7 +175,7 @@ export class FileChecker {
     }
     const regained: number[] = []
     if (!this.#files.isPartial) {
-      for (const { piece } of this.#spans(entry)) {
+      for (const { piece } of this.#files.spans(entry)) {
         if (!badPieces.has(piece) && !this.#ledger.have.has(piece)) regained.push(piece)
       }
     }
@@ -243,7 +243,7 @@ export class FileChecker {
   *#batches(entry: number): Generator<Array<{ piece: number; fileOffset: number; length: number }>> {
     let batch: Array<{ piece: number; fileOffset: number; length: number }> = []
     let bytes = 0
-    for (const span of this.#spans(entry)) {
+    for (const span of this.#files.spans(entry)) {
       if (this.#files.isPartial && !this.#ledger.have.has(span.piece)) continue
       batch.push(span)
       bytes += span.length
@@ -295,22 +295,16 @@ export class FileChecker {
   }
 
   #allSpans(entry: number): BadSpan[] {
-    return [...this.#spans(entry)].filter(({ piece }) => !this.#files.isPartial || this.#ledger.have.has(piece))
-  }
-
-  *#spans(entry: number): Generator<{ piece: number; fileOffset: number; length: number }> {
-    const found = this.#manifest.entries[entry]
-    if (found?.kind !== 'file') return
-    for (let k = found.firstSpan; k < found.firstSpan + found.spanCount; k++) yield this.#manifest.span(k)
+    return [...this.#files.spans(entry)].filter(({ piece }) => !this.#files.isPartial || this.#ledger.have.has(piece))
   }
 
   #hasEnvelopes(entry: number): boolean {
-    for (const { piece } of this.#spans(entry)) if (this.#manifest.pieces.isDagPb(piece)) return true
+    for (const { piece } of this.#files.spans(entry)) if (this.#manifest.pieces.isDagPb(piece)) return true
     return false
   }
 
   #holdsAny(entry: number): boolean {
-    for (const { piece } of this.#spans(entry)) if (this.#ledger.have.has(piece)) return true
+    for (const { piece } of this.#files.spans(entry)) if (this.#ledger.have.has(piece)) return true
     return false
   }
 }

@@ -119,7 +119,13 @@ export class PieceReader {
     const single = [...byEntry].flatMap(([entry, [read, ...more]]) =>
       read === undefined || more.length > 0 || read.into.byteLength > CHUNK_BYTES ? [] : [{ entry, ...read }]
     )
-    const into = single.map(({ into: span }) => (isShared(span) ? span : sharedBytes(span.byteLength)))
+    const copies = sharedBytes(single.reduce((sum, { into: span }) => sum + (isShared(span) ? 0 : span.byteLength), 0))
+    let at = 0
+    const into = single.map(({ into: span }) => {
+      if (isShared(span)) return span
+      at += span.byteLength
+      return copies.subarray(at - span.byteLength, at)
+    })
     const { prints, failed } = await this.#threads.run('readFiles', {
       paths: single.map(({ entry }) => this.#files.path(entry)),
       positions: Float64Array.from(single, ({ fileOffset }) => fileOffset),

@@ -245,10 +245,7 @@ export class PieceWriter {
   }
 
   #holdsAny(entry: number): boolean {
-    const file = this.#manifest.entries[entry]
-    if (file?.kind !== 'file') return false
-    for (let k = file.firstSpan; k < file.firstSpan + file.spanCount; k++) {
-      const { piece, length } = this.#manifest.span(k)
+    for (const { piece, length } of this.#files.spans(entry)) {
       if (length > 0 && this.#ledger.have.has(piece)) return true
     }
     return false

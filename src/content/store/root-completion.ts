@@ -70,8 +70,10 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   files.prints.clear()
   takePrints(files, prints)
   record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
-  const along = isTempGone ? forgetTempOps(temp) : []
-  await db.write([...files.printOps(record.id, prints.keys()), ...record.ops(), ...along], { sync: true })
+  // those from before the move are recorded already
+  const ops = prints === before ? [] : files.printOps(record.id, prints.keys())
+  if (isTempGone) ops.push(...forgetTempOps(temp))
+  await db.write([...ops, ...record.ops()], { sync: true })
   return skipped
 }
 

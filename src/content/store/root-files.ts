@@ -34,9 +34,9 @@ export class SuspectFile extends Error {
 export const UNREADABLE = 'cannot be read (input/output error)'
 
 /** What a reader is told whose file changed under it. */
-export function changedError({ reason }: SuspectFile, path: string): ShoalError {
+export function changedError({ reason }: SuspectFile, path: string, hint = 'share it again'): ShoalError {
   return new ShoalError('ERR_FILE_CHANGED', `${printable(path)} ${reason}`, {
-    hint: 'share it again',
+    hint,
     details: { path, reason }
   })
 }
@@ -172,6 +172,13 @@ export class RootFiles {
       }
       return { type: 'put', key: fileKey(id, group), value: encodeFingerprints(files) }
     })
+  }
+
+  /** Where pieces lie in the file of the entry, in its order. */
+  *spans(index: number): Generator<{ piece: number; fileOffset: number; length: number }> {
+    const entry = this.manifest.entries[index]
+    if (entry?.kind !== 'file') return
+    for (let k = entry.firstSpan; k < entry.firstSpan + entry.spanCount; k++) yield this.manifest.span(k)
   }
 
   /** Whether it is a file with bytes of pieces. An empty piece needs no file. */

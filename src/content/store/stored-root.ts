@@ -178,7 +178,8 @@ export class StoredRoot extends RootSummary {
         if (!parts.files.holdsPieces(err.entry)) await parts.writer.forget(err.entry)
         await parts.inspection.checkFiles()
         if (attempt < MAX_ATTEMPTS && parts.ledger.have.isFull) continue
-        throw changedError(err, parts.files.path(err.entry))
+        const hint = 'run the same command again when nothing else touches it'
+        throw changedError(err, parts.files.path(err.entry), hint)
       }
     }
   }

@@ -1,5 +1,5 @@
 /** What happens to a fetch whose own files are deleted, cut or swapped by others before it is complete. */
-import { mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ShoalError } from '../../../src/base/errors.ts'
@@ -113,6 +113,25 @@ test('a file that a write makes anew before anybody looked is not taken for what
   await root.load()
   await root.write(last, 1, [content.piece(last)])
   expect(await fetchMissing(root, content)).not.toEqual([])
+  await root.complete()
+  await expectAllRight(dir, content)
+})
+
+test.each<[string, (path: string) => Promise<unknown>]>([
+  ['a symbolic link', path => symlink('a', path)],
+  ['a folder', path => mkdir(path)]
+])('%s in the place of a file is named, and the fetch ends once it is gone', async (_, put) => {
+  const { dir, content, root } = await nearlyDone()
+  await fetchMissing(root, content)
+  const path = join(root.temp ?? '', 'c')
+  await rm(path)
+  await put(path)
+  await expect(root.complete()).rejects.toMatchObject({
+    code: 'ERR_EXISTS',
+    message: `${path} is in the way of a file that is being fetched`
+  })
+  await rm(path, { recursive: true })
+  await fetchMissing(root, content)
   await root.complete()
   await expectAllRight(dir, content)
 })
