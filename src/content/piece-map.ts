@@ -70,6 +70,11 @@ export class PieceMap {
     return this.#digests.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES)
   }
 
+  /** Whether it is the digest of piece `i`. */
+  hasDigest(i: number, digest: Uint8Array): boolean {
+    return Buffer.compare(digest, this.digest(i)) === 0
+  }
+
   /** The piece that holds byte `offset` of the piece space (never an empty piece), or undefined past the end. */
   pieceAt(offset: number): PieceIndex | undefined {
     if (!(offset >= 0) || offset >= this.byteLength) return undefined

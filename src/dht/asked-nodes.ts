@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import type { QueryEvent } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
+import { RecentMap } from '../base/recent-map.ts'
 import { nearest } from './distance.ts'
 import { K, type KadDHT, routingTable } from './kad.ts'
 import { type WalkInit, walk } from './walk.ts'
@@ -34,7 +35,7 @@ export class AskedNodes {
   readonly #dht: KadDHT
   readonly #nowMs: () => number
   readonly #walk: ClosestPeers
-  readonly #asked = new Map<string, Asked>()
+  readonly #asked = new RecentMap<string, Asked>(MAX_REMEMBERED)
   readonly #underWay = new Map<string, Promise<void>>()
 
   /** Announcements of `dht` go to those remembered from now on, once; without any, a walk of ours finds them. */
@@ -65,10 +66,7 @@ export class AskedNodes {
   /** A walk to `cid` came to its end; these answered. */
   remember(cid: CID, answered: Iterable<PeerId>): void {
     const key = hex(cid.multihash.bytes)
-    this.#asked.delete(key)
     this.#asked.set(key, { peers: nearest(cid.multihash.bytes, answered), atMs: this.#nowMs() })
-    const [oldest] = this.#asked.keys()
-    if (this.#asked.size > MAX_REMEMBERED && oldest !== undefined) this.#asked.delete(oldest)
   }
 
   async *#closest(key: Uint8Array, options: { signal: AbortSignal }): AsyncGenerator<QueryEvent> {

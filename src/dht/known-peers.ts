@@ -5,6 +5,7 @@
  * leecher made some 2,900 rewrites while it fetched 64 MiB. So a mention that tells nothing new is dropped.
  */
 import type { PeerId, PeerInfo } from '@libp2p/interface'
+import { RecentMap } from '../base/recent-map.ts'
 import { type KadDHT, routingTable } from './kad.ts'
 
 /** A mention of a peer in the routing table refreshes its entry in the peer store at least so often. */
@@ -34,7 +35,7 @@ interface TableView {
 export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performance.now()): KadDHT {
   const { network } = dht as unknown as { network: NetworkView }
   const last = new Map<string, Mention | undefined>()
-  const strangers = new Map<string, Mention>()
+  const strangers = new RecentMap<string, Mention>(MAX_STRANGERS)
   const table = routingTable(dht)
   table.addEventListener('peer:add', ({ detail }) => {
     const id = detail.toString()
@@ -42,19 +43,6 @@ export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performa
     strangers.delete(id)
   })
   table.addEventListener('peer:remove', ({ detail }) => last.delete(detail.toString()))
-  const remember = (id: string, mention: Mention) => {
-    if (last.has(id)) {
-      last.set(id, mention)
-      return
-    }
-    strangers.delete(id)
-    strangers.set(id, mention)
-    if (strangers.size <= MAX_STRANGERS) return
-    for (const oldest of strangers.keys()) {
-      strangers.delete(oldest)
-      return
-    }
-  }
   const dispatch = network.safeDispatchEvent.bind(network)
   network.safeDispatchEvent = (type, init) => {
     const peer = init?.detail
@@ -65,7 +53,8 @@ export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performa
     const mention = last.get(id) ?? strangers.get(id)
     const repeatMs = last.has(id) ? REFRESH_MS : RETRY_MS
     if (mention !== undefined && isWithin(addrs, mention.addrs) && nowMs() - mention.atMs < repeatMs) return true
-    remember(id, { addrs, atMs: nowMs() })
+    const remembered = last.has(id) ? last : strangers
+    remembered.set(id, { addrs, atMs: nowMs() })
     return dispatch(type, init)
   }
   skipUpdates(table as TableView, id => last.has(id.toString()))

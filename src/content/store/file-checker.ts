@@ -113,7 +113,7 @@ export class FileChecker {
       const print = printAt(prints, index)
       if (others.has(index) || span === undefined || print.size !== span.length) continue
       const { piece } = span
-      if (Buffer.compare(digestAt(digests, index), this.#manifest.pieces.digest(piece)) !== 0) continue
+      if (!this.#manifest.pieces.hasDigest(piece, digestAt(digests, index))) continue
       await this.#files.reopen(entry)
       this.#files.prints.set(entry, { ...print, altered: false })
       const regained = this.#ledger.have.has(piece) ? [] : [piece]
@@ -198,7 +198,7 @@ export class FileChecker {
         lengths: Uint32Array.from(batch, ({ length }) => length)
       })
       for (const [index, { piece, fileOffset }] of batch.entries()) {
-        const isSame = Buffer.compare(digestAt(digests, index), this.#manifest.pieces.digest(piece)) === 0
+        const isSame = this.#manifest.pieces.hasDigest(piece, digestAt(digests, index))
         if (!isSame || short.includes(index)) bad.push({ piece, fileOffset })
       }
       options.onHashed?.(batch.reduce((sum, { length }) => sum + length, 0))
@@ -280,7 +280,7 @@ export class FileChecker {
   }
 
   #matches(piece: number, parts: readonly Uint8Array[]): boolean {
-    return sha256(parts).equals(this.#manifest.pieces.digest(piece))
+    return this.#manifest.pieces.hasDigest(piece, sha256(parts))
   }
 
   #reason(

@@ -179,7 +179,7 @@ export class PieceReader {
 
   /** Whether the bytes, one after another, are the piece's block. */
   matches(piece: number, parts: readonly Uint8Array[]): boolean {
-    return sha256(parts).equals(this.#manifest.pieces.digest(piece))
+    return this.#manifest.pieces.hasDigest(piece, sha256(parts))
   }
 
   async #envelopes(first: number, last: number): Promise<Map<number, Envelope | undefined>> {

@@ -6,6 +6,7 @@
  *
  * Pure: time comes in. What it costs others is bounded by {@link GAP_MS}, whatever was lost.
  */
+import { RecentMap } from '../../base/recent-map.ts'
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 
 /** Between two dials: four a minute at most. */
@@ -24,7 +25,7 @@ interface Lost {
 /** Invariant: nobody in `#lost` is connected, as far as was told here. */
 export class LostPeers {
   /** Lost longest ago first. */
-  readonly #lost = new Map<string, Lost>()
+  readonly #lost = new RecentMap<string, Lost>(MAX_LOST)
   #lastMs = Number.NEGATIVE_INFINITY
 
   get size(): number {
@@ -35,10 +36,6 @@ export class LostPeers {
   lost(id: string, nowMs: number): void {
     if (this.#lost.has(id)) return
     this.#lost.set(id, { dueMs: nowMs + FIRST_WAIT_MS, waitMs: FIRST_WAIT_MS })
-    for (const oldest of this.#lost.keys()) {
-      if (this.#lost.size <= MAX_LOST) return
-      this.#lost.delete(oldest)
-    }
   }
 
   /** It is connected, or nothing is known of it any more. */

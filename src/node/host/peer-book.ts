@@ -9,6 +9,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { systemCode } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
+import { RecentMap } from '../../base/recent-map.ts'
 import { plainAddrs } from './addresses.ts'
 
 export const PEERS_FILE = 'peers.json'
@@ -29,7 +30,7 @@ export class PeerBook {
   readonly #log: Logger
   readonly #clock: Clock
   /** Oldest first: a peer moves to the end when it is seen. */
-  readonly #peers = new Map<string, RememberedPeer>()
+  readonly #peers = new RecentMap<string, RememberedPeer>(MAX_PEERS)
   #timer: NodeJS.Timeout | undefined
   #saving: Promise<void> = Promise.resolve()
   #changed = false
@@ -61,12 +62,7 @@ export class PeerBook {
   saw(id: string, addrs: readonly string[]): void {
     const plain = plainAddrs(addrs).slice(0, MAX_ADDRS)
     if (plain.length === 0) return
-    this.#peers.delete(id)
     this.#peers.set(id, { id, addrs: plain, lastSeenMs: this.#clock.wallMs() })
-    for (const oldest of this.#peers.keys()) {
-      if (this.#peers.size <= MAX_PEERS) break
-      this.#peers.delete(oldest)
-    }
     this.#changed = true
     this.#timer ??= setTimeout(() => void this.flush(), SAVE_DELAY_MS).unref()
   }

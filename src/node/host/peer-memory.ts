@@ -5,6 +5,7 @@
  * 64 MiB made 1,300 reads and 600 writes in its first seconds; nearly all told nothing new.
  */
 import type { Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
+import { RecentMap } from '../../base/recent-map.ts'
 
 /** Peers kept decoded; the one asked for longest ago goes first. About 3 KB each. */
 const MAX_PEERS = 1_024
@@ -30,7 +31,7 @@ export interface PeerMemoryInit {
 export class PeerMemory {
   readonly #self: string
   readonly #nowMs: () => number
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new RecentMap<string, Entry>(MAX_PEERS)
   /** How many are under way. */
   readonly #writes = new Map<string, number>()
   /** The last read of each peer under way; one that a write overtook is not kept. */
@@ -113,12 +114,7 @@ export class PeerMemory {
   }
 
   #keep(id: string, peer: Peer): void {
-    this.#entries.delete(id)
     this.#entries.set(id, { peer: copyOf(peer), atMs: this.#nowMs() })
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= MAX_PEERS) break
-      this.#entries.delete(oldest)
-    }
   }
 }
 

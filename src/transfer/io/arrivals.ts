@@ -1,5 +1,5 @@
 /** Which incoming streams are taken at all: so many without a hello, of one peer and of all, and so many from one peer. */
-import { TokenBucket } from '../../base/token-bucket.ts'
+import { TokenBuckets } from '../../base/token-buckets.ts'
 import type { PeerSession } from './peer-session.ts'
 
 /** Incoming streams that have not said hello yet, of all peers and of one. */
@@ -8,12 +8,10 @@ export const MAX_UNGREETED_PER_PEER = 64
 /** Streams that one peer may open at once, one for each root that it shares with us, and later in a second. */
 export const ARRIVALS_BURST = 2048
 export const ARRIVALS_PER_SEC = 8
-/** Peers whose arrivals are counted; of more those that came longest ago are forgotten. */
-const MAX_COUNTED = 1000
 
 export class Arrivals {
   readonly #ungreeted = new Set<PeerSession>()
-  readonly #buckets = new Map<string, TokenBucket>()
+  readonly #buckets = new TokenBuckets(ARRIVALS_PER_SEC, ARRIVALS_BURST)
 
   get ungreeted(): PeerSession[] {
     return [...this.#ungreeted]
@@ -25,7 +23,7 @@ export class Arrivals {
     let ofPeer = 0
     for (const session of this.#ungreeted) if (session.peerId === peerId) ofPeer += 1
     if (ofPeer >= MAX_UNGREETED_PER_PEER) return 'too many streams of this peer without a hello'
-    return this.#bucketOf(peerId, now).take(now, 1) ? undefined : 'this peer opens streams too often'
+    return this.#buckets.of(peerId, now).take(now, 1) ? undefined : 'this peer opens streams too often'
   }
 
   came(session: PeerSession): void {
@@ -35,16 +33,5 @@ export class Arrivals {
   /** It said hello, or is over. */
   done(session: PeerSession): void {
     this.#ungreeted.delete(session)
-  }
-
-  #bucketOf(peerId: string, now: number): TokenBucket {
-    const bucket = this.#buckets.get(peerId) ?? new TokenBucket(now, ARRIVALS_PER_SEC, ARRIVALS_BURST)
-    this.#buckets.delete(peerId)
-    this.#buckets.set(peerId, bucket)
-    for (const oldest of this.#buckets.keys()) {
-      if (this.#buckets.size <= MAX_COUNTED) break
-      this.#buckets.delete(oldest)
-    }
-    return bucket
   }
 }

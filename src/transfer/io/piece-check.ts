@@ -20,5 +20,5 @@ export function sliceBlocks(blocks: readonly Block[], from: number, to: number):
 
 /** Whether the buffers' concatenation is piece `index`. */
 export function matchesPiece(pieces: PieceMap, index: number, buffers: readonly Uint8Array[]): boolean {
-  return sha256(buffers).equals(pieces.digest(index))
+  return pieces.hasDigest(index, sha256(buffers))
 }

@@ -34,6 +34,6 @@ export class PieceHasher {
     const bytes = pieces.wireSize(index)
     if (this.#side === undefined || bytes < MIN_ASIDE_BYTES || !parts.every(isShared)) return undefined
     if (this.#here.take(this.#clock.now(), bytes)) return undefined
-    return this.#side.sha256(parts).then(digest => Buffer.compare(digest, pieces.digest(index)) === 0)
+    return this.#side.sha256(parts).then(digest => pieces.hasDigest(index, digest))
   }
 }
