@@ -9,7 +9,7 @@ import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { ShoalError } from '../base/errors.ts'
 import { LengthGuard } from '../base/length-guard.ts'
-import { hostOf } from '../base/remote-host.ts'
+import { type Origin, originOf, SITE_FACTOR } from '../base/remote-host.ts'
 import { TokenBuckets } from '../base/token-buckets.ts'
 import { KIB } from '../base/units.ts'
 
@@ -27,21 +27,23 @@ export const MAX_UNREAD_BYTES = 64 * KIB
 
 export interface Asker {
   readonly peer: string
-  /** `hostOf` where it is connected from. */
-  readonly host: string
+  /** Where it is connected from. */
+  readonly origin: Origin
 }
 
 export class AnswerPace {
   readonly #peers = new TokenBuckets(PEER_MESSAGES_PER_SEC, PEER_MESSAGE_BURST)
   readonly #hosts = new TokenBuckets(HOST_MESSAGES_PER_SEC, HOST_MESSAGE_BURST)
+  readonly #sites = new TokenBuckets(SITE_FACTOR * HOST_MESSAGES_PER_SEC, SITE_FACTOR * HOST_MESSAGE_BURST)
 
   /**
    * Counts one message of the asker's.
    * @param now monotonic, ms
    * @returns how long its answer waits, ms; undefined: too long, and it is not counted
    */
-  waitMs({ peer, host }: Asker, now: number): number | undefined {
-    const buckets = [this.#peers.of(peer, now), this.#hosts.of(host, now)]
+  waitMs({ peer, origin }: Asker, now: number): number | undefined {
+    const { host, site } = origin
+    const buckets = [this.#peers.of(peer, now), this.#hosts.of(host, now), this.#sites.of(site, now)]
     const waitMs = Math.max(...buckets.map(bucket => bucket.availableAt(now, 1) - now))
     if (waitMs > MAX_WAIT_MS) return undefined
     for (const bucket of buckets) bucket.owe(now, 1)
@@ -65,10 +67,10 @@ export function paceAnswers(dht: KadDHT): void {
   const { onIncomingStream } = rpc
   rpc.onIncomingStream = async (stream, connection) => {
     const unread = new Unread(stream)
-    const host = hostOf(connection.remoteAddr.toString())
+    const origin = originOf(connection.remoteAddr.toString())
     const handleMessage: Handle = async (peer, message) => {
       unread.read()
-      const waitMs = pace.waitMs({ peer: peer.toString(), host }, performance.now())
+      const waitMs = pace.waitMs({ peer: peer.toString(), origin }, performance.now())
       if (waitMs === undefined) throw new ShoalError('ERR_LIMIT', 'more questions than are answered')
       if (waitMs > 0) await delay(waitMs, undefined, { ref: false })
       return await rpc.handleMessage(peer, message)

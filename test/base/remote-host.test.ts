@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { hostOf } from '../../src/base/remote-host.ts'
+import { crowding, hostOf, originOf } from '../../src/base/remote-host.ts'
 
 it.each([
   ['/ip4/192.0.2.7/tcp/4160', '/ip4/192.0.2.7'],
@@ -41,4 +41,34 @@ it('is the same for all addresses of a network, however they are written, and an
 
 it('takes any text', () => {
   fc.assert(fc.property(fc.string(), text => void hostOf(`/ip6/${text}`)))
+})
+
+it.each([
+  ['/ip4/192.0.2.7/tcp/4160', '/ip4/192.0.2.7'],
+  ['/ip6/2001:db8:1:2:3:4:5:6/tcp/1', '/ip6/2001:db8:1::/48'],
+  ['/ip6/2001:DB8::1/tcp/1', '/ip6/2001:db8:0::/48'],
+  ['/ip6/::1/tcp/1', '/ip6/::1'],
+  ['/ip6/0:0:0:1::1/tcp/1', '/ip6/0:0:0::/48'],
+  ['/ip6/::ffff:192.0.2.7/tcp/1', '/ip6/::ffff:192.0.2.7'],
+  ['/ip6/fe80::1:2/tcp/1', '/ip6/fe80::1:2'],
+  ['/ip6/64:ff9b::c000:207/tcp/1', '/ip6/64:ff9b::c000:207']
+])('the site of %s is %s', (addr, site) => {
+  expect(originOf(addr)).toEqual({ host: hostOf(addr), site })
+})
+
+it('the most crowded are of the site with most, and of its host with most', () => {
+  const origins = [
+    '/ip6/2001:db8:1:1::1',
+    '/ip6/2001:db8:1:2::1',
+    '/ip6/2001:db8:1:2::2',
+    '/ip4/192.0.2.1',
+    '/ip4/192.0.2.1'
+  ]
+  const crowdingOf = crowding(origins.map(originOf))
+  const sorted = origins.toSorted((a, b) => crowdingOf(originOf(b)) - crowdingOf(originOf(a)))
+  expect([...new Set(sorted.map(hostOf))]).toEqual([
+    '/ip6/2001:db8:1:2::/64',
+    '/ip6/2001:db8:1:1::/64',
+    '/ip4/192.0.2.1'
+  ])
 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { originOf, SITE_FACTOR } from '../../src/base/remote-host.ts'
 import {
   AnswerPace,
   HOST_MESSAGE_BURST,
@@ -8,8 +9,9 @@ import {
   PEER_MESSAGES_PER_SEC
 } from '../../src/dht/answer-pace.ts'
 
+const at = (host: string) => originOf(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/4000`)
 const ask = (pace: AnswerPace, peer: string, host: string, count: number, now = 0) =>
-  Array.from({ length: count }, () => pace.waitMs({ peer, host }, now))
+  Array.from({ length: count }, () => pace.waitMs({ peer, origin: at(host) }, now))
 
 describe('the pace of answers', () => {
   it('lets a burst pass, then answers one after the other', () => {
@@ -22,16 +24,27 @@ describe('the pace of answers', () => {
   it('answers others of the host meanwhile, and those of other hosts', () => {
     const pace = new AnswerPace()
     ask(pace, 'a', '10.0.0.1', PEER_MESSAGE_BURST * 2)
-    expect(pace.waitMs({ peer: 'b', host: '10.0.0.1' }, 0)).toBe(0)
-    expect(pace.waitMs({ peer: 'c', host: '10.0.0.2' }, 0)).toBe(0)
+    expect(pace.waitMs({ peer: 'b', origin: at('10.0.0.1') }, 0)).toBe(0)
+    expect(pace.waitMs({ peer: 'c', origin: at('10.0.0.2') }, 0)).toBe(0)
   })
 
   it('counts the peers of a host together: another name does not help', () => {
     const pace = new AnswerPace()
-    for (let at = 0; at < HOST_MESSAGE_BURST; at++) pace.waitMs({ peer: `p${at}`, host: '10.0.0.1' }, 0)
-    expect(pace.waitMs({ peer: 'new', host: '10.0.0.1' }, 0)).toBeGreaterThan(0)
-    expect(pace.waitMs({ peer: 'new', host: '10.0.0.2' }, 0)).toBe(0)
-    expect(pace.waitMs({ peer: 'new', host: '10.0.0.1' }, 1000)).toBe(0)
+    for (let n = 0; n < HOST_MESSAGE_BURST; n++) pace.waitMs({ peer: `p${n}`, origin: at('10.0.0.1') }, 0)
+    expect(pace.waitMs({ peer: 'new', origin: at('10.0.0.1') }, 0)).toBeGreaterThan(0)
+    expect(pace.waitMs({ peer: 'new', origin: at('10.0.0.2') }, 0)).toBe(0)
+    expect(pace.waitMs({ peer: 'new', origin: at('10.0.0.1') }, 1000)).toBe(0)
+  })
+
+  it('counts the hosts of a site together, four times as generously', () => {
+    const pace = new AnswerPace()
+    let answeredAtOnce = 0
+    for (let n = 0; n < SITE_FACTOR * HOST_MESSAGE_BURST + 1000; n++) {
+      const origin = at(`2001:db8:1:${(n % 1000).toString(16)}::1`)
+      if (pace.waitMs({ peer: `p${n}`, origin }, 0) === 0) answeredAtOnce++
+    }
+    expect(answeredAtOnce).toBe(SITE_FACTOR * HOST_MESSAGE_BURST)
+    expect(pace.waitMs({ peer: 'new', origin: at('2001:db8:2::1') }, 0)).toBe(0)
   })
 
   it('refuses what would wait for longer than a stream lives, and does not count it', () => {
@@ -39,7 +52,7 @@ describe('the pace of answers', () => {
     const waits = ask(pace, 'a', '10.0.0.1', PEER_MESSAGE_BURST + 10 * PEER_MESSAGES_PER_SEC)
     expect(Math.max(...waits.map(wait => wait ?? 0))).toBe(4000)
     expect(waits.at(-1)).toBeUndefined()
-    expect(pace.waitMs({ peer: 'a', host: '10.0.0.1' }, 1000)).toBeLessThan(3100)
+    expect(pace.waitMs({ peer: 'a', origin: at('10.0.0.1') }, 1000)).toBeLessThan(3100)
   })
 
   it('never answers more than the rate over any time', () => {

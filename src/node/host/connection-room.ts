@@ -1,11 +1,11 @@
 /**
  * Room for newcomers where connections are limited in number. A connection on which nothing is under way is of no use to
- * either side; beyond a share of the limit those that came in and have no stream are ended, first of the host that has
- * most. Whoever has something under way stays.
+ * either side; beyond a share of the limit those that came in and have no stream are ended, first of the host (and the
+ * site) that has most. Whoever has something under way stays.
  */
 import type { Connection } from '@libp2p/interface'
 import { ShoalError } from '../../base/errors.ts'
-import { hostOf } from '../../base/remote-host.ts'
+import { crowding, originOf } from '../../base/remote-host.ts'
 
 /** Connections that are kept free for newcomers, of all. */
 export const ROOM_SHARE = 1 / 16
@@ -19,14 +19,15 @@ export type Held = Pick<Connection, 'direction' | 'remoteAddr' | 'streams' | 'ti
 export function makeRoom(connections: readonly Held[], maxConnections: number, wallNow: number): void {
   const tooMany = connections.length - Math.floor(maxConnections * (1 - ROOM_SHARE))
   if (tooMany <= 0) return
-  const counts = new Map<string, number>()
-  const of = ({ remoteAddr }: Held) => hostOf(remoteAddr.toString())
-  for (const connection of connections) counts.set(of(connection), (counts.get(of(connection)) ?? 0) + 1)
+  const held = connections.map(connection => ({ connection, origin: originOf(connection.remoteAddr.toString()) }))
+  const crowdingOf = crowding(held.map(({ origin }) => origin))
   const isIdle = ({ direction, streams, timeline }: Held) =>
     direction === 'inbound' && streams.length === 0 && wallNow - timeline.open >= SETTLE_MS
-  const idle = connections.filter(isIdle)
-  idle.sort((a, b) => (counts.get(of(b)) ?? 0) - (counts.get(of(a)) ?? 0) || a.timeline.open - b.timeline.open)
-  for (const connection of idle.slice(0, tooMany)) {
+  const idle = held.filter(({ connection }) => isIdle(connection))
+  idle.sort(
+    (a, b) => crowdingOf(b.origin) - crowdingOf(a.origin) || a.connection.timeline.open - b.connection.timeline.open
+  )
+  for (const { connection } of idle.slice(0, tooMany)) {
     connection.abort(
       new ShoalError('ERR_UNREACHABLE', 'nothing is under way on this connection, and others want to come')
     )

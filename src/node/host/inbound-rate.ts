@@ -6,7 +6,8 @@
  */
 import type { MultiaddrConnection, StreamCloseEvent } from '@libp2p/interface'
 import { ShoalError } from '../../base/errors.ts'
-import { hostOf } from '../../base/remote-host.ts'
+import { type Origin, originOf, SITE_FACTOR } from '../../base/remote-host.ts'
+import type { TokenBucket } from '../../base/token-bucket.ts'
 import { TokenBuckets } from '../../base/token-buckets.ts'
 
 /** At once after a pause: a whole swarm may live behind one address. */
@@ -20,9 +21,10 @@ export type Arriving = Pick<MultiaddrConnection, 'remoteAddr' | 'addEventListene
 
 export class InboundRate {
   readonly #now: () => number
-  readonly #buckets = new TokenBuckets(INBOUND_PER_SEC, INBOUND_BURST)
+  readonly #hosts = new TokenBuckets(INBOUND_PER_SEC, INBOUND_BURST)
+  readonly #sites = new TokenBuckets(SITE_FACTOR * INBOUND_PER_SEC, SITE_FACTOR * INBOUND_BURST)
   /** Those that may stay, and were not ended for breaking a rule: where each is from. */
-  readonly #innocent = new WeakMap<object, string>()
+  readonly #innocent = new WeakMap<object, Origin>()
 
   /** @param now monotonic, ms */
   constructor(now: () => number) {
@@ -31,10 +33,12 @@ export class InboundRate {
 
   /** Whether it may stay. From then on its end is watched. */
   came(connection: Arriving): boolean {
-    const addr = connection.remoteAddr.toString()
+    const origin = originOf(connection.remoteAddr.toString())
     const now = this.#now()
-    if (!this.#buckets.of(hostOf(addr), now).take(now, 1)) return false
-    this.#innocent.set(connection, addr)
+    const buckets = this.#bucketsOf(origin, now)
+    if (!buckets.every(bucket => bucket.allows(now, 1))) return false
+    for (const bucket of buckets) bucket.take(now, 1)
+    this.#innocent.set(connection, origin)
     connection.addEventListener('close', ({ error, local }: StreamCloseEvent) => {
       if (local === true && error instanceof ShoalError && error.fault === 'peer') this.endedFor(connection)
     })
@@ -46,17 +50,24 @@ export class InboundRate {
    * that left. Counts once; undefined, and one that did not come in, count for nothing.
    */
   endedFor(connection: object | undefined): void {
-    const addr = connection === undefined ? undefined : this.#innocent.get(connection)
-    if (connection === undefined || addr === undefined) return
+    const origin = connection === undefined ? undefined : this.#innocent.get(connection)
+    if (connection === undefined || origin === undefined) return
     this.#innocent.delete(connection)
-    this.offended(addr)
+    this.#offended(origin)
   }
 
   /** Whoever is there broke a rule. */
   offended(addr: string): void {
+    this.#offended(originOf(addr))
+  }
+
+  #offended(origin: Origin): void {
     const now = this.#now()
-    const bucket = this.#buckets.of(hostOf(addr), now)
     // many that were connected already may offend at once: who has nothing left owes no more
-    if (bucket.allows(now, 1)) bucket.owe(now, OFFENCE_COST)
+    for (const bucket of this.#bucketsOf(origin, now)) if (bucket.allows(now, 1)) bucket.owe(now, OFFENCE_COST)
+  }
+
+  #bucketsOf({ host, site }: Origin, now: number): TokenBucket[] {
+    return [this.#hosts.of(host, now), this.#sites.of(site, now)]
   }
 }

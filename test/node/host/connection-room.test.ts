@@ -16,7 +16,7 @@ function hold(host: string, what: string): Made[] {
     const made: Made = {
       held: {
         direction: kind === 'o' ? 'outbound' : 'inbound',
-        remoteAddr: multiaddr(`/ip4/${host}/tcp/${4000 + at}`),
+        remoteAddr: multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${4000 + at}`),
         streams: new Array(Number(kind) || 0),
         timeline: { open: kind === 'n' ? SETTLE_MS : at },
         abort: () => {
@@ -62,4 +62,16 @@ it('ends nobody who has something under way', () => {
     NOW
   )
   expect(endedOf(made)).toEqual([])
+})
+
+it('ends those of the site that has most, though each is from another host of it', () => {
+  const few = hold('192.0.2.1', '000')
+  const flood = Array.from({ length: ALLOWED }, (_, at) => hold(`2001:db8:1:${at.toString(16)}::1`, '0')).flat()
+  makeRoom(
+    [...few, ...flood].map(({ held }) => held),
+    MAX,
+    NOW
+  )
+  expect(endedOf(few)).toEqual([])
+  expect(endedOf(flood)).toEqual([0, 1, 2])
 })

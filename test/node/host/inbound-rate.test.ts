@@ -2,6 +2,7 @@ import { StreamAbortEvent, StreamCloseEvent, StreamResetEvent } from '@libp2p/in
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { expect, it } from 'vitest'
 import { ShoalError } from '../../../src/base/errors.ts'
+import { SITE_FACTOR } from '../../../src/base/remote-host.ts'
 import {
   type Arriving,
   INBOUND_BURST,
@@ -15,7 +16,7 @@ class Connection extends EventTarget {
 
   constructor(host: string) {
     super()
-    this.remoteAddr = multiaddr(`/ip4/${host}/tcp/4000`)
+    this.remoteAddr = multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/4000`)
   }
 }
 
@@ -59,4 +60,26 @@ it('lets a host in again after a moment, however much it did at once', () => {
   expect(come('192.0.2.1', 1)).toHaveLength(0)
   wait((1000 * (OFFENCE_COST + 1)) / INBOUND_PER_SEC)
   expect(come('192.0.2.1', 1)).toHaveLength(1)
+})
+
+it('lets a site in as often as four hosts, from however many of its networks it comes', () => {
+  const { rate, come } = world()
+  const networks = Array.from({ length: 10 }, (_, at) => `2001:db8:1:${at}::1`)
+  const stayed = networks.map(host => come(host, INBOUND_BURST).length)
+  expect(stayed.reduce((sum, count) => sum + count)).toBe(SITE_FACTOR * INBOUND_BURST)
+  expect(stayed.slice(SITE_FACTOR)).toEqual(new Array(10 - SITE_FACTOR).fill(0))
+  expect(come('2001:db8:2::1', 1)).toHaveLength(1)
+  // offences count for it, too
+  for (let at = 0; at < (SITE_FACTOR * INBOUND_BURST) / OFFENCE_COST; at++) {
+    rate.offended(`/ip6/2001:db8:3:${at.toString(16)}::1/tcp/4000`)
+  }
+  expect(come('2001:db8:3:ffff::1', 1)).toHaveLength(0)
+})
+
+it('takes nothing from a host that its site has no room for', () => {
+  const { come, wait } = world()
+  for (let at = 0; at < SITE_FACTOR; at++) come(`2001:db8:1:${at}::1`, INBOUND_BURST)
+  expect(come('2001:db8:1:ff::1', INBOUND_BURST)).toHaveLength(0)
+  wait(1000)
+  expect(come('2001:db8:1:ff::1', INBOUND_BURST)).toHaveLength(SITE_FACTOR * INBOUND_PER_SEC)
 })

@@ -8,7 +8,7 @@ class Waiting extends EventTarget {
 
   constructor(host: string) {
     super()
-    this.remoteAddr = multiaddr(`/ip4/${host}/tcp/4000`)
+    this.remoteAddr = multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/4000`)
   }
 
   abort(): void {
@@ -48,4 +48,15 @@ it('forgets those that said who they are, and those that left', () => {
   expect(pending.size).toBe(0)
   come(pending, '192.0.2.2', MAX_PENDING + 1)
   expect(known?.isEnded).toBe(false)
+})
+
+it('ends those of the site that has most, though each comes from another host of it', () => {
+  const pending = new PendingInbound()
+  const honest = [...come(pending, '192.0.2.1', 2), ...come(pending, '2001:db8:2::1')]
+  const flood = Array.from({ length: MAX_PENDING }, (_, at) => come(pending, `2001:db8:1:${at.toString(16)}::1`)).flat()
+  expect(ended(flood)).toEqual([0, 1, 2])
+  // within it the host that has most
+  const [more] = come(pending, '2001:db8:1:50::2')
+  expect(ended(flood)).toEqual([0, 1, 2, 0x50])
+  expect(ended([...honest, ...(more === undefined ? [] : [more])])).toEqual([])
 })
