@@ -66,6 +66,8 @@ export interface RootRecord {
   temp: string | null
   tempId: string | null
   moving: boolean
+  /** Of a fetch: nothing was written since the fingerprints were recorded. Older versions drop the field. */
+  closed: boolean
   addedAt: number
   nodes: number
   pieces: number
@@ -112,6 +114,7 @@ export function decodeRoot(payload: Uint8Array): RootRecord | undefined {
     temp: r.temp,
     tempId: r.tempId,
     moving: r.moving,
+    closed: r.closed === true,
     addedAt: r.addedAt,
     nodes: r.nodes,
     pieces: r.pieces,

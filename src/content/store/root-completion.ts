@@ -1,19 +1,13 @@
 /** The end of a fetch: the rest of its tree is made, and everything moves into place (docs/store.md, "Completing"). */
 import { ShoalError } from '../../base/errors.ts'
-import { printAt } from '../disk/disk-jobs.ts'
-import { type DiskThreads, HASHING_AT_ONCE } from '../disk/disk-threads.ts'
-import { type FileFingerprint, fingerprintOf } from '../fingerprint.ts'
+import type { DiskThreads } from '../disk/disk-threads.ts'
 import type { Skipped } from '../ingest.ts'
 import { isFolderRoot, moveIntoPlace, statOf } from './destination.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
-import { eachLimited, inBatches } from './limit.ts'
+import { type FilePrints, fingerprintsOf } from './fingerprints-of.ts'
 import { type RootFiles, SuspectFile } from './root-files.ts'
 import { type PartsInit, type RootParts, undoMoveOf } from './root-parts.ts'
 import { forgetTempOps } from './temp-ledger.ts'
-
-const STATS_AT_ONCE = 32
-/** Looked at together on a thread. */
-const THREAD_STATS = 1024
 
 export interface CompletionInit extends PartsInit {
   readonly parts: RootParts
@@ -77,8 +71,6 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   return skipped
 }
 
-type FilePrints = ReadonlyMap<number, FileFingerprint>
-
 function takePrints(files: RootFiles, prints: FilePrints): void {
   for (const [entry, print] of prints) files.prints.set(entry, { ...print, altered: false })
 }
@@ -92,39 +84,4 @@ async function lookAtFiles(files: RootFiles, threads: DiskThreads | undefined): 
     if (files.identity(entry)?.startsWith(`${print.ino}:`) === false) throw new SuspectFile(entry, 'was replaced')
   }
   return prints
-}
-
-/** Of every file as it is, and why where there is none. */
-export async function fingerprintsOf(
-  files: RootFiles,
-  threads?: DiskThreads
-): Promise<{ readonly prints: FilePrints; readonly missing: ReadonlyMap<number, string> }> {
-  const prints = new Map<number, FileFingerprint>()
-  const missing = new Map<number, string>()
-  const entries = [...files.manifest.entries.keys()].filter(index => files.manifest.entries[index]?.kind === 'file')
-  const rest = threads === undefined ? entries : await takeOnThreads(files, { entries, threads, prints })
-  await eachLimited(rest, STATS_AT_ONCE, async entry => {
-    const stats = await statOf(files.disk, files.path(entry))
-    if (stats?.isFile() === true) prints.set(entry, fingerprintOf(stats))
-    else missing.set(entry, stats === undefined ? 'was deleted' : 'is no file any more')
-  })
-  return { prints, missing }
-}
-
-/** Returns the entries whose files are to be looked at from here. */
-async function takeOnThreads(
-  files: RootFiles,
-  { entries, threads, prints }: { entries: number[]; threads: DiskThreads; prints: Map<number, FileFingerprint> }
-): Promise<number[]> {
-  const rest: number[] = []
-  await eachLimited(inBatches(entries, THREAD_STATS), HASHING_AT_ONCE, async batch => {
-    if (batch.length < THREAD_STATS / 8) return void rest.push(...batch)
-    const stated = await threads.run('statFiles', { paths: batch.map(entry => files.path(entry)) })
-    const others = new Set(stated.failed)
-    for (const [index, entry] of batch.entries()) {
-      if (others.has(index)) rest.push(entry)
-      else prints.set(entry, printAt(stated.prints, index))
-    }
-  })
-  return rest
 }

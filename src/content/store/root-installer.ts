@@ -39,6 +39,7 @@ export class RootInstaller {
       ...part,
       cid: manifest.root.toString(),
       moving: false,
+      closed: false,
       addedAt: this.#clock.wallMs(),
       nodes: manifest.nodes.length,
       pieces: manifest.pieces.count,

@@ -5,6 +5,7 @@ import type { Logger } from '../../base/log.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
 import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
+import { doubtChanged } from './closed-fetch.ts'
 import type { Database } from './database.ts'
 import { isFolderRoot, statOf, undoMove } from './destination.ts'
 import type { Disk } from './disk.ts'
@@ -102,13 +103,14 @@ async function resume(init: PartsInit, parts: RootParts): Promise<void> {
     await ledger.doubt([...ledger.have.ones()])
     await undoMoveOf(init, parts)
   }
-  files.prints.clear()
   const stats = await statOf(disk, temp)
-  if (stats === undefined || identityOf(stats) !== record.value.tempId) {
+  if (stats !== undefined && identityOf(stats) === record.value.tempId) await doubtChanged(init, parts)
+  else {
     // Not recorded: a drive that is attached again brings it back.
     log.warn('%s is gone: nothing of it is held', temp)
     ledger.forget()
   }
+  files.prints.clear()
 }
 
 /** What was moved is under its temporary name again, durably so; `moving` is recorded until then. */

@@ -10,6 +10,7 @@ import type { DiskThreads } from '../disk/disk-threads.ts'
 import type { Skipped } from '../ingest.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
 import type { PieceMap } from '../piece-map.ts'
+import { noteClosed } from './closed-fetch.ts'
 import type { Database, RecordOp } from './database.ts'
 import type { Disk } from './disk.ts'
 import { readEntry } from './entry-reader.ts'
@@ -275,6 +276,8 @@ export class StoredRoot extends RootSummary {
       await writer.close()
       await files.close()
     }
+    // else everything that was fetched is believed at the next start, as after a crash
+    await noteClosed(this.#init, this.#parts).catch(() => {})
   }
 
   /** For the store alone: nothing of this root is recorded from here on. */

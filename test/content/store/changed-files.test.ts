@@ -2,7 +2,7 @@
 import { readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { fingerprintsOf } from '../../../src/content/store/root-completion.ts'
+import { fingerprintsOf } from '../../../src/content/store/fingerprints-of.ts'
 import type { StoredRoot } from '../../../src/content/store/stored-root.ts'
 import { bytes, type Content, contentOf, pieceSpace, temporaryFolder } from './content.ts'
 import { codeOf, found, openStore, share } from './stores.ts'
