@@ -352,6 +352,8 @@ export class FetchJob {
           this.#onDiskRetry = resolve
           signal.addEventListener('abort', () => reject(abortReason(signal)), { once: true })
         })
+        // the pause may give up at once: then nobody waits for it
+        again.catch(() => {})
         this.#pause.failed(err)
         if (signal.aborted) throw abortReason(signal)
         await again.finally(() => {
@@ -362,12 +364,12 @@ export class FetchJob {
   }
 
   /** Why nothing arrives, as far as the node can tell. */
-  stallError(): ShoalError {
+  stallError(timeoutMs = this.init.timeoutMs): ShoalError {
     const runner = this.#runner
     const root = this.#root
     return explainStall({
       cid: this.init.cid.toString(),
-      timeoutMs: this.init.timeoutMs,
+      timeoutMs,
       connections: this.#parts.network.connectionCount,
       lookup: this.#search?.lookup ?? { asked: 0, answered: 0, failed: 0 },
       providers: this.#search?.providers.size ?? 0,

@@ -149,6 +149,26 @@ describe('the end of a fetch', () => {
     expect(readFileSync(join(lab.dir, 'copy')).equals(bytes)).toBe(true)
   })
 
+  it('that the disk never takes is given up with what the disk said, and the node goes on', async () => {
+    const unhandled: unknown[] = []
+    const note = (err: unknown) => unhandled.push(err)
+    process.on('unhandledRejection', note)
+    try {
+      const { path } = lab.file('one.bin', 300_000)
+      const [a, b] = [await lab.start('a'), await lab.start('b')]
+      const { link } = await a.share(path)
+      vi.spyOn(StoredRoot.prototype, 'complete').mockImplementation(fails)
+      const fetch = b.fetch(link, { to: join(lab.dir, 'copy.bin'), timeoutMs: 1500 })
+      await expect(fetch.done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+      // a rejection that nobody takes is told after the microtasks of its turn
+      await new Promise(resolve => setImmediate(resolve))
+      expect(unhandled).toEqual([])
+      expect((await b.status()).roots).toHaveLength(1)
+    } finally {
+      process.off('unhandledRejection', note)
+    }
+  })
+
   it('looks for peers where nothing was missing at its beginning', async () => {
     const { path, bytes } = lab.file('x.bin', 3 * MIB)
     const a = await lab.start('a')
