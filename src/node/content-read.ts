@@ -24,6 +24,8 @@ export interface ContentRead {
   readonly path: string
   readonly offset: number
   readonly length: number | undefined
+  /** Without a byte for so long the read is given up. */
+  readonly timeoutMs: number
 }
 
 /** @throws ERR_PATH_NOT_FOUND when the root has no such file, ERR_USAGE for a range outside it */
@@ -55,7 +57,7 @@ export async function* readContent(read: ContentRead): AsyncGenerator<Uint8Array
       const needed = piecesOf(root, index, at, Math.min(end, at + CHUNK_BYTES))
       if (fetch !== undefined && needed.some(piece => !root.have.has(piece))) {
         fetch.job.want(reader, rangesOf(root, piecesOf(root, index, at, Math.min(end, at + READ_AHEAD_BYTES))))
-        await untilHeld(root, fetch, needed, failed)
+        await untilHeld(read, fetch, needed)
       }
       const chunk = await root.readEntry(index, at, Math.min(CHUNK_BYTES, end - at))
       at += chunk.byteLength
@@ -89,17 +91,22 @@ function piecesOf(root: StoredRoot, entry: number, from: number, to: number): nu
   return pieces
 }
 
-function rangesOf(root: StoredRoot, pieces: readonly number[]): ByteRange[] {
-  return pieces
-    .filter(piece => !root.have.has(piece))
-    .map(piece => ({ offset: root.pieces.offset(piece), length: root.pieces.wireSize(piece) }))
+/** Those that are held too: one of them may be lost while another is waited for. */
+function rangesOf({ pieces }: StoredRoot, wanted: readonly number[]): ByteRange[] {
+  const ranges: Array<{ offset: number; length: number }> = []
+  for (const piece of wanted) {
+    const [offset, length] = [pieces.offset(piece), pieces.wireSize(piece)]
+    const last = ranges.at(-1)
+    if (last !== undefined && last.offset + last.length === offset) last.length += length
+    else ranges.push({ offset, length })
+  }
+  return ranges
 }
 
 async function untilHeld(
-  root: StoredRoot,
+  { root, failed, timeoutMs }: ContentRead,
   { job, runner }: { job: FetchJob; runner: SwarmRunner },
-  pieces: readonly number[],
-  failed: AbortSignal
+  pieces: readonly number[]
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const end = () => {
@@ -118,7 +125,7 @@ async function untilHeld(
       end()
       resolve()
     }
-    const watch = new StallWatch(systemClock, job.init.timeoutMs, () => fail(job.stallError()))
+    const watch = new StallWatch(systemClock, timeoutMs, () => fail(job.stallError(timeoutMs)))
     watch.setActive(true)
     const offs = [
       runner.events.on('piece:verified', check),

@@ -40,7 +40,7 @@ export async function* read(
     const held = store.get(CID.parse(source.cid))
     if (held !== undefined && held.state === 'complete') {
       await held.load()
-      yield* readContent({ root: held, failed: signal, path, offset, length })
+      yield* readContent({ root: held, failed: signal, path, offset, length, timeoutMs })
       return
     }
     const fetchTo = held?.state === 'partial' ? held.path : join(cacheFolder(dataDir), source.cid)
@@ -50,7 +50,7 @@ export async function* read(
     const ended = combineSignals(failed.signal, signal)
     try {
       const { root, runner } = await raceAbort(job.rootReady, ended)
-      yield* readContent({ root, fetch: { job, runner }, failed: ended, path, offset, length })
+      yield* readContent({ root, fetch: { job, runner }, failed: ended, path, offset, length, timeoutMs })
     } finally {
       leave()
     }

@@ -31,6 +31,8 @@ export interface Assembly {
   missing: number
   /** The session that goes on with the open blocks before any other does. */
   owner: SessionId | undefined
+  /** Who was asked is slow, but gives: one more that offers it may be asked for the same blocks, as in an endgame. */
+  helped: boolean
 }
 
 function isSmall(pieces: PieceMap, piece: number): boolean {
@@ -68,7 +70,7 @@ export function runAround(
 /** One piece of any size, or a run of small ones. */
 export function assemble(pieces: PieceMap, first: number, count: number, owner: SessionId, solo: boolean): Assembly {
   const blocks: Block[] = []
-  const assembly: Assembly = { first, count, solo, blocks, open: 0, missing: 0, owner }
+  const assembly: Assembly = { first, count, solo, blocks, open: 0, missing: 0, owner, helped: false }
   const end = pieces.offset(first + count)
   const size = solo ? MAX_REQUEST_BYTES : BLOCK_BYTES
   const slack = solo ? 0 : BLOCK_SLACK_BYTES
@@ -84,6 +86,14 @@ export function assemble(pieces: PieceMap, first: number, count: number, owner: 
 
 export function isOpen(block: Block): boolean {
   return block.givenBy === undefined && block.asked.length === 0
+}
+
+/** The block to ask one more for: the last, as who is slow gives the first ones first. */
+export function helpable({ blocks, helped }: Assembly, session: SessionId): Block | undefined {
+  if (!helped) return undefined
+  return blocks.findLast(
+    ({ givenBy, asked }) => givenBy === undefined && asked.length === 1 && !asked.includes(session)
+  )
 }
 
 /** Distinct peers that gave a block, in the order of the blocks. */

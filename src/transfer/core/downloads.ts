@@ -4,11 +4,12 @@
  */
 import { MIB, SECOND_MS } from '../../base/units.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
+import { MAX_HAVE_RUNS } from '../protocol/limits.ts'
 import { Blame } from './blame.ts'
 import { BLOCK_BYTES } from './config.ts'
 import { Interest } from './interest.ts'
 import { Picker } from './picker.ts'
-import type { PieceSet } from './piece-set.ts'
+import { type PieceSet, toRuns } from './piece-set.ts'
 import { RequestWindow } from './request-window.ts'
 import { type RequestEvents, Requests } from './requests.ts'
 import { MAX_OFFERED_TO_US, type Session } from './session.ts'
@@ -96,8 +97,9 @@ export class Downloads {
     }
     const open: number[] = []
     const useless: number[] = []
-    for (const piece of pieces) (this.picker.isOpen(piece) ? open : useless).push(piece)
+    for (const piece of pieces) (this.picker.isOpen(piece, session) ? open : useless).push(piece)
     if (useless.length > 0) this.#context.send(session, { type: 'decline', pieces: useless, busy: false })
+    for (const piece of useless) if (!this.picker.missing.has(piece)) session.noteDeclined(piece)
     if (open.length === 0) return
     const untried = !session.hasGiven && session.inFlightBytes >= UNTRIED_PIECES * this.#largest
     const isSlow = session.inFlightBytes > 0 && isTardy
@@ -168,8 +170,9 @@ export class Downloads {
     this.requests.pumpAll(now)
   }
 
-  lost(piece: number, now: number): void {
-    if (this.picker.lost(piece)) {
+  lost(pieces: readonly number[], now: number): void {
+    for (const piece of pieces) {
+      if (!this.picker.lost(piece)) continue
       this.#saidCompleted = false
       this.interest.missingChanged(piece, 1)
     }
@@ -196,8 +199,8 @@ export class Downloads {
     this.requests.pumpAll(now)
   }
 
-  /** Ranges of the piece space. */
-  prioritise(ranges: ReadonlyArray<{ offset: number; length: number }>, onlyThese: boolean, now: number): void {
+  /** Ranges of the piece space. To be followed by `wantedChanged`. */
+  setWanted(ranges: ReadonlyArray<{ offset: number; length: number }>, onlyThese: boolean): void {
     const pieceRanges: Array<{ first: number; end: number }> = []
     for (const { offset, length } of ranges) {
       const first = this.#pieces.pieceAt(Math.max(0, offset))
@@ -205,9 +208,23 @@ export class Downloads {
       if (first !== undefined && last !== undefined && first <= last) pieceRanges.push({ first, end: last + 1 })
     }
     this.picker.prioritise(pieceRanges, onlyThese)
-    for (const session of this.#context.sessions.values()) this.interest.recount(session)
+  }
+
+  wantedChanged(now: number): void {
+    for (const session of this.#context.sessions.values()) {
+      this.#wantAfterAll(session)
+      this.interest.recount(session, { lazily: true })
+    }
     this.#saidCompleted = false
     this.start(now)
+  }
+
+  /** What a session was told that we have no use for, and now have: it took it for coming from elsewhere. */
+  #wantAfterAll(session: Session): void {
+    const wanted = [...session.declined].filter(piece => this.picker.isOpen(piece, session))
+    if (wanted.length === 0) return
+    for (const piece of wanted) session.declined.delete(piece)
+    this.#context.send(session, { type: 'lost', runs: toRuns(wanted.sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS) })
   }
 
   #checkCompleted(): void {

@@ -2,7 +2,8 @@
  * Whether we want something of a session: it holds pieces that we miss, and we are fetching.
  *
  * Invariant: `lacked` of a session that joined is the number of missing pieces that it holds, and `amInterested` is what
- * it was told last.
+ * it was told last. Between two ticks a session may be told that we want nothing more a moment late: readers that come
+ * and go want nothing in between, and to say so each time would cost more than it is worth.
  */
 import type { Picker } from './picker.ts'
 import type { Session } from './session.ts'
@@ -21,9 +22,14 @@ export class Interest {
   }
 
   /** What the session holds, or what is missing, changed as a whole. */
-  recount(session: Session): void {
+  recount(session: Session, { lazily = false } = {}): void {
     session.lacked = session.greeted ? this.#picker.missing.countCommon(session.have) : 0
-    this.update(session)
+    if (!lazily || !session.amInterested) this.update(session)
+  }
+
+  /** Says what was left to say. */
+  settle(): void {
+    for (const session of this.#context.sessions.values()) this.update(session)
   }
 
   /** They have pieces [first, end) now. Returns those that they did not have. */

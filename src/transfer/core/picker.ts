@@ -10,7 +10,7 @@
  */
 import type { Random } from '../../base/random.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
-import { type Assembly, type Block, isOpen, runAround, runForward } from './assembly.ts'
+import { type Assembly, type Block, helpable, isOpen, runAround, runForward } from './assembly.ts'
 import type { Availability } from './availability.ts'
 import { type Giver, mayGive, mayGiveAll } from './giver.ts'
 import { latestBlock } from './late-block.ts'
@@ -24,9 +24,6 @@ const NOBODY: ReadonlySet<string> = new Set()
 
 /** Pieces that a reader waits for: what it reads next. */
 const URGENT_PIECES = 4
-
-/** Ranges that a reader may name. */
-export const MAX_PRIORITY_RANGES = 64
 
 export class Picker {
   readonly #pieces: PieceMap
@@ -90,9 +87,9 @@ export class Picker {
 
   // what is wanted
 
-  /** Pieces that a reader wants first, in the order given. With `onlyThese` nothing else is wanted. */
+  /** Pieces that readers want first, in the order given. With `onlyThese` nothing else is wanted. */
   prioritise(ranges: ReadonlyArray<{ first: number; end: number }>, onlyThese: boolean): void {
-    this.#ranges = ranges.slice(0, MAX_PRIORITY_RANGES)
+    this.#ranges = ranges
     this.#progress.want(onlyThese ? ranges : undefined)
   }
 
@@ -128,11 +125,16 @@ export class Picker {
     )
   }
 
-  /** Whether the piece could be asked for if somebody offered it: it is not started, or nobody goes on with it. */
-  isOpen(piece: number): boolean {
+  /**
+   * Whether the piece could be asked for if the giver offered it: it is not started, nobody goes on with it, or who does
+   * is slow; of a piece that failed, whether the giver may be the one that gives all of it.
+   */
+  isOpen(piece: number, giver: Giver): boolean {
     if (this.availability.pickable.has(piece)) return true
     const assembly = this.#progress.assemblyOf(piece)
-    return assembly !== undefined && assembly.open > 0 && assembly.owner === undefined && !assembly.solo
+    if (assembly === undefined) return this.#isOpenSolo(piece, giver)
+    if (assembly.solo) return assembly.open > 0 && (assembly.owner ?? giver.id) === giver.id
+    return (assembly.open > 0 && assembly.owner === undefined) || helpable(assembly, giver.id) !== undefined
   }
 
   /** What the piece is fetched with; undefined where it is not begun, or must come from one peer alone. */
@@ -201,6 +203,12 @@ export class Picker {
     return undefined
   }
 
+  #isOpenSolo(piece: number, giver: Giver): boolean {
+    const suspects = this.#progress.solo.get(piece)
+    if (suspects === undefined || this.stateOf(piece) !== 'notStarted' || !this.missing.has(piece)) return false
+    return !(suspects.has(giver.peerId) && this.#hasOtherGiver(piece, suspects))
+  }
+
   #hasOtherGiver(piece: number, suspects: ReadonlySet<string>): boolean {
     for (const giver of this.#givers.values()) {
       if (!suspects.has(giver.peerId) && !giver.snubbed && mayGive(giver, piece)) return true
@@ -231,9 +239,14 @@ export class Picker {
     while (offeredQueue.length > 0) {
       const piece = offeredQueue[0] ?? 0
       if (this.#isPickable(giver, piece)) return this.#beginRun(giver, piece)
-      offeredQueue.shift()
-      const assembly = this.isOpen(piece) ? this.#progress.assemblyOf(piece) : undefined
-      if (assembly !== undefined && mayGiveAll(giver, assembly)) return this.#progress.goOn(assembly, giver.id)
+      const assembly = this.assemblyOf(piece)
+      if (assembly !== undefined && mayGiveAll(giver, assembly)) {
+        const late = helpable(assembly, giver.id)
+        // it stays in the queue: there may be more of its blocks
+        if (late !== undefined) return late
+        offeredQueue.shift()
+        if (assembly.open > 0 && assembly.owner === undefined) return this.#progress.goOn(assembly, giver.id)
+      } else offeredQueue.shift()
     }
     return undefined
   }

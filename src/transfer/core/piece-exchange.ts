@@ -5,7 +5,7 @@
 import type { Bitfield } from '../../content/bitfield.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
 import { MAX_HAVE_RUNS, MAX_OFFER_PIECES } from '../protocol/limits.ts'
-import type { Have, Message } from '../protocol/messages.ts'
+import type { Have } from '../protocol/messages.ts'
 import type { Assembly } from './assembly.ts'
 import { BLOCK_BYTES } from './config.ts'
 import { Downloads } from './downloads.ts'
@@ -15,6 +15,7 @@ import { Serving } from './serving.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { SessionId } from './swarm-io.ts'
+import { WantTeller } from './want-teller.ts'
 
 export interface PieceExchangeInit {
   readonly pieces: PieceMap
@@ -37,8 +38,7 @@ export class PieceExchange {
   readonly #coming = new Set<number>()
   /** What those who gave are still to be told of. */
   readonly #receipts = new Map<SessionId, HaveAnnouncer>()
-  /** The last that was told. */
-  #want: Extract<Message, { type: 'want' }> | undefined
+  readonly #wants: WantTeller
 
   constructor(context: SwarmContext, init: PieceExchangeInit) {
     this.#context = context
@@ -58,6 +58,7 @@ export class PieceExchange {
       }
     })
     this.serving = new Serving(context, init.pieces, this.downloads.picker)
+    this.#wants = new WantTeller(context, this.downloads.picker)
   }
 
   /** What we hold, as a message tells it. */
@@ -73,7 +74,7 @@ export class PieceExchange {
   join(session: Session, now: number): void {
     this.downloads.join(session)
     this.serving.placer.join(session, now)
-    if (this.#want !== undefined && session.places) this.#context.send(session, this.#want)
+    this.#wants.join(session)
   }
 
   /** They have pieces [first, end) now. */
@@ -111,6 +112,8 @@ export class PieceExchange {
     this.#coming.delete(piece)
     const isNew = this.downloads.verified(piece)
     if (!isNew) return
+    this.#wants.pieceChanged(piece, false)
+    this.#wants.settle(now)
     this.#receipt(piece, givers)
     this.#haves.add(piece, this.pieces.wireSize(piece))
     if (this.#haves.isDue && !this.#context.config.places) this.announce()
@@ -126,22 +129,32 @@ export class PieceExchange {
     this.downloads.failed(piece, now)
   }
 
-  /** A piece is there no longer, or could not be written. Returns whether we held it. */
-  lost(piece: number, now: number): boolean {
-    if (this.pieces.index(piece) === undefined) return false
-    const wasHeld = this.downloads.picker.have.has(piece)
-    if (wasHeld) {
-      this.serving.lost(piece)
-      // before it was announced those that place may have been told already: who gave it was
-      const isUntold = this.#haves.withdraw(piece)
-      for (const receipts of this.#receipts.values()) receipts.withdraw(piece)
-      for (const session of this.#context.sessions.values()) {
-        if (isUntold && !session.places) continue
-        this.#context.send(session, { type: 'lost', runs: toRuns([piece]) })
-      }
-    } else this.#comesNot([piece])
-    this.downloads.lost(piece, now)
-    return wasHeld
+  /** Pieces are there no longer, or could not be written. Returns whether we held one. */
+  lost(all: readonly number[], now: number): boolean {
+    const pieces = all.filter(piece => this.pieces.index(piece) !== undefined)
+    const wereHeld = pieces.filter(piece => this.downloads.picker.have.has(piece))
+    // before they were announced those that place may have been told already: who gave them was
+    const untold = new Set(wereHeld.filter(piece => this.#haves.withdraw(piece)))
+    for (const piece of pieces) {
+      // one that could not be written may be on offer, as it was about to be held
+      if (this.downloads.picker.have.has(piece) || this.serving.placer.offers(piece)) this.serving.lost(piece)
+      this.#wants.pieceChanged(piece, true)
+    }
+    for (const receipts of this.#receipts.values()) for (const piece of wereHeld) receipts.withdraw(piece)
+    for (const session of this.#context.sessions.values()) {
+      const told = session.places ? wereHeld : wereHeld.filter(piece => !untold.has(piece))
+      this.#sayLost(session, told)
+    }
+    this.#comesNot(pieces.filter(piece => !this.downloads.picker.have.has(piece)))
+    this.downloads.lost(pieces, now)
+    return wereHeld.length > 0
+  }
+
+  #sayLost(session: Session, pieces: readonly number[]): void {
+    const runs = toRuns([...pieces].sort((a, b) => a - b))
+    for (let at = 0; at < runs.length; at += MAX_HAVE_RUNS) {
+      this.#context.send(session, { type: 'lost', runs: runs.slice(at, at + MAX_HAVE_RUNS) })
+    }
   }
 
   /** Others need not offer us these. What we got meanwhile is told by the same message. */
@@ -170,7 +183,7 @@ export class PieceExchange {
     const gone = pieces.filter(piece => this.#coming.delete(piece))
     if (gone.length === 0) return
     for (const session of this.#context.sessions.values()) {
-      if (session.places && session !== still) this.#context.send(session, { type: 'lost', runs: toRuns(gone) })
+      if (session.places && session !== still) this.#sayLost(session, gone)
     }
   }
 
@@ -180,17 +193,17 @@ export class PieceExchange {
     this.serving.lost(piece)
   }
 
-  /** Tells those who place what the local reader wants first. */
-  prioritised(onlyThese: boolean): void {
-    if (!this.#context.follows('wants')) return
-    const { urgent, ahead } = this.downloads.picker.wants
-    const runs = (pieces: readonly number[]) =>
-      toRuns([...new Set(pieces)].sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS)
-    if (urgent.length === 0 && !onlyThese && this.#want === undefined) return
-    this.#want = { type: 'want', urgent: runs(urgent), ahead: runs(ahead), only: onlyThese }
-    for (const session of this.#context.sessions.values()) {
-      if (session.places && session.greeted) this.#context.send(session, this.#want)
-    }
+  /** What the local readers want. Those that place hear of it before they hear that we are interested, and offer. */
+  prioritise(ranges: ReadonlyArray<{ offset: number; length: number }>, onlyThese: boolean, now: number): void {
+    this.downloads.setWanted(ranges, onlyThese)
+    this.#wants.changed(onlyThese, now)
+    this.downloads.wantedChanged(now)
+  }
+
+  tick(now: number): void {
+    this.announce()
+    this.downloads.interest.settle()
+    this.#wants.settle(now)
   }
 
   #arriving(from: Session, piece: number, now: number): void {

@@ -30,6 +30,10 @@ const MIN_TARDY_MS = 2 * SECOND_MS
 /** Of one that never answered any, when nothing is left to begin. */
 const MIN_UNTRIED_TARDY_MS = 0.4 * SECOND_MS
 const MAX_TARDY_MS = 20 * SECOND_MS
+/** Of two that are slow one is the better only by so much: rates of a few seconds differ by chance. */
+const CLEARLY = 1.5
+/** Less is none. */
+const GIVING_BYTES_PER_SEC = 512
 /** Answers over which the usual is smoothed. */
 const PACE_ANSWERS = 16
 
@@ -129,8 +133,11 @@ export class Requests {
     this.#remove(session, request)
     const { block } = request
     const { first, count } = block.assembly
-    if (session.offered.has(first)) {
+    // of a peer that gives, all that was under way when it lost some of it counts as one
+    const isWithdrawn = code === 'notHeld' && session.hasGiven && request.askedAt <= session.brokenAt
+    if (session.offered.has(first) && !isWithdrawn) {
       session.brokenOffers += 1
+      session.brokenAt = now
       session.coolUntil = now + COOL_MS * session.brokenOffers
     }
     for (let piece = first; piece < first + count; piece++) session.offered.delete(piece)
@@ -185,14 +192,37 @@ export class Requests {
     return now - session.progressAt >= Math.min(MAX_TARDY_MS, usualMs)
   }
 
-  /** Somebody offers the piece: who is tardy with it is given up. */
+  /**
+   * Somebody offers the piece: who is tardy with it is given up, but, unless who offers is known to be quicker, for the
+   * best of those that give all the same. Where everybody is slow each would else be given up in turn, and nobody ever be
+   * done. That one is helped: its blocks are asked of one more, and whoever gives a block first spares the other the rest.
+   */
   takeOver(assembly: Assembly, by: Session, now: number): void {
+    const owing = new Set<Session>()
     for (const { asked, givenBy } of assembly.blocks) {
       if (givenBy !== undefined) continue
-      for (const id of [...asked]) {
+      for (const id of asked) {
         const session = this.#context.sessions.get(id)
-        if (session !== undefined && session !== by && this.isTardy(session, now)) this.#giveUp(session, now)
+        if (session !== undefined && session !== by && this.isTardy(session, now)) owing.add(session)
       }
+    }
+    const slow = [...owing].filter(session => isGiving(session, now) && !isQuicker(by, session, now))
+    const best = bestOf(slow, now)
+    for (const session of owing) {
+      if (session === best) continue
+      if (slow.includes(session)) this.#spare(session, assembly)
+      else this.#giveUp(session, now)
+    }
+    if (best !== undefined) assembly.helped = true
+  }
+
+  /** It need not give these any more: it is as slow as another, who was asked before. */
+  #spare(session: Session, assembly: Assembly): void {
+    for (const request of [...session.requests.values()]) {
+      if (request.block.assembly !== assembly) continue
+      this.#remove(session, request)
+      this.#released(request.block, session.id)
+      this.#context.emit({ type: 'cancelRequest', session: session.id, id: request.id })
     }
   }
 
@@ -274,4 +304,23 @@ export class Requests {
       return
     }
   }
+}
+
+/** Whether what it owes us is coming, be it slowly. */
+function isGiving(session: Session, now: number): boolean {
+  return session.down.rate(now) >= GIVING_BYTES_PER_SEC && now - session.lastDownAt < session.patienceMs
+}
+
+/** Whether it usually answers in much less than the other has had. */
+function isQuicker({ hasGiven, serviceMs }: Session, other: Session, now: number): boolean {
+  return hasGiven && CLEARLY * serviceMs < now - other.progressAt
+}
+
+/** Of those that give: who was asked first, unless another is clearly faster. */
+function bestOf(sessions: Iterable<Session>, now: number): Session | undefined {
+  let best: Session | undefined
+  for (const session of sessions) {
+    if (best === undefined || session.down.rate(now) > CLEARLY * best.down.rate(now)) best = session
+  }
+  return best
 }

@@ -101,7 +101,8 @@ export class Serving {
     const end = this.#pieces.offset(piece + 1)
     for (const session of this.#context.sessions.values()) {
       for (const [id, { offset, length }] of [...session.uploads]) {
-        if (offset >= end || offset + length <= start) continue
+        // with the first of a batch that waits for its turn the others were rejected
+        if (offset >= end || offset + length <= start || !session.uploads.has(id)) continue
         this.cancel(session, id)
         this.placer.broken(session, piece)
         this.#context.send(session, { type: 'reject', id, code: 'notHeld' })

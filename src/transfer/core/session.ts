@@ -70,6 +70,8 @@ export class Session implements Giver {
   inFlightBytes = 0
   offeredQueue: number[] = []
   readonly offered = new Set<number>()
+  /** What they offered and we had no use for, as readers wanted something else. */
+  readonly declined = new Set<number>()
   snubbed = false
   /** No new request before then: they rejected one, or were late. */
   coolUntil = 0
@@ -79,6 +81,8 @@ export class Session implements Giver {
   timesLate = 0
   /** Requests for what they offered that they rejected, less a quarter of those that they answered. */
   brokenOffers = 0
+  /** When the last of them was counted. */
+  brokenAt = Number.NEGATIVE_INFINITY
   /** From a request to its last byte, ms, smoothed. */
   #serviceMs = 0
   /** The last payload that amounts to something, or when we asked after having asked for nothing. */
@@ -178,6 +182,11 @@ export class Session implements Giver {
     this.answerMs = this.answerMs === undefined ? ms : this.answerMs + (ms - this.answerMs) / 4
   }
 
+  /** From a request to its last byte, usually. */
+  get serviceMs(): number {
+    return this.#serviceMs
+  }
+
   /** A request took so long. */
   tookMs(ms: number): void {
     this.#serviceMs += (ms - this.#serviceMs) / 4
@@ -189,12 +198,20 @@ export class Session implements Giver {
   }
 
   noteOffered(piece: number): void {
-    this.offered.delete(piece)
-    this.offered.add(piece)
-    if (this.offered.size <= MAX_OFFERED_TO_US) return
-    for (const oldest of this.offered) {
-      this.offered.delete(oldest)
-      return
-    }
+    note(this.offered, piece)
+  }
+
+  noteDeclined(piece: number): void {
+    note(this.declined, piece)
+  }
+}
+
+function note(pieces: Set<number>, piece: number): void {
+  pieces.delete(piece)
+  pieces.add(piece)
+  if (pieces.size <= MAX_OFFERED_TO_US) return
+  for (const oldest of pieces) {
+    pieces.delete(oldest)
+    return
   }
 }

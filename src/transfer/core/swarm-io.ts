@@ -35,7 +35,7 @@ export type Input =
   /** The piece did not match its hash. The core knows who gave its blocks. */
   | { readonly type: 'pieceFalse'; readonly piece: number }
   /** A held piece is no longer there (its file changed), or one that matched could not be written. Nobody's fault. */
-  | { readonly type: 'pieceLost'; readonly piece: number }
+  | { readonly type: 'piecesLost'; readonly pieces: readonly number[] }
   /** The runner sent the last byte of an upload, or could not. */
   | { readonly type: 'uploadEnded'; readonly session: SessionId; readonly id: number; readonly sentBytes: number }
   /** Every 250 ms or so. Payload bytes since the last tick, for sessions where there were any. */

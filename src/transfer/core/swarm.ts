@@ -118,8 +118,8 @@ export class Swarm {
       case 'pieceFalse':
         this.#exchange?.failed(input.piece, this.#now)
         return
-      case 'pieceLost':
-        if (this.#exchange?.lost(input.piece, this.#now) === true) this.#members.wake(this.#now)
+      case 'piecesLost':
+        if (this.#exchange?.lost(input.pieces, this.#now) === true) this.#members.wake(this.#now)
         return
       case 'uploadEnded':
         this.#withSession(input.session, session => {
@@ -139,8 +139,7 @@ export class Swarm {
         return
       case 'prioritiesSet':
         this.#priorities = input
-        this.#exchange?.downloads.prioritise(input.ranges, input.onlyThese, this.#now)
-        this.#exchange?.prioritised(input.onlyThese)
+        this.#exchange?.prioritise(input.ranges, input.onlyThese, this.#now)
         this.#members.wake(this.#now)
         this.#dial()
         return
@@ -189,6 +188,9 @@ export class Swarm {
       haves: this.#haves
     })
     this.#exchange = exchange
+    const { ranges, onlyThese } = this.#priorities ?? { ranges: [], onlyThese: false }
+    // before sessions join: those that place offer at once
+    exchange.downloads.setWanted(ranges, onlyThese)
     for (const session of [...this.#members.sessions.values()]) {
       this.#context.send(session, { type: 'haveBitfield', have: this.#ownHave() })
       if (!session.greeted) continue
@@ -196,11 +198,7 @@ export class Swarm {
         this.#context.end(session, 'protocol', 'pieces that do not fit the root')
       } else exchange.join(session, this.#now)
     }
-    if (this.#priorities !== undefined) {
-      exchange.downloads.prioritise(this.#priorities.ranges, this.#priorities.onlyThese, this.#now)
-      exchange.prioritised(this.#priorities.onlyThese)
-    }
-    exchange.downloads.start(this.#now)
+    exchange.prioritise(ranges, onlyThese, this.#now)
     exchange.serving.fill(this.#now)
     this.#dial()
   }
@@ -219,7 +217,7 @@ export class Swarm {
       session.moved(down, up, this.#now)
       if (down > 0 && session.isLively(down)) received.add(id)
     }
-    this.#exchange?.announce()
+    this.#exchange?.tick(this.#now)
     const { downloads, serving } = this.#exchange ?? {}
     for (const session of [...this.#members.sessions.values()]) {
       const isHeldBack = heldBack?.includes(session.id) === true

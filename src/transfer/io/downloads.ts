@@ -63,8 +63,17 @@ export class Downloads {
     session.sendMessage({ type: 'cancel', id })
   }
 
-  /** The peer will not answer it: what it was to bring goes to others under the limit. */
+  /**
+   * The peer will not answer it: what it was to bring goes to others under the limit. Ends a session that rejects what it
+   * cannot know of: the block is asked of others now, whose answer must not meet the one to this request.
+   */
   rejected(session: PeerSession, id: number): void {
+    const callOff = this.#lanes.get(session.id)?.gated.get(id)
+    if (callOff !== undefined) {
+      callOff()
+      this.#laneOf(session).gated.delete(id)
+      session.goodbye('protocol', `request ${id} was rejected before it was made`)
+    }
     this.#limiter.giveBack(this.blocks.forget(session.id, id))
   }
 

@@ -63,6 +63,8 @@ export class PeerSession {
   #blockedAt: number | undefined
   readonly #init: PeerSessionInit | undefined
   readonly #control: TokenBucket
+  /** DAG nodes that were asked for and have not come. */
+  #owedNodes = 0
   #payloadOfChunk = 0
 
   constructor(id: SessionId, stream: PeerStream, handlers: SessionHandlers, init?: PeerSessionInit) {
@@ -140,9 +142,14 @@ export class PeerSession {
     return true
   }
 
-  /** What the peer sent was asked for: it does not count as control messages. */
-  askedFor(blocks: readonly Uint8Array[]): void {
-    for (const { byteLength } of blocks) this.#control.giveBack(this.#now, byteLength)
+  /**
+   * Nodes that it was asked for do not count as control messages, be they of use still or not: another may have given
+   * them meanwhile.
+   */
+  tookNodes(blocks: readonly Uint8Array[]): void {
+    const owed = blocks.slice(0, this.#owedNodes)
+    this.#owedNodes -= owed.length
+    for (const { byteLength } of owed) this.#control.giveBack(this.#now, byteLength)
   }
 
   /** Resolves when the stream takes data again, or the session is over. */
@@ -154,6 +161,7 @@ export class PeerSession {
   /** Messages of one turn of the event loop leave together: each send is a frame of the muxer, a cipher and a write. */
   sendMessage(message: Message): void {
     if (this.#closed) return
+    if (message.type === 'nodeRequest') this.#owedNodes += message.count
     const frame = encodeControlFrame(message)
     if (!this.#writable) this.#waitingBytes += frame.byteLength
     if (this.#waitingBytes > MAX_UNSENT_BYTES) {

@@ -102,7 +102,7 @@ export class SwarmRunner {
     if (this.#storage !== undefined && this.#storage !== storage) this.#storage.onLost = undefined
     this.#storage = storage
     storage.onLost = pieces => {
-      for (const piece of pieces) this.#post({ type: 'pieceLost', piece })
+      this.#post({ type: 'piecesLost', pieces })
       this.events.emit('pieces:lost', { pieces })
     }
     this.#post({ type: 'fetchPaused', paused: !options.fetch })
@@ -317,7 +317,7 @@ export class SwarmRunner {
             return
           case 'unwritten':
             this.#post({ type: 'fetchPaused', paused: true })
-            this.#post({ type: 'pieceLost', piece: result.piece })
+            this.#post({ type: 'piecesLost', pieces: [result.piece] })
             this.events.emit('unwritten', result.error)
         }
       })
@@ -353,6 +353,7 @@ export class SwarmRunner {
 
   #takeNodes(session: PeerSession, first: number, blocks: readonly Uint8Array[]): void {
     const sink = this.#sink
+    session.tookNodes(blocks)
     if (sink === undefined || session.isClosed || blocks.length === 0) return
     try {
       for (const [at, block] of blocks.entries()) {
@@ -368,7 +369,6 @@ export class SwarmRunner {
       return
     }
     this.facts.givers.add(session.peerId)
-    session.askedFor(blocks)
     this.events.emit('progressed', undefined)
     this.#post({ type: 'nodesAccepted', session: session.id, known: sink.known, complete: sink.complete })
     if (!sink.complete) return

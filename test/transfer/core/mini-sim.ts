@@ -176,6 +176,9 @@ export class SimNode {
       case 'cancelUpload':
         if (this.#queue.cancel(action.session, action.id)) {
           this.post({ type: 'uploadEnded', session: action.session, id: action.id, sentBytes: 0 })
+        } else if (this.#sending?.session === action.session && this.#sending.id === action.id) {
+          this.#sending = undefined
+          this.#pump()
         }
         return
       case 'sendNodes':
@@ -237,7 +240,7 @@ export class SimNode {
   }
 
   #frame(sending: Sending): void {
-    const length = Math.min(FRAME_BYTES, sending.length - sending.sent)
+    const length = Math.min(this.#sim.frameBytes, sending.length - sending.sent)
     this.#sim.after((length * 1000) / this.init.up, () => {
       if (!this.alive) return
       const link = this.links.get(sending.session)
@@ -263,6 +266,7 @@ export class SimNode {
 }
 
 export class MiniSim {
+  readonly frameBytes: number
   readonly pieces: PieceMap
   readonly nodes = new Map<string, SimNode>()
   readonly seed: number
@@ -272,7 +276,9 @@ export class MiniSim {
   #order = 0
   #nextSession = 1
 
-  constructor(sizes: readonly number[], seed: number) {
+  /** @param frameBytes small ones where links are slow */
+  constructor(sizes: readonly number[], seed: number, frameBytes = FRAME_BYTES) {
+    this.frameBytes = frameBytes
     this.pieces = pieceMap(sizes)
     this.seed = seed
     this.#random = seededRandom(seed)

@@ -116,9 +116,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('input' as const),
       input: fc.oneof(
         fc.record({
-          type: fc.constantFrom('pieceVerified' as const, 'pieceFalse' as const, 'pieceLost' as const),
+          type: fc.constantFrom('pieceVerified' as const, 'pieceFalse' as const),
           piece
         }),
+        fc.record({ type: fc.constant('piecesLost' as const), pieces: fc.array(piece, { maxLength: 5 }) }),
         fc.record({ type: fc.constant('fetchPaused' as const), paused: fc.boolean() }),
         fc.record({
           type: fc.constant('prioritiesSet' as const),

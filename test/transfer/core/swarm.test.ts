@@ -128,7 +128,7 @@ describe('a leecher', () => {
     const bench = new Bench('1111')
     bench.open(1, ALL)
     bench.say(1, { type: 'unchoke' })
-    expect(bench.do({ type: 'pieceLost', piece: 2 })).toEqual([
+    expect(bench.do({ type: 'piecesLost', pieces: [2] })).toEqual([
       '1: lost 2+1',
       '1: interested',
       ...['2', '2.25', '2.5', '2.75'].map(offset => `1: request ${offset}+0.25`)
@@ -136,7 +136,7 @@ describe('a leecher', () => {
     const share = new Bench('1111', { fetch: false })
     share.open(1, ALL)
     share.say(1, { type: 'unchoke' })
-    expect(share.do({ type: 'pieceLost', piece: 2 })).toEqual(['1: lost 2+1'])
+    expect(share.do({ type: 'piecesLost', pieces: [2] })).toEqual(['1: lost 2+1'])
   })
 
   it('does not blame a peer for what we hold back', () => {
@@ -214,7 +214,7 @@ describe('a seeder', () => {
     const bench = new Bench('1111', { fetch: false })
     interested(bench, 1)
     bench.say(1, ask(7, MIB))
-    expect(bench.do({ type: 'pieceLost', piece: 1 })).toEqual([
+    expect(bench.do({ type: 'piecesLost', pieces: [1] })).toEqual([
       '1: cancelUpload 7',
       '1: reject 7 notHeld',
       '1: lost 1+1'

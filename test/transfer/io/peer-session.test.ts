@@ -267,13 +267,20 @@ describe('bytes that are no payload', () => {
     expect(clock.offences).toEqual(['limit'])
   })
 
-  it('that were asked for do not count', () => {
+  it('that were asked for do not count, and no more of them than were', () => {
     const { stream, session } = open()
     const block = unknown(64 * 1024)
-    for (let i = 0; i < (2 * CONTROL_BURST_BYTES) / block.byteLength; i++) {
-      stream.onData?.(block)
-      session.askedFor([block])
+    const asked = (2 * CONTROL_BURST_BYTES) / block.byteLength
+    session.sendMessage({ type: 'nodeRequest', first: 0, count: asked })
+    const come = (count: number) => {
+      for (let i = 0; i < count; i++) {
+        stream.onData?.(block)
+        session.tookNodes([block])
+      }
     }
+    come(asked)
     expect(session.isClosed).toBe(false)
+    come(asked)
+    expect(stream.sent.at(-1)).toMatchObject({ type: 'goodbye', code: 'limit' })
   })
 })

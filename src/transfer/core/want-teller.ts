@@ -1,0 +1,115 @@
+/**
+ * Tells those who place what the local readers want. Each `want` makes a peer choose anew, so it costs much of what we
+ * may say: one that says nothing new is not sent, one that only takes back waits for the next tick, and there are so many
+ * a second. Readers that come and go by the hundred, as those of a web server do, stay within it.
+ *
+ * Invariant: unless `#isStale`, what was told last is what is wanted now, as far as a message can name it.
+ */
+import { TokenBucket } from '../../base/token-bucket.ts'
+import { MAX_HAVE_RUNS } from '../protocol/limits.ts'
+import type { Message, Run } from '../protocol/messages.ts'
+import type { Picker } from './picker.ts'
+import { toRuns } from './piece-set.ts'
+import type { Session } from './session.ts'
+import type { SwarmContext } from './swarm-context.ts'
+
+type Want = Extract<Message, { type: 'want' }>
+
+/** And at once after a pause. A reader of 400 MB/s wants something new 400 times, 16 MiB at a time. */
+export const WANTS_PER_SEC = 40
+
+export class WantTeller {
+  readonly #context: SwarmContext
+  readonly #picker: Picker
+  #bucket: TokenBucket | undefined
+  #told: Want | undefined
+  /** What it named, in order. */
+  #toldRuns: readonly Run[] = []
+  #onlyThese = false
+  #isStale = false
+
+  constructor(context: SwarmContext, picker: Picker) {
+    this.#context = context
+    this.#picker = picker
+  }
+
+  /** The session takes part now. */
+  join(session: Session): void {
+    if (this.#told !== undefined && session.places) this.#context.send(session, this.#told)
+  }
+
+  /** The readers want something else. */
+  changed(onlyThese: boolean, now: number): void {
+    this.#onlyThese = onlyThese
+    this.#isStale = true
+    const want = this.#current()
+    if (this.#isMore(want)) this.#tell(want, now)
+  }
+
+  /** A piece came, or went: what was told may name nothing that is still to come, or not this one. */
+  pieceChanged(piece: number, isLost: boolean): void {
+    if (this.#told === undefined) return
+    if (isLost || this.#told.urgent.some(({ first, count }) => piece >= first && piece < first + count)) {
+      this.#isStale = true
+    }
+  }
+
+  /** Says what was left to say, if it may. */
+  settle(now: number): void {
+    if (this.#isStale && this.#bucket?.allows(now, 1) !== false) this.#tell(this.#current(), now)
+  }
+
+  #current(): Want {
+    const { urgent, ahead } = this.#picker.wants
+    return { type: 'want', urgent: runsOf(urgent), ahead: runsOf(ahead), only: this.#onlyThese }
+  }
+
+  /** Whether anything is wanted that the peers do not know of. */
+  #isMore({ urgent, ahead, only }: Want): boolean {
+    if (this.#told?.only === true && !only) return true
+    return !isCovered(urgent, this.#toldRuns) || !isCovered(ahead, this.#toldRuns)
+  }
+
+  #tell(want: Want, now: number): void {
+    if (!this.#context.follows('wants')) return
+    const saysNothing = this.#told === undefined && !want.only && want.urgent.length === 0
+    if (saysNothing || isSame(want, this.#told)) {
+      this.#isStale = false
+      return
+    }
+    this.#bucket ??= new TokenBucket(now, WANTS_PER_SEC, WANTS_PER_SEC)
+    if (!this.#bucket.take(now, 1)) return
+    this.#isStale = false
+    this.#told = want
+    this.#toldRuns = [...want.urgent, ...want.ahead].sort((a, b) => a.first - b.first)
+    for (const session of this.#context.sessions.values()) {
+      if (session.places && session.greeted) this.#context.send(session, want)
+    }
+  }
+}
+
+const runsOf = (pieces: readonly number[]): Run[] =>
+  toRuns([...new Set(pieces)].sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS)
+
+/** Whether every piece of `runs` is in `known`, both in order. */
+function isCovered(runs: readonly Run[], known: readonly Run[]): boolean {
+  let at = 0
+  for (const { first, count } of runs) {
+    let next = first
+    while (next < first + count) {
+      const run = known[at]
+      if (run === undefined || run.first > next) return false
+      if (run.first + run.count > next) next = run.first + run.count
+      if (next < first + count) at += 1
+    }
+  }
+  return true
+}
+
+function isSame(a: Want, b: Want | undefined): boolean {
+  return b !== undefined && a.only === b.only && areSame(a.urgent, b.urgent) && areSame(a.ahead, b.ahead)
+}
+
+function areSame(a: readonly Run[], b: readonly Run[]): boolean {
+  return a.length === b.length && a.every(({ first, count }, at) => first === b[at]?.first && count === b[at].count)
+}
