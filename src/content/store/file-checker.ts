@@ -146,14 +146,17 @@ export class FileChecker {
           return { before, after: handle.stat(), failed }
         })
         bad = failed
-        reason = failed.length === 0 ? undefined : this.#reason(entry, after, { known: options.known, failed })
+        // what was added lies in no piece, and is not what was stored
+        const isResized = !this.#files.isPartial && Number(after.size) !== this.#files.size(entry)
+        const isSame = failed.length === 0 && !isResized
+        reason = isSame ? undefined : this.#reason(entry, after, { known: options.known, failed })
         if (!sameFingerprint(fingerprintOf(before), fingerprintOf(after))) {
           if (attempt < MAX_ATTEMPTS) continue
           bad = this.#allSpans(entry)
           reason = 'keeps changing'
         }
         if (!this.#files.isPartial) {
-          this.#files.prints.set(entry, { ...fingerprintOf(after), altered: bad.length > 0 })
+          this.#files.prints.set(entry, { ...fingerprintOf(after), altered: bad.length > 0 || isResized })
         } else if (bad.length === 0) this.#files.identify(entry, identityOf(after))
       } catch (err) {
         if (!(err instanceof SuspectFile)) throw err
@@ -291,6 +294,7 @@ export class FileChecker {
     if (failed.some(({ unreadable }) => unreadable === true)) return UNREADABLE
     const size = Number(now.size)
     if (size < this.#files.size(entry)) return 'is shorter than before'
+    if (size > this.#files.size(entry)) return 'is longer than before'
     return known === undefined || known === 'is not known' ? 'was changed' : known
   }
 

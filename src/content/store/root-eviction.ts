@@ -119,7 +119,10 @@ async function deleteFiles(disk: Disk, { manifest, base, prints }: RootFiles): P
     const print = prints.get(index)
     const isAsFetched =
       entry.kind === 'file'
-        ? stats.isFile() && print?.altered === false && sameFingerprint(print, fingerprintOf(stats))
+        ? stats.isFile() &&
+          Number(stats.size) === entry.size &&
+          print?.altered === false &&
+          sameFingerprint(print, fingerprintOf(stats))
         : stats.isSymbolicLink() && (await disk.readlink(path)) === entry.target
     const isGone =
       isAsFetched &&

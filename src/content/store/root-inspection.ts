@@ -257,15 +257,19 @@ export class RootInspection {
   /** A sentence on the worst of what was found; where nothing bad was found, what was said before. */
   #problemOf(outcomes: readonly FileOutcome[]): string | null {
     const { files, record } = this.#init
-    const worst = outcomes.find(outcome => outcome.lost.length > 0) ?? outcomes.find(({ bad }) => bad.length > 0)
+    const differing = outcomes.filter(({ reason }) => reason !== undefined)
+    const worst =
+      differing.find(outcome => outcome.lost.length > 0) ?? differing.find(({ bad }) => bad.length > 0) ?? differing[0]
     if (worst === undefined) return record.value.problem
-    const changed = outcomes.filter(({ bad }) => bad.length > 0).length
+    const changed = differing.length
     const others = changed > 1 ? ` (and ${changed - 1} more)` : ''
     const withdrawn = outcomes.reduce((sum, { lost }) => sum + lost.length, 0)
     const consequence =
       withdrawn > 0
         ? `what no longer matches is not served (${withdrawn} of ${record.value.pieces} pieces)`
-        : 'its pieces are served from other places'
+        : worst.bad.length > 0
+          ? 'its pieces are served from other places'
+          : 'what was there before is still served'
     return `${printable(files.path(worst.entry))} ${worst.reason ?? 'was changed'}${others}; ${consequence}`
   }
 }

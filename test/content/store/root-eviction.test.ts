@@ -1,4 +1,16 @@
-import { link, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { ContentStore } from '../../../src/content/store/content-store.ts'
@@ -70,6 +82,52 @@ describe('what a fetch wrote', () => {
     expect((await readFile(join(out, 'a.bin'))).equals(bytes(5500, 'mine'))).toBe(true)
     expect((await readdir(out, { recursive: true })).sort()).toEqual(['a.bin', 'deep', 'deep/note', 'empty'])
     expect(store.roots()).toEqual([])
+  })
+
+  test('stays where something was added, which lies in no piece, though all of it is still served', async () => {
+    const dir = await temporaryFolder()
+    const many: Record<string, Buffer> = {}
+    for (let i = 0; i < 300; i++) many[`${i}`] = bytes(50, `file ${i}`)
+    // the last: small files by the hundred, hashed on threads
+    for (const [content, name] of [
+      [await folder(), 'a.bin'],
+      [await contentOf({ '': bytes(700, 'raw') }), ''],
+      [await contentOf(many), '7']
+    ] as const) {
+      const [data, out] = [join(dir, `data ${name}`), join(dir, `out ${name}`)]
+      let store = await openStore(data)
+      let root = await fetched(store, content, out)
+      const at = join(out, name)
+      await appendFile(at, 'NOTES')
+      for (const entry of Object.keys(many).slice(0, 280)) {
+        if (name === '7' && entry !== name) await utimes(join(out, entry), 1, 1)
+      }
+      expect(await root.checkFiles()).toEqual([])
+      expect([root.state, root.have.isFull]).toEqual(['complete', true])
+      expect(root.problem).toContain(`${at} is longer than before`)
+      expect((await root.read(0, 40)).byteLength).toBe(40)
+      await store.close()
+      store = await openStore(data)
+      root = found(store, content)
+      expect(await root.checkFiles()).toEqual([])
+      expect((await store.evict(content.manifest.root))?.left).toEqual([at])
+      expect((await readFile(at)).subarray(-5).toString()).toBe('NOTES')
+      await store.close()
+    }
+  })
+
+  test('is as it was again when what was added is cut off', async () => {
+    const dir = await temporaryFolder()
+    const content = await folder()
+    const store = await openStore(join(dir, 'data'))
+    const out = join(dir, 'out')
+    const root = await fetched(store, content, out)
+    await appendFile(join(out, 'a.bin'), 'NOTES')
+    await root.checkFiles()
+    await truncate(join(out, 'a.bin'), 5500)
+    await root.checkFiles()
+    expect(root.problem).toBeNull()
+    expect((await store.evict(content.manifest.root))?.left).toEqual([])
   })
 
   test('of links only those that a fetch made go, and never what they lead to', async () => {
