@@ -138,6 +138,8 @@ export class SimulatedDisk implements Disk {
     inode.changed = this.#tick()
   }
 
+  async checkWritable(): Promise<void> {}
+
   async unlink(path: string): Promise<void> {
     await this.trouble('unlink', path)
     this.#need(path)

@@ -47,6 +47,8 @@ export interface Disk {
   symlink(target: string, path: string): Promise<void>
   link(existing: string, path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
+  /** Throws where names in this folder may not be changed, as far as the system says so. */
+  checkWritable(folder: string): Promise<void>
   unlink(path: string): Promise<void>
   rmdir(path: string): Promise<void>
   /** A file or a folder with all that is in it; nothing there is no error. */

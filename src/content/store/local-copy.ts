@@ -2,13 +2,17 @@
 import { throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { isRawRoot } from '../manifest.ts'
-import { checkSpace, claimTemp, isFolderRoot, makeParent, moveIntoPlace } from './destination.ts'
+import { checkSpace, claimTemp, isFolderRoot, makeParent, statOf } from './destination.ts'
 import { makeLinks, makeTree } from './fetched-tree.ts'
+import { fingerprintsOf } from './fingerprints-of.ts'
+import type { KeptFolder } from './kept-originals.ts'
+import { moveIntoPlace } from './move-into-place.ts'
 import { PieceWriter, type WriteLog } from './piece-writer.ts'
 import { changedError, RootFiles, SuspectFile } from './root-files.ts'
 import type { StoredRoot } from './stored-root.ts'
 import { tempPath } from './temp-name.ts'
 import type { Trash } from './trash.ts'
+import { undoMove } from './undo-move.ts'
 
 const BATCH_BYTES = 4 * MIB
 const NOT_RECORDED: WriteLog = { have: { has: () => false }, throwFailure: () => {}, wrote: async () => {} }
@@ -92,7 +96,21 @@ export async function copyTo(from: StoredRoot, { path, force, signal, trash }: C
   } finally {
     await writer.close()
   }
-  await moveIntoPlace(disk, { temp, path, manifest, force })
+  const { prints } = await fingerprintsOf(files, undefined)
+  let kept: KeptFolder | undefined
+  try {
+    const onKept = async (made: KeptFolder) => {
+      kept = made
+      // should this be cut short: each file is the old or the new one, whatever the next start deletes
+      await trash.noteMade(made.path, { id: made.id, adopted: false })
+    }
+    await moveIntoPlace(disk, { temp, path, manifest, force, onKept })
+  } catch (err) {
+    if (force) await undoMove(disk, { temp, id, path, manifest, prints }).catch(() => {})
+    if (kept !== undefined && (await statOf(disk, kept.path)) === undefined) await trash.forget(kept.path)
+    throw err
+  }
+  if (kept !== undefined) await trash.discard(kept.path, kept.id)
   await trash.forget(temp)
   return true
 }

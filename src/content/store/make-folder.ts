@@ -1,6 +1,9 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fromSystemError, systemCode } from '../../base/errors.ts'
 import type { Disk } from './disk.ts'
+import { eachLimited } from './limit.ts'
+
+const AT_ONCE = 16
 
 /** What file systems answer that cannot sync a folder, or let nobody but its owner open it. */
 const CANNOT_SYNC = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EISDIR', 'EBADF', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR'])
@@ -33,4 +36,15 @@ export async function syncFolder(disk: Disk, folder: string): Promise<void> {
   } catch (err) {
     if (!CANNOT_SYNC.has(systemCode(err) ?? '')) throw fromSystemError(err, folder)
   }
+}
+
+/** The names in every folder of the content. */
+export async function syncTree(
+  disk: Disk,
+  base: string,
+  entries: ReadonlyArray<{ readonly kind: string; readonly path: string }>
+): Promise<void> {
+  await eachLimited(entries, AT_ONCE, async entry => {
+    if (entry.kind === 'directory') await syncFolder(disk, join(base, entry.path))
+  })
 }

@@ -1,6 +1,7 @@
 /** The disk of this machine. */
 import { constants, fstatSync } from 'node:fs'
 import {
+  access,
   type FileHandle,
   link,
   lstat,
@@ -94,6 +95,7 @@ const plainDisk: Disk = {
   symlink: (target, path) => symlink(target, path),
   link,
   rename,
+  checkWritable: folder => access(folder, constants.W_OK | constants.X_OK),
   unlink,
   rmdir: path => rmdir(path),
   remove: path => rm(path, { recursive: true, force: true }),

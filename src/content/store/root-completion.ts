@@ -2,12 +2,15 @@
 import { ShoalError } from '../../base/errors.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
 import type { Skipped } from '../ingest.ts'
-import { isFolderRoot, moveIntoPlace, statOf } from './destination.ts'
+import { isFolderRoot, statOf } from './destination.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
 import { type FilePrints, fingerprintsOf } from './fingerprints-of.ts'
+import type { KeptFolder } from './kept-originals.ts'
+import { moveIntoPlace } from './move-into-place.ts'
 import { type RootFiles, SuspectFile } from './root-files.ts'
 import { type PartsInit, type RootParts, undoMoveOf } from './root-parts.ts'
 import { forgetTempOps } from './temp-ledger.ts'
+import { Trash } from './trash.ts'
 
 export interface CompletionInit extends PartsInit {
   readonly parts: RootParts
@@ -28,6 +31,7 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   const { temp, path } = record.value
   let skipped = skippedLinks(manifest)
   let before: FilePrints | undefined
+  let kept: KeptFolder | undefined
   if (temp !== null) {
     if (record.value.moving) await undoMoveOf(init, parts)
     await writer.checkDrive()
@@ -49,7 +53,9 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
     await files.close()
     try {
       // to move a folder changes nothing of its files; one that moves by itself has another time of change
-      if ((await moveIntoPlace(disk, { temp, path, manifest, force })) !== 'folder') before = undefined
+      const moved = await moveIntoPlace(disk, { temp, path, manifest, force })
+      if (moved.how !== 'folder') before = undefined
+      kept = moved.kept
     } catch (err) {
       // else it is undone before the next attempt, or after the next start
       await undoMoveOf(init, parts).catch(() => {})
@@ -67,7 +73,11 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   // those from before the move are recorded already
   const ops = prints === before ? [] : files.printOps(record.id, prints.keys())
   if (isTempGone) ops.push(...forgetTempOps(temp))
+  const trash = new Trash(init)
+  // what was replaced goes only now that nothing is undone any more
+  if (kept !== undefined) ops.push(...trash.ops(kept.path, kept.id))
   await db.write([...ops, ...record.ops()], { sync: true })
+  if (kept !== undefined) await trash.discard(kept.path, kept.id).catch(() => {})
   return skipped
 }
 

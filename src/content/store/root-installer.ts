@@ -35,6 +35,7 @@ export class RootInstaller {
     fill: (root: StoredRoot) => Promise<void>
   ): Promise<StoredRoot> {
     const old = this.#roots.get(manifest.root)
+    await old?.settleMove()
     const root = this.#roots.make(this.#roots.takeId(), manifest.root, {
       ...part,
       cid: manifest.root.toString(),
@@ -71,6 +72,7 @@ export class RootInstaller {
    * @returns false: that could not be deleted
    */
   async remove(root: StoredRoot): Promise<boolean> {
+    await root.settleMove()
     await root.detach()
     // First the list, else a crash right after the record went would be taken for a loss.
     await this.#roots.writeList(root)
@@ -117,19 +119,24 @@ export class RootInstaller {
     await this.#clear(root)
     const { temp, tempId } = root
     if (temp === null || tempId === null || temp === keepTemp) return true
+    if (!isDisposable(root)) return false
     return await this.#trash.discard(temp, tempId)
   }
 
   /** The root's record goes, and the temporary file with it. */
-  #dropOps({ id, temp, tempId }: StoredRoot): RecordOp[] {
-    const noted = temp === null || tempId === null ? [] : this.#trash.ops(temp, tempId)
-    return [{ type: 'del', key: rootKey(id) }, ...noted]
+  #dropOps(root: StoredRoot): RecordOp[] {
+    const { id, temp, tempId } = root
+    const isNoted = temp !== null && tempId !== null && isDisposable(root)
+    return [{ type: 'del', key: rootKey(id) }, ...(isNoted ? this.#trash.ops(temp, tempId) : [])]
   }
 
   async #clear({ id }: StoredRoot): Promise<void> {
     await clearKinds(this.#init.db, id)
   }
 }
+
+/** Not where a move stopped amid it: what it replaced may be had from there alone. */
+const isDisposable = (root: StoredRoot) => !root.isMoving
 
 /** Every record of a root but its own. */
 export async function clearKinds(db: Database, id: number): Promise<void> {

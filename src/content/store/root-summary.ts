@@ -35,6 +35,11 @@ export class RootSummary {
     return this.record.value.tempId
   }
 
+  /** It was being moved into place, and that was neither ended nor undone. */
+  get isMoving(): boolean {
+    return this.record.value.moving && this.temp !== null
+  }
+
   /** `share`: the files are the user's own; `get`: a fetch wrote them. */
   get source(): 'share' | 'get' {
     return this.record.value.source

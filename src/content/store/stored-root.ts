@@ -22,7 +22,7 @@ import { encodeJson, type RootRecord } from './records.ts'
 import { completeRoot } from './root-completion.ts'
 import { changedError, SuspectFile } from './root-files.ts'
 import type { BadPiece, VerifyOptions } from './root-inspection.ts'
-import { assembleParts, loadParts, type PartsInit, type RootParts } from './root-parts.ts'
+import { assembleParts, loadParts, type PartsInit, type RootParts, undoMoveOf } from './root-parts.ts'
 import { RootSummary } from './root-summary.ts'
 import { TurnGate } from './turn-gate.ts'
 import { recheckUnrecorded } from './unrecorded-pieces.ts'
@@ -262,6 +262,17 @@ export class StoredRoot extends RootSummary {
   /** For the store alone: the record as it is now. */
   recordBytes(): Uint8Array {
     return encodeJson(this.record.value)
+  }
+
+  /** For the store alone: takes a move back that was cut short, where that can be done now; `isMoving` says so. */
+  async settleMove(): Promise<void> {
+    if (!this.isMoving) return
+    try {
+      await this.load()
+      if (this.isMoving) await this.#gate.alone(() => undoMoveOf(this.#init, this.parts))
+    } catch (err) {
+      this.#init.log.warn('%s: its move could not be undone: %s', this.path, err instanceof Error ? err.message : err)
+    }
   }
 
   /** For the store alone. Records what is left to record and closes all files. */

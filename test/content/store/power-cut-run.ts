@@ -97,6 +97,8 @@ class Machine {
 export interface CutAt {
   readonly operations: number
   readonly day?: 'usual' | 'tidying' | 'forcing'
+  /** Everything is removed as soon as the power is back. */
+  readonly removed?: boolean
 }
 
 /** The same content may be shared by the user where it lies, and fetched elsewhere. */
@@ -128,13 +130,15 @@ export async function runPowerCut(seed: number, contents: readonly Content[], fi
   // The power goes again while the store recovers, sometimes.
   for (let again = random.below(3); again > 0; again--) {
     machine.restart(random.below(40))
-    await recover(machine, contents).catch(err => {
+    const recovery = recover(machine, contents)
+    await (fixed?.removed === true ? recovery.then(store => removeAll(store, contents)) : recovery).catch(err => {
       if (!machine.isOff) throw err
     })
     vi.clearAllTimers()
   }
   machine.restart(Number.POSITIVE_INFINITY)
-  const hashed = await judge(machine, contents, promised)
+  const isRemoved = fixed?.removed === true
+  const hashed = isRemoved ? await judgeRemoved(machine, contents, promised) : await judge(machine, contents, promised)
   vi.clearAllTimers()
   return { cut, recorded, hashed }
 }
@@ -414,6 +418,8 @@ async function judge(machine: Machine, contents: readonly Content[], promised: r
   for (const [i, content] of contents.entries()) {
     const truth = promised[i] as Promised
     const root = store.get(content.manifest.root)
+    await root?.load()
+    expectTheirs(machine.disk, truth)
     if (truth.root !== 'unknown') expect([i, root === undefined]).toEqual([i, truth.root === 'absent'])
     if (root !== undefined) hashed += await judgeRoot(store, content, truth)
     for (const place of truth.places) expectContent(machine.disk, content, place)
@@ -423,15 +429,37 @@ async function judge(machine: Machine, contents: readonly Content[], promised: r
       else if (root.state === 'complete') expectContent(machine.disk, content, place)
     }
     expectContent(machine.disk, content, ownPath(i))
-    for (const [path, ones] of truth.theirs) {
-      const there = machine.disk.peek(path)
-      expect([path, ones.some(one => there?.equals(one))]).toEqual([path, true])
-    }
+    expectTheirs(machine.disk, truth)
   }
   expect(machine.disk.peek('/home/out/other')?.toString()).toBe('not ours')
   await expectNoLeftovers(machine, store, contents)
   await store.close()
   return hashed
+}
+
+async function removeAll(store: ContentStore, contents: readonly Content[]): Promise<void> {
+  for (const { manifest } of contents) if (store.get(manifest.root) !== undefined) await store.remove(manifest.root)
+}
+
+async function judgeRemoved(
+  machine: Machine,
+  contents: readonly Content[],
+  promised: readonly Promised[]
+): Promise<number> {
+  const store = await machine.open()
+  await removeAll(store, contents)
+  for (const truth of promised) expectTheirs(machine.disk, truth)
+  await expectNoLeftovers(machine, store, contents)
+  await store.close()
+  return 0
+}
+
+/** Each of the user's files is as it was, or replaced. */
+function expectTheirs(disk: SimulatedDisk, { theirs }: Promised): void {
+  for (const [path, ones] of theirs) {
+    const there = disk.peek(path)
+    expect([path, ones.some(one => there?.equals(one))]).toEqual([path, true])
+  }
 }
 
 async function judgeRoot(store: ContentStore, content: Content, truth: Promised): Promise<number> {

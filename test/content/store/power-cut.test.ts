@@ -41,22 +41,29 @@ afterEach(() => {
 })
 
 test.each([
-  ['usual', 150],
-  ['tidying', 100],
-  ['forcing', 100]
-] as const)('a %s day, cut off at each operation in turn', { timeout: 300_000 }, async (day, least) => {
-  let [operations, cut] = [0, true]
-  for (; cut; operations++) {
-    for (let seed = 1; seed <= 3; seed++) {
-      const outcome = await runPowerCut(seed, contents, { operations, day }).catch(err => {
-        throw new Error(`operation ${operations}, seed ${seed}`, { cause: err })
-      })
-      cut = outcome.cut
+  ['usual', 150, false],
+  ['tidying', 100, false],
+  ['forcing', 100, false],
+  ['forcing', 100, true]
+] as const)(
+  'a %s day, cut off at each operation in turn, more than %i (all is removed then: %s)',
+  {
+    timeout: 300_000
+  },
+  async (day, least, removed) => {
+    let [operations, cut] = [0, true]
+    for (; cut; operations++) {
+      for (let seed = 1; seed <= 3; seed++) {
+        const outcome = await runPowerCut(seed, contents, { operations, day, removed }).catch(err => {
+          throw new Error(`operation ${operations}, seed ${seed}`, { cause: err })
+        })
+        cut = outcome.cut
+      }
     }
+    console.log(`cut off at each of ${operations - 1} operations`)
+    expect(operations).toBeGreaterThan(least)
   }
-  console.log(`cut off at each of ${operations - 1} operations`)
-  expect(operations).toBeGreaterThan(least)
-})
+)
 
 test('seeds that once failed', async () => {
   for (const seed of FAILED) await runPowerCut(seed, contents)
