@@ -218,6 +218,8 @@ export interface Removed {
   temp: string | null
   /** It could not be deleted: `gc` tries again. */
   left: boolean
+  /** It is left, as another data folder made it and may be fetching to it still. */
+  adopted?: boolean
 }
 
 export interface NodeStatus {

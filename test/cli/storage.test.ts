@@ -159,6 +159,9 @@ describe('what else is said', () => {
     expect((await lab.run(['rm', CID_A, '--json'])).stdout.events).toEqual([
       { event: 'removed', cid: CID_A, temp: '/d/f.part', left: true }
     ])
+    lab.node.removedChanges = { temp: '/d/f.part', left: true, adopted: true }
+    expect((await lab.run(['rm', CID_A])).stdout.text).toContain('/d/f.part is left, as it was there before')
+    expect((await lab.run(['rm', CID_A, '--json'])).stdout.events).toMatchObject([{ left: true, adopted: true }])
     lab.node.removedChanges = { path: join(lab.dataDir, 'cache', CID_A) }
     expect((await lab.run(['rm', CID_A])).stdout.text).toContain('is left as it is: shoal gc deletes it')
   })

@@ -21,8 +21,8 @@ async function rm(context: CommandContext, text: string): Promise<undefined> {
   const session = await openSession(context, { mode: 'offline' })
   try {
     const removed = await session.node.remove(cid, { signal })
-    const { temp, left } = removed
-    out.event('removed', { cid: removed.cid, ...(temp === null ? {} : { temp, left }) })
+    const { temp, left, adopted } = removed
+    out.event('removed', { cid: removed.cid, ...(temp === null ? {} : { temp, left, ...(adopted && { adopted }) }) })
     out.result(out.quiet ? removed.cid : describeRemoved(removed, globals.dataDir))
   } finally {
     await session.close()
@@ -30,7 +30,10 @@ async function rm(context: CommandContext, text: string): Promise<undefined> {
   return undefined
 }
 
-function describeRemoved({ cid, path, temp, left }: Removed, dataDir: string): string {
+function describeRemoved({ cid, path, temp, left, adopted }: Removed, dataDir: string): string {
+  if (temp !== null && adopted === true) {
+    return `stopped sharing ${cid}; ${printable(temp)} is left, as it was there before: another data folder may be fetching it`
+  }
   if (temp !== null && left) {
     return `stopped sharing ${cid}; ${printable(temp)} could not be deleted: shoal gc tries again, and so does the next start`
   }

@@ -70,7 +70,11 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
     }
     if (!force) throw existsError(path, ' and is something else')
     if (there.isDirectory() !== isFolderRoot(manifest)) {
-      throw existsError(path, `, and ${there.isDirectory() ? 'a folder is never replaced by a file' : 'is no folder'}`)
+      throw existsError(
+        path,
+        `, and ${there.isDirectory() ? 'a folder is never replaced by a file' : 'is no folder'}`,
+        { force }
+      )
     }
   }
   if (old?.state === 'complete' && (await copyTo(old, { path, force, signal, trash: host.trash }))) return old
@@ -104,14 +108,17 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
   const hasTemp = manifest.entries[0]?.kind !== 'symlink'
   const temp = hasTemp ? tempPath(path, manifest.root) : null
   let claimed: Awaited<ReturnType<typeof claimTemp>> | undefined
+  let isForeign = false
   if (temp !== null) {
     await makeParent(disk, path)
     if ((await statOf(disk, temp)) === undefined) await checkSpace(disk, path, manifest.totalBytes)
     claimed = await claimTemp(disk, temp, manifest)
     await host.trash.noteMade(temp, claimed)
+    isForeign = claimed.adopted && !(await host.trash.isOwn(temp, claimed.id))
   }
   const tempId = claimed === undefined ? null : claimed.id
-  const record = { name, ...ownership(host, init, 'get'), path, state: 'partial', temp, tempId } as const
+  const ours = ownership(host, init, 'get')
+  const record = { name, ...ours, path, state: 'partial', temp, tempId, adopted: isForeign } as const
   const installing = host.install(record, init, async root => {
     const { ledger } = root.parts
     if (claimed?.adopted === true) ledger.suspectAll()

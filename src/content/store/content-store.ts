@@ -42,6 +42,14 @@ export interface ShareInit {
   readonly fingerprints: ReadonlyMap<number, FileFingerprint>
 }
 
+export interface RemovedRoot {
+  readonly cid: string
+  readonly path: string
+  readonly temp: string | null
+  readonly left: boolean
+  readonly adopted?: boolean
+}
+
 export interface StoreOptions {
   readonly log?: Logger
   readonly clock?: Clock
@@ -182,15 +190,16 @@ export class ContentStore {
 
   /**
    * Drops the records, and the temporary file of an unfinished fetch; never a file of the user's.
-   * @returns `temp`: the temporary file, where there was one, and whether it is `left`, as it could not be deleted
+   * @returns `temp`: the temporary file, where there was one, and whether it is `left`, as it could not be deleted or was
+   * `adopted`: it was there before this store's fetch
    * @throws ERR_UNKNOWN_ROOT
    */
-  async remove(cid: CID): Promise<{ cid: string; path: string; temp: string | null; left: boolean }> {
+  async remove(cid: CID): Promise<RemovedRoot> {
     return await this.#inTurn(cid, async () => {
       const root = this.#rootOf(cid)
-      const { path, temp } = root
+      const { path, temp, isAdopted } = root
       const isGone = await this.#installer.remove(root)
-      return { cid: root.cid.toString(), path, temp, left: !isGone }
+      return { cid: root.cid.toString(), path, temp, left: !isGone, ...(isAdopted && { adopted: true }) }
     })
   }
 

@@ -18,9 +18,10 @@ export async function statOf(disk: Disk, path: string): Promise<FileStats | unde
   }
 }
 
-export function existsError(path: string, more = ''): ShoalError {
+/** @param force what is there is nothing that `--force` replaces */
+export function existsError(path: string, more = '', { force = false } = {}): ShoalError {
   return new ShoalError('ERR_EXISTS', `${path} exists already${more}`, {
-    hint: 'choose another place with -o, or replace it with --force',
+    hint: force ? 'choose another place with -o' : 'choose another place with -o, or replace it with --force',
     details: { path }
   })
 }

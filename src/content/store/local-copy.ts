@@ -1,5 +1,5 @@
 /** Copies held content to another place on this machine, every piece hashed on the way. */
-import { throwIfAborted } from '../../base/errors.ts'
+import { ShoalError, throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { isRawRoot } from '../manifest.ts'
 import { checkSpace, claimTemp, isFolderRoot, makeParent, statOf } from './destination.ts'
@@ -73,8 +73,8 @@ export async function copyTo(from: StoredRoot, { path, force, signal, trash }: C
   const temp = tempPath(path, from.cid)
   await makeParent(disk, path)
   await checkSpace(disk, path, manifest.totalBytes)
-  const { id } = await claimTemp(disk, temp, manifest)
-  await trash.noteMade(temp, { id, adopted: false })
+  const { id, adopted } = await claimTemp(disk, temp, manifest)
+  await trash.noteMade(temp, { id, adopted })
   const files = new RootFiles({ disk, manifest, base: temp, isPartial: true })
   const writer = new PieceWriter(manifest, files, NOT_RECORDED)
   try {
@@ -84,7 +84,7 @@ export async function copyTo(from: StoredRoot, { path, force, signal, trash }: C
       copied += count
     }
     if (copied < manifest.pieces.count) {
-      await trash.discard(temp, id)
+      if (!adopted) await trash.discard(temp, id)
       return false
     }
     if (!isRawRoot(manifest)) await makeTree(manifest, files, writer, index => from.readNode(index))
@@ -108,6 +108,9 @@ export async function copyTo(from: StoredRoot, { path, force, signal, trash }: C
   } catch (err) {
     if (force) await undoMove(disk, { temp, id, path, manifest, prints }).catch(() => {})
     if (kept !== undefined && (await statOf(disk, kept.path)) === undefined) await trash.forget(kept.path)
+    // it is said to be there: a get to the same place takes it up
+    if (err instanceof ShoalError && err.code === 'ERR_EXISTS') await trash.keep(temp)
+    else if (!adopted) await trash.discard(temp, id)
     throw err
   }
   if (kept !== undefined) await trash.discard(kept.path, kept.id)

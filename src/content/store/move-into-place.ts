@@ -66,7 +66,7 @@ const kept = (temp: string) => `; the complete content is kept in ${temp}`
 
 async function checkTarget(disk: Disk, { temp, path }: Move): Promise<void> {
   if ((await statOf(disk, path))?.isDirectory() !== true) return
-  throw existsError(path, ` and is a folder, where a file should go${kept(temp)}`)
+  throw existsError(path, ` and is a folder, where a file should go${kept(temp)}`, { force: true })
 }
 
 async function moveFile(disk: Disk, { temp, path, force }: Move & { readonly force: boolean }): Promise<void> {
@@ -110,7 +110,7 @@ async function checkTargets(disk: Disk, { temp, path, manifest }: Move): Promise
     const fits = entry.kind === 'directory' ? there.isDirectory() : there.isFile() || there.isSymbolicLink()
     if (!fits) {
       const wanted = entry.kind === 'directory' ? 'a folder' : 'a file'
-      throw existsError(at, ` and is something else, where ${wanted} should go${kept(temp)}`)
+      throw existsError(at, ` and is something else, where ${wanted} should go${kept(temp)}`, { force: true })
     }
     if (entry.kind !== 'directory') return
     if (there.dev !== dev) {

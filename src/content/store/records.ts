@@ -68,6 +68,8 @@ export interface RootRecord {
   moving: boolean
   /** Of a fetch: nothing was written since the fingerprints were recorded. Older versions drop the field. */
   closed: boolean
+  /** Of a fetch: another data folder may have made the temporary file: it is never deleted. Older versions drop it. */
+  adopted: boolean
   addedAt: number
   nodes: number
   pieces: number
@@ -115,6 +117,7 @@ export function decodeRoot(payload: Uint8Array): RootRecord | undefined {
     tempId: r.tempId,
     moving: r.moving,
     closed: r.closed === true,
+    adopted: r.adopted === true,
     addedAt: r.addedAt,
     nodes: r.nodes,
     pieces: r.pieces,

@@ -69,7 +69,7 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
   const prints = before ?? (await fingerprintsOf(files, threads)).prints
   files.prints.clear()
   takePrints(files, prints)
-  record.set({ state: 'complete', temp: null, tempId: null, moving: false, problem: null })
+  record.set({ state: 'complete', temp: null, tempId: null, adopted: false, moving: false, problem: null })
   // those from before the move are recorded already
   const ops = prints === before ? [] : files.printOps(record.id, prints.keys())
   if (isTempGone) ops.push(...forgetTempOps(temp))

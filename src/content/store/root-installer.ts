@@ -13,7 +13,8 @@ import { Trash } from './trash.ts'
 const NODE_BATCH_BYTES = 4 * MIB
 
 /** What whoever adds a root says of it. */
-export type NewRoot = Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempId' | 'evictable'>
+export type NewRoot = Pick<RootRecord, 'name' | 'path' | 'source' | 'state' | 'temp' | 'tempId' | 'evictable'> &
+  Partial<Pick<RootRecord, 'adopted'>>
 
 export class RootInstaller {
   readonly #init: RootSetInit
@@ -37,6 +38,7 @@ export class RootInstaller {
     const old = this.#roots.get(manifest.root)
     await old?.settleMove()
     const root = this.#roots.make(this.#roots.takeId(), manifest.root, {
+      adopted: false,
       ...part,
       cid: manifest.root.toString(),
       moving: false,
@@ -68,8 +70,8 @@ export class RootInstaller {
   }
 
   /**
-   * Drops the records and the temporary file of an unfinished fetch.
-   * @returns false: that could not be deleted
+   * Drops the records and the temporary file of an unfinished fetch, unless that was adopted.
+   * @returns false: that could not be deleted, or may not be
    */
   async remove(root: StoredRoot): Promise<boolean> {
     await root.settleMove()
@@ -119,7 +121,10 @@ export class RootInstaller {
     await this.#clear(root)
     const { temp, tempId } = root
     if (temp === null || tempId === null || temp === keepTemp) return true
-    if (!isDisposable(root)) return false
+    if (!isDisposable(root)) {
+      this.#init.log.warn('%s is left: it may be needed elsewhere', temp)
+      return false
+    }
     return await this.#trash.discard(temp, tempId)
   }
 
@@ -135,8 +140,8 @@ export class RootInstaller {
   }
 }
 
-/** Not where a move stopped amid it: what it replaced may be had from there alone. */
-const isDisposable = (root: StoredRoot) => !root.isMoving
+/** Not where a move stopped amid it, nor what this data folder did not make. */
+const isDisposable = (root: StoredRoot) => !root.isMoving && !root.isAdopted
 
 /** Every record of a root but its own. */
 export async function clearKinds(db: Database, id: number): Promise<void> {

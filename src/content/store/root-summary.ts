@@ -35,6 +35,11 @@ export class RootSummary {
     return this.record.value.tempId
   }
 
+  /** Another data folder may have made the temporary file, and be at it still. */
+  get isAdopted(): boolean {
+    return this.record.value.adopted && this.temp !== null
+  }
+
   /** It was being moved into place, and that was neither ended nor undone. */
   get isMoving(): boolean {
     return this.record.value.moving && this.temp !== null

@@ -21,6 +21,11 @@ export function forgetTempOps(path: string): RecordOp[] {
   return [{ type: 'del', key: PREFIX + path }]
 }
 
+export async function isKnownTemp(db: Database, { path, id }: KnownTemp): Promise<boolean> {
+  const value = await db.get(PREFIX + path)
+  return value !== undefined && value !== 'damaged' && Buffer.from(value).toString() === id
+}
+
 export async function knownTemps(db: Database): Promise<KnownTemp[]> {
   const known: KnownTemp[] = []
   for await (const { key, value } of db.entries(PREFIX)) {

@@ -10,7 +10,7 @@ import type { Database, RecordOp } from './database.ts'
 import { statOf } from './destination.ts'
 import type { Disk } from './disk.ts'
 import { syncFolder } from './make-folder.ts'
-import { forgetTempOps, type KnownTemp, rememberTempOps } from './temp-ledger.ts'
+import { forgetTempOps, isKnownTemp, type KnownTemp, rememberTempOps } from './temp-ledger.ts'
 import { isTempName } from './temp-name.ts'
 
 const PREFIX = 'trash/'
@@ -40,10 +40,21 @@ export class Trash {
 
   /**
    * It was just made, or found and taken over, and no root has it yet. Durable: what is written to it may be large.
-   * @param claimed.adopted it holds what an earlier fetch left, and is no trash whatever happens next
+   * @param claimed.adopted it holds what an earlier fetch left, and is no trash whatever happens next; the ledger names
+   * it only where this data folder made it
    */
   async noteMade(temp: string, { id, adopted }: { readonly id: string; readonly adopted: boolean }): Promise<void> {
-    await this.#init.db.write(adopted ? rememberTempOps(temp, id) : this.ops(temp, id), { sync: true })
+    if (!adopted) await this.#init.db.write(this.ops(temp, id), { sync: true })
+  }
+
+  /** Takes the note back: it stays, with no root, until a fetch takes it up or `gc` is told to delete it. */
+  async keep(temp: string): Promise<void> {
+    await this.#init.db.write(this.keepOps(temp), { sync: true })
+  }
+
+  /** Whether a fetch of this data folder made it. */
+  async isOwn(temp: string, id: string): Promise<boolean> {
+    return await isKnownTemp(this.#init.db, { path: temp, id })
   }
 
   /** It is not there any more. */

@@ -86,6 +86,8 @@ test('arbitrary bytes are a record or nothing', () => {
   const counts = { moving: false, addedAt: 1, nodes: 1, pieces: 1, totalBytes: 1, heldPieces: 1, heldBytes: 1 }
   expect(decodeRoot(encodeJson({ ...root, ...counts, problem: null }))).toBeDefined()
   expect(decodeRoot(encodeJson({ ...root, ...counts, pieces: -1, problem: null }))).toBeUndefined()
+  expect(decodeRoot(encodeJson({ ...root, ...counts, problem: null, adopted: 1 }))?.adopted).toBe(false)
+  expect(decodeRoot(encodeJson({ ...root, ...counts, problem: null, adopted: true }))?.adopted).toBe(true)
   // the field is younger than the format, and what it allows is allowed by nothing but true
   for (const evictable of [undefined, null, 1, 'true', false, true]) {
     const record = decodeRoot(encodeJson({ ...root, ...counts, problem: null, evictable }))
