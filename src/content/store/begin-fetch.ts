@@ -2,7 +2,7 @@
 import { ShoalError } from '../../base/errors.ts'
 import { identityOf } from '../fingerprint.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
-import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, statOf } from './destination.ts'
+import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, refuseSpecial, statOf } from './destination.ts'
 import type { Disk } from './disk.ts'
 import { existingContent } from './existing-content.ts'
 import { copyTo, seedFrom } from './local-copy.ts'
@@ -68,6 +68,7 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
         }
       )
     }
+    refuseSpecial(path, there)
     if (!force) throw existsError(path, ' and is something else')
     if (there.isDirectory() !== isFolderRoot(manifest)) {
       throw existsError(

@@ -26,6 +26,13 @@ export function existsError(path: string, more = '', { force = false } = {}): Sh
   })
 }
 
+/** @throws ERR_EXISTS for a named pipe, a socket, a device: whoever uses it does not expect it to become a file */
+export function refuseSpecial(path: string, stats: FileStats, more = ''): void {
+  if (stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()) return
+  const kind = stats.isFIFO?.() === true ? 'a named pipe' : stats.isSocket?.() === true ? 'a socket' : 'a device'
+  throw existsError(path, ` and is ${kind}, which is never replaced${more}`, { force: true })
+}
+
 export function inTheWayError(path: string, of: string): ShoalError {
   return new ShoalError('ERR_EXISTS', `${path} is in the way of ${of}`, {
     hint: 'move it away and run the same command again',

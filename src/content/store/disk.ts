@@ -14,6 +14,9 @@ export type FileStats = Pick<
   isFile(): boolean
   isDirectory(): boolean
   isSymbolicLink(): boolean
+  /** Of what is none of these. */
+  isFIFO?(): boolean
+  isSocket?(): boolean
 }
 
 /**

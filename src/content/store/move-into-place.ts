@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
 import type { Manifest } from '../manifest.ts'
-import { existsError, isFolderRoot, probeIn, statOf } from './destination.ts'
+import { existsError, isFolderRoot, probeIn, refuseSpecial, statOf } from './destination.ts'
 import type { Disk } from './disk.ts'
 import { type KeptFolder, keepOriginals } from './kept-originals.ts'
 import { eachLimited } from './limit.ts'
@@ -65,8 +65,11 @@ export async function moveIntoPlace(
 const kept = (temp: string) => `; the complete content is kept in ${temp}`
 
 async function checkTarget(disk: Disk, { temp, path }: Move): Promise<void> {
-  if ((await statOf(disk, path))?.isDirectory() !== true) return
-  throw existsError(path, ` and is a folder, where a file should go${kept(temp)}`, { force: true })
+  const there = await statOf(disk, path)
+  if (there === undefined) return
+  refuseSpecial(path, there, kept(temp))
+  if (there.isDirectory())
+    throw existsError(path, ` and is a folder, where a file should go${kept(temp)}`, { force: true })
 }
 
 async function moveFile(disk: Disk, { temp, path, force }: Move & { readonly force: boolean }): Promise<void> {
@@ -107,6 +110,7 @@ async function checkTargets(disk: Disk, { temp, path, manifest }: Move): Promise
     const at = join(path, entry.path)
     const there = await statOf(disk, at)
     if (there === undefined) return
+    refuseSpecial(at, there, kept(temp))
     const fits = entry.kind === 'directory' ? there.isDirectory() : there.isFile() || there.isSymbolicLink()
     if (!fits) {
       const wanted = entry.kind === 'directory' ? 'a folder' : 'a file'

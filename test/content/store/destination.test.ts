@@ -1,4 +1,6 @@
 /** Where a fetch goes: resuming, what is in the way, force, symbolic links, copies on this machine. */
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmod,
   lstat,
@@ -12,6 +14,7 @@ import {
   symlink,
   writeFile
 } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { V0_2015 } from '../blocks.ts'
@@ -241,6 +244,38 @@ describe('what is there already', () => {
     await rm(join(dir, 'd/a'))
     await root.complete()
     await expectWhole(tree, join(dir, 'd'))
+  })
+
+  test('a named pipe or a socket is never replaced, at the destination or within it', async () => {
+    const dir = await temporaryFolder()
+    const [single, tree] = [await file(), await folder()]
+    const store = await openStore(join(dir, 'data'))
+    execFileSync('mkfifo', [join(dir, 'pipe')])
+    const server = createServer().listen(join(dir, 'socket'))
+    await once(server, 'listening')
+    try {
+      for (const [name, kind] of [
+        ['pipe', 'a named pipe'],
+        ['socket', 'a socket']
+      ] as const) {
+        await expect(beginFetch(store, single, join(dir, name), true)).rejects.toMatchObject({
+          code: 'ERR_EXISTS',
+          message: expect.stringContaining(`and is ${kind}, which is never replaced`),
+          hint: 'choose another place with -o'
+        })
+      }
+      const late = await beginFetch(store, single, join(dir, 'late'), true)
+      await writePieces(late, single)
+      const root = await beginFetch(store, tree, join(dir, 'd'), true)
+      await writePieces(root, tree)
+      await mkdir(join(dir, 'd'))
+      for (const name of ['late', 'd/z']) execFileSync('mkfifo', [join(dir, name)])
+      expect([await codeOf(late.complete()), await codeOf(root.complete())]).toEqual(['ERR_EXISTS', 'ERR_EXISTS'])
+      for (const name of ['pipe', 'late', 'd/z']) expect((await lstat(join(dir, name))).isFIFO()).toBe(true)
+      expect((await lstat(join(dir, 'socket'))).isSocket()).toBe(true)
+    } finally {
+      server.close()
+    }
   })
 
   test.runIf(process.geteuid?.() === 0)('a destination that may not be written', async () => {
