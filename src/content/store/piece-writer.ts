@@ -6,7 +6,7 @@ import { type DiskThreads, SYNCING_AT_ONCE } from '../disk/disk-threads.ts'
 import { identityOf } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { probeTemp } from './destination.ts'
-import type { DiskFile } from './disk.ts'
+import type { Disk, DiskFile, FileStats } from './disk.ts'
 import { FileHandles } from './file-handles.ts'
 import { writeFully } from './full-io.ts'
 import { eachLimited, inBatches } from './limit.ts'
@@ -204,12 +204,19 @@ export class PieceWriter {
     }
   }
 
-  /** @throws ERR_IO where the fetch lay on a drive that is not there now */
+  /** @throws ERR_IO where the fetch lay on a drive that is not there now, or in a folder that was deleted */
   async checkDrive(): Promise<void> {
     if (this.#device === undefined) return
     const { disk, base } = this.#files
     const parent = await disk.lstat(dirname(base)).catch(() => undefined)
     if (parent?.dev === this.#device) return
+    const folder = dirname(base)
+    if (parent === undefined && (await nearestAbove(disk, folder))?.dev === this.#device) {
+      throw new ShoalError('ERR_IO', `the folder ${folder} was deleted, with what was fetched there`, {
+        hint: 'make it again and run the same command again',
+        details: { path: base }
+      })
+    }
     throw new ShoalError('ERR_IO', `the drive that ${base} was on is gone`, {
       hint: 'attach it again and run the same command again',
       details: { path: base }
@@ -366,4 +373,11 @@ class BufferCursor {
     }
     return parts
   }
+}
+
+/** The nearest folder above that is there. */
+async function nearestAbove(disk: Disk, path: string): Promise<FileStats | undefined> {
+  const above = dirname(path)
+  const stats = await disk.lstat(above).catch(() => undefined)
+  return stats !== undefined || above === path ? stats : await nearestAbove(disk, above)
 }

@@ -136,6 +136,47 @@ describe('a fetch', () => {
     }
   })
 
+  test('whose folder was deleted says so, and goes on when it is made again', async () => {
+    for (const isSingle of [false, true]) {
+      const disk = new SimulatedDisk('posix')
+      const level = new SimulatedLevel()
+      const content = await contentOf(isSingle ? { '': TREE.a } : TREE, 500)
+      disk.plant('/home/out/deep/there', bytes(1, 'there'))
+      const store = await ContentStore.open('/home/data', { disk, openDatabase: async f => new Database(f, level) })
+      const { manifest, blocks } = content
+      const root = await store.beginFetch({
+        manifest,
+        blocks,
+        name: 'thing',
+        path: '/home/out/deep/thing',
+        force: false
+      })
+      await writePieces(root, content, [0])
+      await root.flush()
+      await disk.remove('/home/out')
+      await root.parts.writer.close()
+      await root.parts.files.close()
+      await expect(writePieces(root, content)).rejects.toMatchObject({
+        code: 'ERR_IO',
+        message: 'the folder /home/out/deep was deleted, with what was fetched there',
+        hint: 'make it again and run the same command again'
+      })
+      expect(await codeOf(root.probeDisk())).toBe('ERR_IO')
+      await disk.mkdirs('/home/out/deep')
+      const again = await store.beginFetch({
+        manifest,
+        blocks,
+        name: 'thing',
+        path: '/home/out/deep/thing',
+        force: false
+      })
+      await writePieces(again, content)
+      await again.complete()
+      expect(disk.peek(`/home/out/deep/thing${isSingle ? '' : '/a'}`)?.equals(TREE.a)).toBe(true)
+      await store.close()
+    }
+  })
+
   test('whose drive was gone at a start has its pieces when it is there at the next', async () => {
     const disk = new SimulatedDisk('posix')
     const level = new SimulatedLevel()
