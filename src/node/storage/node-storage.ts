@@ -16,6 +16,7 @@ import type { Roots } from '../roots.ts'
 import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
 import { checkMaxStorage } from './max-storage.ts'
+import { followMovedCache } from './moved-cache.ts'
 import { Storage } from './storage.ts'
 import { tidyFolders } from './tidy-folders.ts'
 import { UseBook } from './use-book.ts'
@@ -51,6 +52,7 @@ export class NodeStorage extends Storage {
   #exceeded: ShoalError | undefined
 
   static async open(init: NodeStorageInit): Promise<NodeStorage> {
+    await followMovedCache(init.dataDir, init.store.roots())
     const uses = new UseBook(init.store.kv)
     await uses.load(new Set(init.store.roots().map(root => root.cid.toString())))
     return new NodeStorage(init, uses)
@@ -127,7 +129,8 @@ export class NodeStorage extends Storage {
     const { store, dataDir, clock } = this.#init
     const { items, storeBefore, storeAfter } = await store.collectGarbage({ dryRun, deletePartials })
     const paths = () => store.roots().map(({ path }) => path)
-    items.push(...(await tidyFolders({ disk: nodeDisk, dataDir, dryRun, now: clock.wallMs(), paths })))
+    const isHeld = (cid: CID) => store.get(cid) !== undefined
+    items.push(...(await tidyFolders({ disk: nodeDisk, dataDir, dryRun, now: clock.wallMs(), isHeld, paths })))
     const sum = (fate: GcReport['items'][number]['fate']) =>
       items.reduce((bytes, item) => bytes + (item.fate === fate ? item.size : 0), 0)
     return {

@@ -1,12 +1,13 @@
 /** What nothing refers to any more in the data folder, besides the store: cached content, and journals of hashing. */
 import { join } from 'node:path'
+import { CID } from 'multiformats/cid'
 import { staleJournals } from '../../content/hash-journal.ts'
 import type { Disk } from '../../content/store/disk.ts'
 import type { GarbageItem } from '../../content/store/garbage.ts'
 import { sizeOfFolder } from '../../content/store/garbage.ts'
-import { isTempName } from '../../content/store/temp-name.ts'
 import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
+import { realPathOf } from './real-path.ts'
 
 export interface TidyInit {
   readonly disk: Disk
@@ -14,7 +15,8 @@ export interface TidyInit {
   readonly dryRun: boolean
   /** Ms since 1970. */
   readonly now: number
-  /** Of the roots that are held. Looked at right before something is deleted. */
+  /** Both are asked right before something is deleted: whether the root is held, and where those lie that are. */
+  readonly isHeld: (cid: CID) => boolean
   readonly paths: () => readonly string[]
 }
 
@@ -22,21 +24,37 @@ export async function tidyFolders(init: TidyInit): Promise<GarbageItem[]> {
   return [...(await tidyCache(init)), ...(await tidyJournals(init))]
 }
 
-/** Content that was fetched into `cache/` and is of no root any more. Unfinished fetches there are the ledger's. */
+/**
+ * Content that was fetched into `cache/` and is of no root any more: what bears the CID of none there is its user's.
+ * Unfinished fetches there are the ledger's.
+ */
 async function tidyCache(init: TidyInit): Promise<GarbageItem[]> {
-  const { disk, dataDir, paths } = init
+  const { disk, dataDir, isHeld, paths } = init
   const folder = cacheFolder(dataDir)
   const items: GarbageItem[] = []
   for (const name of await disk.readdir(folder).catch(() => [])) {
     const path = join(folder, name)
-    if (isTempName(name)) continue
+    const cid = cidOf(name)
+    if (cid === undefined) continue
     const stats = await disk.lstat(path).catch(() => undefined)
     if (stats === undefined) continue
     const size = stats.isDirectory() ? await sizeOfFolder(disk, path) : Number(stats.size)
-    if (paths().some(held => overlaps(held, path))) continue
+    const real = await realPathOf(path)
+    const held = await Promise.all(paths().map(realPathOf))
+    if (isHeld(cid) || held.some(each => overlaps(each, real))) continue
     items.push(await deleted(init, { kind: 'cache', path, size }))
   }
   return items
+}
+
+/** Undefined for a name that no fetch gives. */
+function cidOf(name: string): CID | undefined {
+  try {
+    const cid = CID.parse(name)
+    return cid.toString() === name ? cid : undefined
+  } catch {
+    return undefined
+  }
 }
 
 async function tidyJournals(init: TidyInit): Promise<GarbageItem[]> {
