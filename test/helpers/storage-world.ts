@@ -50,6 +50,7 @@ export class World {
       uses: this.uses,
       limit,
       wallMs: () => this.now,
+      realPath: async path => path,
       signal: this.stopping.signal,
       log: silentLogger,
       activityOf: cid => this.activity.get(cid.toString()) ?? { sentBytes: 0, givers: 0 },

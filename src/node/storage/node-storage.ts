@@ -17,6 +17,7 @@ import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
 import { checkMaxStorage } from './max-storage.ts'
 import { followMovedCache } from './moved-cache.ts'
+import { realPathOf } from './real-path.ts'
 import { Storage } from './storage.ts'
 import { tidyFolders } from './tidy-folders.ts'
 import { UseBook } from './use-book.ts'
@@ -63,6 +64,7 @@ export class NodeStorage extends Storage {
     super({
       ...{ store, uses, limit, log, signal, onEvicted },
       wallMs: () => clock.wallMs(),
+      realPath: realPathOf,
       activityOf: cid => {
         const runner = swarms?.get(cid.bytes)
         return { sentBytes: runner?.sentBytes ?? 0, givers: runner?.facts.givers.size ?? 0 }

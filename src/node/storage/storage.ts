@@ -25,6 +25,7 @@ const FRESH_MS = 10 * MINUTE_MS
 const BELIEVED_MS = 48 * HOUR_MS
 /** Roots that others are asked about together. */
 const ASKED_AT_ONCE = 8
+const RESOLVED_AT_ONCE = 64
 
 /** What is asked of a root. */
 export type HeldRoot = Pick<
@@ -57,6 +58,8 @@ export interface StorageInit {
   /** Bytes; null: no limit. `setLimit` changes it. */
   readonly limit: number | null
   readonly wallMs: () => number
+  /** The path without symbolic links. Never rejects. */
+  readonly realPath: (path: string) => Promise<string>
   /** The node is stopping: nothing is deleted any more. */
   readonly signal: AbortSignal
   readonly log: Logger
@@ -80,6 +83,8 @@ export class Storage {
   readonly #sent = new Map<string, number>()
   /** When others were last asked who has it. */
   readonly #askedAt = new Map<string, number>()
+  /** Real paths by recorded ones, of the roots there were when that was last looked at. */
+  #realPaths: ReadonlyMap<string, string> = new Map()
   #limit: number | null
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -185,6 +190,7 @@ export class Storage {
   async #makeRoom(cid: string, wanted: { name: string; bytes: number; limit: number }): Promise<void> {
     const { name, bytes, limit } = wanted
     await this.#loadUnfinished()
+    await this.#findRealPaths()
     const failed = new Set<string>([cid])
     for (;;) {
       const missing = this.#taken(cid) + bytes - limit
@@ -199,6 +205,7 @@ export class Storage {
     const limit = this.#limit
     if (limit === null) return undefined
     await this.#loadUnfinished()
+    await this.#findRealPaths()
     const failed = new Set<string>()
     while (!this.#init.signal.aborted) {
       const over = this.#taken() - limit
@@ -243,8 +250,20 @@ export class Storage {
   /** The user let it go, nobody uses it, and its files are of no other root. */
   #thatMayGo(): HeldRoot[] {
     const roots = this.#init.store.roots()
-    const shut = crowded(roots.map(({ path }) => path))
-    return roots.filter(root => root.isEvictable && !this.#isBusy(root.cid.toString()) && !shut.has(root.path))
+    const real = (root: HeldRoot) => this.#realPaths.get(root.path) ?? root.path
+    const shut = crowded(roots.map(real))
+    return roots.filter(root => root.isEvictable && !this.#isBusy(root.cid.toString()) && !shut.has(real(root)))
+  }
+
+  /** One file may be reached by several paths. @param known what need not be looked at again */
+  async #findRealPaths(known: ReadonlyMap<string, string> = new Map()): Promise<void> {
+    const paths = [...new Set(this.#init.store.roots().map(({ path }) => path))]
+    const found = new Map<string, string>()
+    for (const batch of inBatches(paths, RESOLVED_AT_ONCE)) {
+      const real = await Promise.all(batch.map(async path => known.get(path) ?? (await this.#init.realPath(path))))
+      for (const [i, path] of batch.entries()) found.set(path, real[i] ?? path)
+    }
+    this.#realPaths = found
   }
 
   /**
@@ -299,6 +318,8 @@ export class Storage {
   /** @returns whether it is gone */
   async #evict(cid: string): Promise<boolean> {
     const { store, withdraw, forget, onEvicted, log, signal } = this.#init
+    // what was added while others were looked for
+    await this.#findRealPaths(this.#realPaths)
     const root = store.get(CID.parse(cid))
     // it was asked for, or pinned, while others were looked for
     if (signal.aborted || root === undefined || !this.#thatMayGo().includes(root)) return false

@@ -131,6 +131,35 @@ describe('what goes', () => {
     expect(world.gone()).toEqual(['root 1'])
   })
 
+  it('is nothing whose files another root has by another path', async () => {
+    const links = new Map([['/link/films', '/films']])
+    const world = new World(100, { realPath: async path => links.get(path) ?? path })
+    world.holders.set(name(1), 8)
+    world.hold(1, 60, { path: '/link/films' })
+    world.hold(2, 0, { path: '/films', source: 'share', isEvictable: false })
+    expect(await world.reserve(3, 50)).toBe('ERR_NO_SPACE')
+    expect(await world.storage.setLimit(50)).toContain('none of it may be deleted')
+    expect(world.storage.info().evictable).toBe(0)
+    expect(world.gone()).toEqual([])
+    world.roots.delete(name(2))
+    expect(await world.storage.setLimit(50)).toBeUndefined()
+    expect(world.gone()).toEqual(['root 1'])
+  })
+
+  it('is nothing that was shared by another path while others were looked for', async () => {
+    const links = new Map([['/link/films', '/films']])
+    const world = new World(100, {
+      realPath: async path => links.get(path) ?? path,
+      findHolders: async () => {
+        world.hold(2, 0, { path: '/films/one.mkv', source: 'share', isEvictable: false })
+        return 8
+      }
+    })
+    world.hold(1, 60, { path: '/link/films' })
+    expect(await world.reserve(3, 50)).toBe('ERR_NO_SPACE')
+    expect([world.gone(), world.withdrawn]).toEqual([[], []])
+  })
+
   it('is not what was asked for while others were looked for', async () => {
     const world = new World(100, {
       findHolders: async () => {
