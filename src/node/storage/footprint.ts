@@ -20,7 +20,12 @@ export function footprintOf(root: Held): number {
 
 /** Whether one is the other, or lies in it. @param a absolute @param b absolute */
 export function overlaps(a: string, b: string): boolean {
-  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
+  return a === b || liesIn(a, b) || liesIn(b, a)
+}
+
+/** @param path absolute @param folder absolute, no root of a file system */
+export function liesIn(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`)
 }
 
 /** Of these, the ones that overlap another. @param paths absolute */

@@ -14,7 +14,7 @@ import type { GcOptions, GcReport, NodeEvents, StorageInfo, StorageLimited } fro
 import type { Network } from '../network.ts'
 import type { Roots } from '../roots.ts'
 import { cacheFolder } from './cache-folder.ts'
-import { overlaps } from './footprint.ts'
+import { liesIn } from './footprint.ts'
 import { checkMaxStorage } from './max-storage.ts'
 import { followMovedCache } from './moved-cache.ts'
 import { realPathOf } from './real-path.ts'
@@ -124,7 +124,7 @@ export class NodeStorage extends Storage {
     if (store.get(root)?.state !== 'complete') {
       await this.reserve(root.toString(), { name: init.name, bytes: totalBytes })
     }
-    return await store.beginFetch({ ...init, evictable: overlaps(init.path, cacheFolder(dataDir)) })
+    return await store.beginFetch({ ...init, evictable: liesIn(init.path, cacheFolder(dataDir)) })
   }
 
   async collectGarbage({ dryRun = false, deletePartials = false }: GcOptions): Promise<GcReport> {

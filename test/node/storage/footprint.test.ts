@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { crowded, footprintOf, overlaps } from '../../../src/node/storage/footprint.ts'
+import { crowded, footprintOf, liesIn, overlaps } from '../../../src/node/storage/footprint.ts'
 
 const held = { source: 'get', state: 'partial', totalBytes: 10_000_000, heldBytes: 1000, unrecordedCount: 0 } as const
 
@@ -22,6 +22,11 @@ it('tells paths that lie in each other from those that only begin alike', () => 
   expect(overlaps('/a/b/c', '/a/b')).toBe(true)
   expect(overlaps('/a/b', '/a/bc')).toBe(false)
   expect(overlaps('/a/b', '/a/c')).toBe(false)
+})
+
+it('tells what lies in a folder from what holds it', () => {
+  expect(liesIn('/a/b/c', '/a/b')).toBe(true)
+  for (const path of ['/a', '/a/b', '/a/bc', '/']) expect(liesIn(path, '/a/b')).toBe(false)
 })
 
 it('finds the paths that overlap another as one by one would', () => {
