@@ -8,7 +8,7 @@
  * (UTF-8, absolute), 32 bytes a digest. What follows a record that is cut off or damaged is not read.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { HOUR_MS, MIB } from '../base/units.ts'
@@ -17,6 +17,8 @@ import { CHUNK_BYTES } from './file-builder.ts'
 import { type FileFingerprint, sameFingerprint } from './fingerprint.ts'
 
 const FOLDER = 'hashed'
+/** Of a journal: what it is of, which run, something random. What bears another name is not ours. */
+const NAME = /^[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}$/
 /** What is hashed sooner than this is not worth a file. */
 const WRITE_EVERY_MS = 1000
 const WRITE_BYTES = MIB
@@ -154,16 +156,16 @@ export class HashJournal {
   }
 
   async #deleteOld(): Promise<void> {
-    for (const name of await readdir(this.#folder)) {
+    for (const name of await journalsIn(this.#folder)) {
       const path = join(this.#folder, name)
-      const { mtimeMs } = await stat(path)
-      if (this.#now() - mtimeMs > MAX_AGE_MS) await rm(path, { force: true })
+      const stats = await lstat(path)
+      if (stats.isFile() && this.#now() - stats.mtimeMs > MAX_AGE_MS) await rm(path, { force: true })
     }
   }
 
   /** Oldest first: a later run begins where the one before it stopped. */
   async #names(): Promise<string[]> {
-    const names = await readdir(this.#folder).catch(() => [])
+    const names = await journalsIn(this.#folder)
     return names.filter(name => name.startsWith(`${this.#key}-`)).sort()
   }
 
@@ -190,6 +192,11 @@ export class HashJournal {
   }
 }
 
+async function journalsIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => [])
+  return names.filter(name => NAME.test(name))
+}
+
 const numbered = (run: number) => run.toString(16).padStart(8, '0')
 const runOf = (name: string) => Number.parseInt(name.split('-')[1] ?? '', 16) || 0
 
@@ -214,10 +221,10 @@ function* recordsIn(bytes: Buffer): Generator<HashRecord> {
 export async function staleJournals(dataDir: string, now: number): Promise<Array<{ path: string; size: number }>> {
   const folder = join(dataDir, FOLDER)
   const stale: Array<{ path: string; size: number }> = []
-  for (const name of await readdir(folder).catch(() => [])) {
+  for (const name of await journalsIn(folder)) {
     const path = join(folder, name)
-    const stats = await stat(path).catch(() => undefined)
-    if (stats === undefined) continue
+    const stats = await lstat(path).catch(() => undefined)
+    if (stats?.isFile() !== true) continue
     const ageMs = now - stats.mtimeMs
     if (ageMs > MAX_AGE_MS || (await isVain(path, ageMs))) stale.push({ path, size: stats.size })
   }

@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -117,6 +118,27 @@ test('a data folder that is not there is not made; what nobody took up again goe
   expect(files()).toContain(old)
   await interrupted(keystream(160, 'digests'), '/third', () => NOW_MS + 15 * 24 * HOUR_MS)
   expect(files()).not.toContain(old)
+})
+
+test('what bears another name, or is no file, is not ours: it is neither read, told nor deleted', async () => {
+  await interrupted(keystream(160, 'digests'), '/root')
+  const [ours = ''] = files()
+  const [key] = ours.split('-')
+  const foreign = ['passwords.txt', `${key}-mine`, `${key}-00000000-0000000`, `${ours}.bak`]
+  for (const name of foreign) {
+    writeFileSync(join(dir, 'hashed', name), 'mine')
+    utimesSync(join(dir, 'hashed', name), 1, 1)
+  }
+  const folder = `${'0'.repeat(32)}-00000000-00000000`
+  mkdirSync(join(dir, 'hashed', folder))
+  utimesSync(join(dir, 'hashed', folder), 1, 1)
+  expect(await staleJournals(dir, NOW_MS + 13 * 24 * HOUR_MS)).toMatchObject([{ path: join(dir, 'hashed', ours) }])
+  await interrupted(keystream(160, 'digests'), '/other')
+  const journal = await HashJournal.open(dir, '/root', later)
+  expect(journal.isEmpty).toBe(false)
+  await journal.discard()
+  expect(files()).toEqual(expect.arrayContaining([...foreign, folder]))
+  expect(files()).not.toContain(ours)
 })
 
 test('that no run will take up are told: none of its files is there, or it is too old', async () => {

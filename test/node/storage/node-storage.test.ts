@@ -227,6 +227,23 @@ describe('the cache', () => {
 })
 
 describe('gc', () => {
+  it('leaves what bears no name of its own in the folders of the data folder', async () => {
+    const node = await lab.start('node', { offline: true })
+    const foreign = [
+      ['cache', 'thesis.pdf'],
+      ['cache', 'QmThesis'],
+      ['hashed', 'passwords.txt'],
+      ['hashed', `${'0'.repeat(32)}-notes`]
+    ].map(parts => join(lab.dir, 'node', ...parts))
+    for (const folder of ['cache', 'hashed']) mkdirSync(join(lab.dir, 'node', folder))
+    for (const path of foreign) {
+      writeFileSync(path, 'mine')
+      utimesSync(path, 1, 1)
+    }
+    expect((await node.gc()).items).toEqual([])
+    for (const path of foreign) expect(readFileSync(path, 'utf8')).toBe('mine')
+  })
+
   it('deletes what the data folder has of nothing that is held, and says so first', async () => {
     const source = await lab.start('source')
     const [kept, removed] = [await shared(source, 'kept', MB), await shared(source, 'removed', MB)]
