@@ -96,7 +96,8 @@ export class Fetches {
     throwIfAborted(signal)
     const cid = CID.parse(source.cid)
     const name = source.name ?? source.cid
-    const destination = options.cache === true ? await this.#cached(cid) : await resolveDestination(options.to, name)
+    const destination =
+      options.cache === true ? await this.#cached(cid, signal) : await resolveDestination(options.to, name)
     this.#checkElsewhere(source.cid, destination.path)
     const there = await this.#alreadyThere(cid, destination, signal)
     if (there !== undefined) {
@@ -117,7 +118,7 @@ export class Fetches {
     }
     if (destination.exists !== 'nothing' && options.force !== true) {
       throw new ShoalError('ERR_EXISTS', `${destination.path} already exists and is something else`, {
-        hint: 'choose another destination with -o, or replace it with --force',
+        hint: `${options.cache === true ? '' : 'choose another destination with -o, or '}replace it with --force`,
         details: { path: destination.path }
       })
     }
@@ -167,9 +168,12 @@ export class Fetches {
     return job
   }
 
-  /** Where it is held already, wherever that is; else in the data folder. */
-  async #cached(cid: CID): Promise<Destination> {
-    const path = this.#store().get(cid)?.path ?? join(cacheFolder(this.#dataDir), cid.toString())
+  /** Where it is fetched to at this moment, or held whole, wherever that is; else in the data folder. */
+  async #cached(cid: CID, signal: AbortSignal): Promise<Destination> {
+    const held = this.#store().get(cid)
+    const elsewhere =
+      this.#running.get(cid.toString())?.init.path ?? ((await isWhole(held, signal)) ? held?.path : undefined)
+    const path = elsewhere ?? join(cacheFolder(this.#dataDir), cid.toString())
     return { path, exists: await kindOf(path, false) }
   }
 
@@ -199,17 +203,21 @@ export class Fetches {
     if (destination.exists !== 'file' && destination.exists !== 'folder') return undefined
     const store = this.#store()
     const known = store.get(cid)
-    if (known !== undefined && known.state === 'complete' && known.path === destination.path) {
-      await known.load()
-      await known.checkFiles(signal)
-      if (known.have.isFull) return known
-    }
+    if (known?.path === destination.path && (await isWhole(known, signal))) return known
     // a content of another layout cannot be recognised by hashing it again; then the destination counts as in the way
     const { manifest, blocks, fingerprints, skipped } = await ingest(destination.path, { signal })
     if (skipped.length > 0 || !manifest.root.equals(cid)) return undefined
     const name = destination.path.slice(destination.path.lastIndexOf('/') + 1)
     return await store.addShared({ manifest, blocks, fingerprints, path: destination.path, name })
   }
+}
+
+/** All of it is at its place, and as it was recorded. */
+async function isWhole(root: StoredRoot | undefined, signal: AbortSignal): Promise<boolean> {
+  if (root?.state !== 'complete') return false
+  await root.load()
+  await root.checkFiles(signal)
+  return root.have.isFull
 }
 
 async function rejected(signal: AbortSignal): Promise<never> {

@@ -209,6 +209,45 @@ describe('the cache', () => {
     await expect(node.setPinned(cid, false)).rejects.toMatchObject({ code: 'ERR_USAGE' })
   })
 
+  it('takes what was held elsewhere and is not any more, and leaves what its user made of that', async () => {
+    const source = await lab.start('source')
+    const [edited, begun] = [await shared(source, 'edited', MB), await shared(source, 'begun', 4 * MB)]
+    const node = await lab.start('node', { peers: source.addrs })
+    const mine = out('mine')
+    await node.fetch(edited.cid, { to: mine }).done
+    writeFileSync(mine, 'my own words')
+    for (const { cid, bytes } of [edited, edited]) {
+      const { path } = await node.fetch(cid, { cache: true, force: true }).done
+      expect(path).toBe(join(lab.dir, 'node', 'cache', cid))
+      expect(readFileSync(path).equals(Buffer.from(bytes))).toBe(true)
+      expect(readFileSync(mine, 'utf8')).toBe('my own words')
+    }
+    expect(await node.list()).toMatchObject([{ cid: edited.cid, pinned: false }])
+
+    await source.setLimits({ up: 500_000 })
+    const first = node.fetch(begun.cid, { to: out('begun.out') })
+    await new Promise<void>(resolve => first.on('progressed', ({ have }) => have > 0 && resolve()))
+    first.cancel()
+    await expect(first.done).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    writeFileSync(out('begun.out'), 'my own words')
+    await source.setLimits({ up: null })
+    const { path, resumed } = await node.fetch(begun.cid, { cache: true, force: true }).done
+    expect(path).toBe(join(lab.dir, 'node', 'cache', begun.cid))
+    expect(resumed).toBeGreaterThan(0)
+    expect(readFileSync(out('begun.out'), 'utf8')).toBe('my own words')
+  })
+
+  it('names no option that it excludes where something is in the way', async () => {
+    const node = await lab.start('node', { offline: true })
+    const { cid } = await shared(await lab.start('source'), 'x', MB)
+    mkdirSync(join(lab.dir, 'node', 'cache'))
+    writeFileSync(join(lab.dir, 'node', 'cache', cid), 'in the way')
+    await expect(node.fetch(cid, { cache: true }).done).rejects.toMatchObject({
+      code: 'ERR_EXISTS',
+      hint: 'replace it with --force'
+    })
+  })
+
   it('is not deleted under a reader', async () => {
     const source = await lab.start('source')
     const [read, next] = [await shared(source, 'read', 3 * MB), await shared(source, 'next', MB)]
