@@ -1,11 +1,11 @@
 /** The options that every command takes, checked. */
-import { resolve } from 'node:path'
 import envPaths from 'env-paths'
 import { ShoalError } from '../base/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts'
 import { parseLimit, parseSeconds, parseSize } from '../base/units.ts'
 import type { LimitChange } from '../node/api.ts'
 import { type Encryption, parseEncryption } from '../node/encryption.ts'
+import { givenPath } from './given-path.ts'
 import type { CliIo } from './io.ts'
 
 /** As commander reads them. */
@@ -84,7 +84,7 @@ function dataDirOf(given: string | undefined, io: CliIo): string {
   const chosen = given ?? (fromEnv === undefined || fromEnv === '' ? envPaths('shoal', { suffix: '' }).data : fromEnv)
   if (chosen === '' || chosen.includes('\0'))
     throw new ShoalError('ERR_USAGE', '--data-dir needs a folder', { hint: 'see shoal --help' })
-  return resolve(io.cwd, chosen)
+  return givenPath(io, chosen, '--data-dir')
 }
 
 function logLevelOf(text: string | undefined): LogLevel {

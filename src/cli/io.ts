@@ -31,6 +31,8 @@ export interface CliIo {
   env: Record<string, string | undefined>
   /** Absolute. */
   cwd: string
+  /** The working folder was deleted, and `cwd` is none: relative paths mean nothing (given-path.ts). */
+  isCwdGone?: boolean
   interrupt: Interrupt
   load: Loaders
 }

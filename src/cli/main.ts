@@ -19,17 +19,17 @@ const io: CliIo = {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
-  cwd: workingFolder(),
+  ...workingFolder(),
   interrupt,
   load: realLoaders
 }
 
 /** A terminal may stand in a folder that was deleted: absolute paths still work there. */
-function workingFolder(): string {
+function workingFolder(): Pick<CliIo, 'cwd' | 'isCwdGone'> {
   try {
-    return process.cwd()
+    return { cwd: process.cwd() }
   } catch {
-    return '/'
+    return { cwd: '/', isCwdGone: true }
   }
 }
 

@@ -47,6 +47,7 @@ export class CliLab {
     throw new Error('not to be hashed')
   }
   env: Record<string, string | undefined> = { LANG: 'en_US.UTF-8' }
+  isCwdGone = false
   #server: RpcServer | undefined
 
   /** A process that runs on the data folder already. */
@@ -74,7 +75,8 @@ export class CliLab {
       stdout,
       stderr,
       env: { SHOAL_DATA_DIR: this.dataDir, ...this.env },
-      cwd: this.dir,
+      cwd: this.isCwdGone ? '/' : this.dir,
+      isCwdGone: this.isCwdGone,
       interrupt,
       load: {
         ...realLoaders,

@@ -5,6 +5,7 @@ import { formatBytes, formatDuration, formatRate, SECOND_MS } from '../../base/u
 import type { FetchOptions, FetchResult } from '../../node/api.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { type FetchFlags, type FetchPlan, planFetch } from '../fetch-plan.ts'
+import { givenPath } from '../given-path.ts'
 import { meterTransfer } from '../meters.ts'
 import type { Output } from '../output.ts'
 import { plural, printable } from '../render/text.ts'
@@ -30,6 +31,7 @@ export function addGet(program: Command, run: RunAction): void {
 
 async function get(context: CommandContext, source: string, flags: FetchFlags): Promise<undefined> {
   try {
+    if (flags.cache !== true) givenPath(context.io, flags.output ?? '.', 'get --output')
     const plan = await planFetch(context, source, flags)
     if (plan.here !== undefined && flags.seed !== true) {
       tellDone(context.out, alreadyHere(plan.cid, plan.here))

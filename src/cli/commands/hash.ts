@@ -1,7 +1,7 @@
 /** `shoal hash PATH`: the CID that `share` would give; no node, no network, nothing stored. */
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CommandContext, RunAction } from '../context.ts'
+import { givenPath } from '../given-path.ts'
 import { meterHashing } from '../meters.ts'
 import { printable } from '../render/text.ts'
 import { reportSkipped } from '../skipped.ts'
@@ -16,11 +16,12 @@ export function addHash(program: Command, run: RunAction): void {
 }
 
 async function hash({ io, out, globals, signal }: CommandContext, given: string, hidden: boolean): Promise<undefined> {
+  const at = givenPath(io, given, 'hash')
   const meter = meterHashing(out, 'hashing')
   try {
     const { dataDir } = globals
     const { onProgress } = meter
-    const hashed = await io.load.hashPath(resolve(io.cwd, given), { signal, hidden, dataDir, onProgress })
+    const hashed = await io.load.hashPath(at, { signal, hidden, dataDir, onProgress })
     meter.stop()
     const { cid, path, size, pieces } = hashed
     reportSkipped(out, hashed.skipped)

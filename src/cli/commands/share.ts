@@ -1,13 +1,14 @@
 /** `shoal share PATH…`: hands over to the node that runs, or hashes and seeds by itself. */
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { fromSystemError, ShoalError, throwIfAborted } from '../../base/errors.ts'
 import { formatBytes } from '../../base/units.ts'
 import type { Shared, ShareOptions } from '../../node/api.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { DONE, exitCodeOf } from '../exit-code.ts'
+import { givenPath } from '../given-path.ts'
 import { meterHashing } from '../meters.ts'
 import { plural, printable } from '../render/text.ts'
 import { seedUntilSignal, tellAnnounced } from '../seeding.ts'
@@ -37,8 +38,14 @@ async function share(context: CommandContext, given: readonly string[], flags: S
     if (exitCode === DONE) exitCode = exitCodeOf(err)
   }
   const paths: string[] = []
-  for (const path of given.map(path => resolve(context.io.cwd, path))) {
-    await checkShareable(path).then(() => paths.push(path), fail)
+  for (const one of given) {
+    try {
+      const path = givenPath(context.io, one, 'share')
+      await checkShareable(path)
+      paths.push(path)
+    } catch (err) {
+      fail(err)
+    }
   }
   if (paths.length === 0) return exitCode
 
