@@ -1,5 +1,5 @@
 /** The options that every command takes, checked. */
-import envPaths from 'env-paths'
+import { isAbsolute } from 'node:path'
 import { ShoalError } from '../base/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts'
 import { parseLimit, parseSeconds, parseSize } from '../base/units.ts'
@@ -46,7 +46,7 @@ export interface Globals {
 /** @throws ERR_USAGE, ERR_BAD_NUMBER, ERR_BAD_MULTIADDR */
 export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> {
   const globals: Globals = {
-    dataDir: dataDirOf(raw.dataDir, io),
+    dataDir: await dataDirOf(raw.dataDir, io),
     json: raw.json === true,
     quiet: raw.quiet === true,
     logLevel: logLevelOf(raw.log),
@@ -79,12 +79,25 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
   return globals
 }
 
-function dataDirOf(given: string | undefined, io: CliIo): string {
+async function dataDirOf(given: string | undefined, io: CliIo): Promise<string> {
   const fromEnv = io.env['SHOAL_DATA_DIR']
-  const chosen = given ?? (fromEnv === undefined || fromEnv === '' ? envPaths('shoal', { suffix: '' }).data : fromEnv)
+  const chosen = given ?? (fromEnv === undefined || fromEnv === '' ? await platformDataDir() : fromEnv)
   if (chosen === '' || chosen.includes('\0'))
     throw new ShoalError('ERR_USAGE', '--data-dir needs a folder', { hint: 'see shoal --help' })
   return givenPath(io, chosen, '--data-dir')
+}
+
+/** env-paths looks for the home folder as soon as it is imported, and not every user has one. */
+async function platformDataDir(): Promise<string> {
+  const hint = 'set HOME, or choose a folder with --data-dir'
+  const { data } = await import('env-paths').then(
+    ({ default: envPaths }) => envPaths('shoal', { suffix: '' }),
+    (cause: unknown) => {
+      throw new ShoalError('ERR_USAGE', 'this user has no home folder for the data folder to lie in', { cause, hint })
+    }
+  )
+  if (isAbsolute(data)) return data
+  throw new ShoalError('ERR_USAGE', `the platform's data folder is no absolute path: ${data}`, { hint })
 }
 
 function logLevelOf(text: string | undefined): LogLevel {
