@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import '../base/polyfill.ts'
+import { fromSystemError } from '../base/errors.ts'
 import { SECOND_MS } from '../base/units.ts'
-import { DONE, FAILED } from './exit-code.ts'
+import { DONE, exitCodeOf, FAILED } from './exit-code.ts'
 import { Interrupt } from './interrupt.ts'
 import { type CliIo, realLoaders } from './io.ts'
 import { Output } from './output.ts'
@@ -50,7 +51,10 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 // The reader has gone, as in `shoal ls | head`: nothing is left to say, and that is no failure.
 process.stdout.on('error', err => {
-  if (!('code' in err) || err.code !== 'EPIPE') return crash(err)
+  if (!('code' in err) || err.code !== 'EPIPE') {
+    const failure = fromSystemError(err, 'standard output')
+    return crash(failure, exitCodeOf(failure))
+  }
   io.stdout = { write: () => true }
   interrupt.exitCode = DONE
   interrupt.fire()
@@ -59,17 +63,17 @@ process.stdout.on('error', err => {
 process.stderr.on('error', () => {})
 
 let crashed = false
-function crash(err: unknown): void {
+function crash(err: unknown, code: number): void {
   if (crashed) return
   crashed = true
   const asked = (flag: string) => argv.includes(flag)
   const out = new Output(io, { json: asked('--json'), quiet: false })
   out.error(err)
   if (asked('debug') && err instanceof Error) out.log(String(err.stack))
-  process.exit(FAILED)
+  process.exit(code)
 }
-process.on('uncaughtException', crash)
-process.on('unhandledRejection', crash)
+process.on('uncaughtException', err => crash(err, FAILED))
+process.on('unhandledRejection', err => crash(err, FAILED))
 
 process.exitCode = await runCli(argv, io)
 stopWithin(() => Number(process.exitCode))

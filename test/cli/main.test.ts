@@ -1,8 +1,8 @@
 /** The process around the command line: signals, a reader that goes away, its end. Uses the built program. */
-import { spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { Lab, LOOPBACK } from '../helpers/cli.ts'
 import { CID_A } from '../helpers/fake-node.ts'
 import { checkout, requireBuild } from '../project/built.ts'
@@ -53,6 +53,60 @@ test('a reader that goes away ends it quietly', async () => {
   const code = await new Promise(resolve => share.on('close', resolve))
   expect(stderr).toBe('')
   expect(code).toBe(0)
+})
+
+test.skipIf(!existsSync('/dev/full'))('a stdout that cannot be written is told as what it is', async () => {
+  const full = openSync('/dev/full', 'w')
+  onTestFinished(() => closeSync(full))
+  for (const flags of [[], ['--json']]) {
+    const program = join(checkout, 'dist/cli/main.js')
+    const args = [program, 'status', '--data-dir', lab.path('data'), ...flags]
+    const { status, stderr } = spawnSync(process.execPath, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
+    expect(stderr).toBe('shoal: no space left for standard output; free some space and run the same command again\n')
+    expect(status).toBe(5)
+  }
+})
+
+/** Where nothing tells of a home folder: the user is not known to the system, which only root can try. */
+const homeless = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  spawnSync(process.execPath, [join(checkout, 'dist/cli/main.js'), ...args], {
+    ...{ env, cwd: lab.dir, encoding: 'utf8' as const },
+    ...(process.getuid?.() === 0 ? { uid: 54321, gid: 54321 } : {})
+  })
+
+test.skipIf(process.getuid?.() !== 0)('without a home folder there is help, and a data folder that is named', () => {
+  chmodSync(lab.dir, 0o777)
+  expect(homeless(['--version'])).toMatchObject({ status: 0, stderr: '' })
+  expect(homeless(['ls'])).toMatchObject({
+    status: 2,
+    stderr:
+      'shoal: this user has no home folder for the data folder to lie in; set HOME, or choose a folder with --data-dir\n'
+  })
+  expect(homeless(['ls', '--quiet', '--data-dir', lab.path('data')])).toMatchObject({ status: 0, stderr: '' })
+})
+
+test('a home folder that is no absolute path is none', () => {
+  const { status, stderr } = homeless(['ls'], { HOME: '' })
+  expect(stderr).toMatch(/no absolute path: .*; set HOME, or choose a folder with --data-dir\n$/)
+  expect(status).toBe(2)
+  expect(readdirSync(lab.dir)).toEqual([])
+})
+
+test('in a working folder that is gone a relative path is none of /', async () => {
+  const gone = lab.path('gone')
+  mkdirSync(gone)
+  const program = join(checkout, 'dist/cli/main.js')
+  const run = (args: string) =>
+    spawnSync('sh', ['-c', `rmdir "$PWD" && exec "$0" "$@" ${args}`, process.execPath, program], {
+      ...{ cwd: gone, encoding: 'utf8' as const },
+      env: { ...process.env, SHOAL_DATA_DIR: lab.path('data') }
+    })
+  expect(run(`get ${CID_A} -o etc`)).toMatchObject({
+    status: 1,
+    stderr: 'shoal: the working folder does not exist any more; go to another, or give an absolute path\n'
+  })
+  mkdirSync(gone)
+  expect(run('ls --quiet')).toMatchObject({ status: 0, stderr: '' })
 })
 
 test('the socket of a process that was killed is no hindrance', async () => {
