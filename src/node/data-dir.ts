@@ -4,9 +4,10 @@
  * where others can write, and else what lies in it is private by itself.
  */
 import { constants, type Stats } from 'node:fs'
-import { access, chmod, lstat, mkdir, readdir, stat } from 'node:fs/promises'
+import { access, chmod, lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/make-folders.ts'
 import { OTHERS, requireOwner, requireUnshared, showMode } from './owner-only.ts'
 
 /** What a node keeps in its data folder. */
@@ -18,7 +19,7 @@ const OURS = /^(\.?key(-[0-9a-f]+)?|store|cache|hashed|peers\.json(\.[0-9a-f]+)?
  */
 export async function makeDataDir(dataDir: string): Promise<string[]> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await makeFolders(dataDir, 0o700)
     const stats = await stat(dataDir)
     if (!stats.isDirectory()) throw noFolder(dataDir)
     // whoever owns a symbolic link can point it elsewhere

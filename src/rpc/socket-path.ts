@@ -4,10 +4,11 @@
  * macOS, the closing NUL included).
  */
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, realpath } from 'node:fs/promises'
+import { lstat, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
+import { makeFolders } from '../base/make-folders.ts'
 
 export const SOCKET_NAME = 'control.sock'
 export const MAX_SOCKET_PATH_BYTES = 100
@@ -52,7 +53,7 @@ function runtimeFolder(name: string, env: Record<string, string | undefined>): s
 /** Another user could have made the folder first, in a /tmp that all share: then nothing in it is to be trusted. */
 async function isOurs(folder: string, create: boolean): Promise<boolean> {
   try {
-    if (create) await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (create) await makeFolders(folder, 0o700)
     const stat = await lstat(folder)
     const uid = process.getuid?.()
     if (stat.isDirectory() && (uid === undefined || stat.uid === uid) && (stat.mode & 0o077) === 0) return true

@@ -81,6 +81,10 @@ describe('one that holds other things too', () => {
   })
 })
 
+test.skipIf(process.platform !== 'linux')('where nothing can be made, that is said', async () => {
+  await expect(makeDataDir('/proc/shoal/data')).rejects.toMatchObject({ code: 'ERR_PATH_NOT_FOUND' })
+})
+
 test('a key that others could read is closed, and the user hears what that means', async () => {
   await folder(0o700)
   const key = await file('key', 0o644)

@@ -1,10 +1,11 @@
 /** The node's key: who it is to its peers. `<dataDir>/key`, an Ed25519 private key in libp2p's protobuf form, mode 0600. */
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { link, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { fromSystemError, ShoalError, systemCode } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 
 export const KEY_FILE = 'key'
 
@@ -53,7 +54,7 @@ export function parseKey(bytes: Uint8Array, path: string): Ed25519PrivateKey {
 async function create(dataDir: string, path: string): Promise<void> {
   const temporary = join(dataDir, `.${KEY_FILE}-${randomBytes(6).toString('hex')}`)
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await makeFolders(dataDir, 0o700)
     const file = await open(temporary, 'wx', 0o600)
     try {
       await file.writeFile(privateKeyToProtobuf(await generateKeyPair('Ed25519')))
