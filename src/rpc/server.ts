@@ -5,7 +5,7 @@
  * and nothing listens on a network. What a request started ends with its connection, but for a `share`, which was
  * handed over.
  */
-import { chmod, unlink } from 'node:fs/promises'
+import { chmod, lstat, unlink } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
@@ -35,7 +35,7 @@ export interface RpcServer {
 
 /**
  * Call it only while holding the data folder's lock: a socket on which nobody answers is then stale and is replaced.
- * @throws ERR_LOCKED when another process answers on the socket
+ * @throws ERR_LOCKED when another process answers on the socket; ERR_EXISTS where something else has its name
  */
 export async function startServer(node: ShoalNode, options: ServerOptions): Promise<RpcServer> {
   const log = (options.log ?? silentLogger).scope('rpc')
@@ -91,12 +91,20 @@ async function listenOrReplace(server: Server, path: string): Promise<void> {
       })
     }
     try {
-      await unlink(path)
+      if ((await lstat(path)).isSocket()) await unlink(path)
+      else throw inTheWay(path)
       await listen(server, path)
     } catch (again) {
       throw fromSystemError(again, path)
     }
   }
+}
+
+function inTheWay(path: string): ShoalError {
+  return new ShoalError('ERR_EXISTS', `${path} is no socket, and in the way of the control socket`, {
+    hint: 'move it away, or choose another --data-dir',
+    details: { path }
+  })
 }
 
 /** The umask counts while the socket file is made, which `listen` does before it returns: no moment of open access. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -313,8 +313,19 @@ test('a stale socket is replaced, a live one is not', async () => {
   expect(await (await client()).list()).toEqual([])
 })
 
-test('a plain file in the place of the socket is replaced', async () => {
-  await writeFile(join(dataDir, 'control.sock'), 'x')
+test('what is no socket in the place of one stays, and is named', async () => {
+  const path = join(dataDir, 'control.sock')
+  const inTheWay = { code: 'ERR_EXISTS', message: expect.stringContaining(path), hint: expect.stringContaining('move') }
+  await writeFile(path, 'mine')
+  await expect(startServer(node, { dataDir, mode: 'daemon' })).rejects.toMatchObject(inTheWay)
+  expect(await readFile(path, 'utf8')).toBe('mine')
+  await rename(path, join(dataDir, 'mine'))
+  await symlink(join(dataDir, 'mine'), path)
+  await expect(startServer(node, { dataDir, mode: 'daemon' })).rejects.toMatchObject(inTheWay)
+  await rm(path)
+  await mkdir(path)
+  await expect(startServer(node, { dataDir, mode: 'daemon' })).rejects.toMatchObject(inTheWay)
+  await rm(path, { recursive: true })
   await serve()
   expect(await (await client()).list()).toEqual([])
 })
