@@ -67,7 +67,11 @@ export class Fetches {
   /** Ends the fetch of a root, whoever waits for it. */
   async cancel(cid: string): Promise<void> {
     const job = this.#running.get(cid)
-    job?.cancel(new ShoalError('ERR_ABORTED', 'the content was removed while it was fetched'))
+    job?.cancel(
+      new ShoalError('ERR_UNKNOWN_ROOT', 'the content was removed while it was fetched', {
+        hint: 'the same command again fetches it anew'
+      })
+    )
     await Promise.allSettled([job?.done, this.#ending.get(cid)])
   }
 

@@ -92,6 +92,21 @@ describe('createNode', () => {
     expect(readFileSync(to).equals(bytes)).toBe(true)
   })
 
+  it('that is removed ends, and that is no interruption', async () => {
+    const a = await lab.start('a', { up: 500_000 })
+    const { cid, link } = await a.share(lab.file('big.bin', 4 * 1024 * 1024).path)
+    const b = await lab.start('b')
+    const fetch = b.fetch(link, { to: join(lab.dir, 'copy.bin') })
+    const failed = expect(fetch.done).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_ROOT',
+      message: 'the content was removed while it was fetched'
+    })
+    await new Promise<void>(resolve => fetch.on('progressed', ({ have }) => have > 0 && resolve()))
+    await b.remove(cid)
+    await failed
+    expect(await b.list()).toEqual([])
+  })
+
   it('obeys a signal everywhere', async () => {
     const { path } = lab.file('x.bin', 1_000_000)
     const node = await lab.start('a')
