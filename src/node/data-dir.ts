@@ -11,7 +11,8 @@ import { makeFolders } from '../base/make-folders.ts'
 import { OTHERS, requireOwner, requireUnshared, showMode } from './owner-only.ts'
 
 /** What a node keeps in its data folder. */
-const OURS = /^(\.?key(-[0-9a-f]+)?|store|cache|hashed|peers\.json(\.[0-9a-f]+)?|control\.sock)$/
+const OURS =
+  /^(\.?key(-[0-9a-f]+)?|store|cache|hashed|peers\.json(\.[0-9a-f]+)?|control\.sock|control\.path(\.[0-9a-f]+)?)$/
 
 /**
  * @returns what was open to others and is closed now, a sentence each

@@ -1,20 +1,23 @@
 /**
  * Where the control socket of a data folder lies: `<data folder>/control.sock`, or in the user's runtime folder under
  * a name made from the data folder's real path where that is too long for a socket address (108 bytes on Linux, 104 on
- * macOS, the closing NUL included).
+ * macOS, the closing NUL included). Not every process of the user's has the same runtime folder: who answers there notes
+ * the path in the data folder.
  */
-import { createHash } from 'node:crypto'
-import { lstat, realpath } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { lstat, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
 import { makeFolders } from '../base/make-folders.ts'
 
 export const SOCKET_NAME = 'control.sock'
 export const MAX_SOCKET_PATH_BYTES = 100
+/** In the data folder: where its socket lies. */
+const NOTE_NAME = 'control.path'
 
 export interface SocketPathOptions {
-  /** Make the runtime folder when it is absent. Default false: a caller that only looks makes nothing. */
+  /** Make the runtime folder when it is absent, and note it. Default false: a caller that only looks makes nothing. */
   create?: boolean
   env?: Record<string, string | undefined>
 }
@@ -35,7 +38,33 @@ export async function socketPath(dataDir: string, options: SocketPathOptions = {
   if (fits(direct)) return direct
   const name = `${createHash('sha256').update(real).digest('hex').slice(0, 32)}.sock`
   const folder = runtimeFolder(name, options.env ?? process.env)
-  return (await isOurs(folder, options.create === true)) ? join(folder, name) : undefined
+  if (options.create !== true) {
+    return (await noted(real, name)) ?? ((await isOurs(folder, false)) ? join(folder, name) : undefined)
+  }
+  await isOurs(folder, true)
+  await note(real, join(folder, name))
+  return join(folder, name)
+}
+
+/** Of another data folder, as in a copy, or in a folder that is not ours alone: then it says nothing. */
+async function noted(dataDir: string, name: string): Promise<string | undefined> {
+  const path = await readFile(join(dataDir, NOTE_NAME), 'utf8').catch(() => '')
+  const folder = dirname(path)
+  if (!isAbsolute(path) || path !== join(folder, name) || !fits(path)) return undefined
+  return (await isOurs(folder, false).catch(() => false)) ? path : undefined
+}
+
+/** Whole or not at all, for whoever reads it meanwhile. */
+async function note(dataDir: string, path: string): Promise<void> {
+  const to = join(dataDir, NOTE_NAME)
+  const temporary = `${to}.${randomBytes(4).toString('hex')}`
+  try {
+    await writeFile(temporary, path, { mode: 0o600, flag: 'wx' })
+    await rename(temporary, to)
+  } catch (err) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw fromSystemError(err, to)
+  }
 }
 
 function fits(path: string): boolean {

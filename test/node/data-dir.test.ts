@@ -58,6 +58,13 @@ describe('one that holds nothing but what is a node’s', () => {
     expect(await makeDataDir(dir)).toEqual([])
   })
 
+  it('is closed when it holds the notes of a control socket', async () => {
+    await folder(0o755)
+    for (const name of ['control.sock', 'control.path', 'control.path.0123abcd']) await file(name, 0o600)
+    await makeDataDir(dir)
+    expect(await modeOf(dir)).toBe(0o700)
+  })
+
   it('is closed when it is empty', async () => {
     await folder(0o755)
     expect(await makeDataDir(dir)).toHaveLength(1)
