@@ -114,7 +114,7 @@ describe('gc', () => {
     const fetching = ['get', album, '--peer', addr, '--listen', LOOPBACK, '-o', lab.path('album.out')]
     const begun = lab.cli(on(...fetching, '--down', '100K'))
     await begun.event('progress', 30_000, ({ have }) => Number(have) > 0)
-    await begun.stop('SIGKILL')
+    await begun.stop('SIGINT')
     const dry = await lab.run(on('gc', '--dry-run'))
     expect(dry.events).toEqual([
       { event: 'garbage', kind: 'cache', path: cached, size: 500_000, fate: 'garbage', reason: null },
