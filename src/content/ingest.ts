@@ -15,6 +15,7 @@ import { HashJournal } from './hash-journal.ts'
 import { batchSmallFiles, hashBatch } from './hash-small-files.ts'
 import type { Manifest } from './manifest.ts'
 import { ManifestAssembler, rawRootManifest } from './manifest-assembler.ts'
+import { type FolderIdentity, folderIdentity, refuseDataDir } from './own-data-dir.ts'
 import { printable } from './safe-path.ts'
 import { type ScannedFolder, type Skipped, scanFolder, skipReason } from './scan.ts'
 import { drainQueue } from './work-queue.ts'
@@ -36,7 +37,8 @@ export interface IngestOptions {
   signal?: AbortSignal
   /**
    * The data folder: what is hashed is noted there as it goes, so that the same call after an interruption hashes only
-   * the rest (what has the same size, times and inode). Not made when absent, and not locked. Default: nothing is noted.
+   * the rest (what has the same size, times and inode). Not made when absent, and not locked. What is in it is never
+   * taken, but for its cache. Default: nothing is noted.
    */
   dataDir?: string | undefined
   /** Called at most every 100 ms, and once at the end. */
@@ -72,7 +74,8 @@ const WORKS_AT_ONCE = 2 * HASHING_AT_ONCE
  * thread, the DAG nodes (50 bytes a piece), and some hundred bytes a file, whatever their sizes. At most 12 files are
  * open, and one more a thread.
  * @throws ERR_PATH_NOT_FOUND, ERR_NOT_FILE_OR_FOLDER (socket, FIFO, device: never opened), ERR_NO_PERMISSION,
- * ERR_SYMLINK_LOOP, ERR_FILE_CHANGED (a single file), ERR_ABORTED. What cannot be read inside a folder is skipped
+ * ERR_SYMLINK_LOOP, ERR_FILE_CHANGED (a single file), ERR_USAGE (it lies in the data folder), ERR_ABORTED. What cannot be
+ * read inside a folder is skipped
  */
 export async function ingest(path: string, options: IngestOptions = {}): Promise<Ingested> {
   const asked = resolve(path)
@@ -88,8 +91,10 @@ export async function ingest(path: string, options: IngestOptions = {}): Promise
         hint: 'only regular files and folders can be shared'
       })
     }
+    const dataDir = options.dataDir === undefined ? undefined : await folderIdentity(options.dataDir)
+    if (dataDir !== undefined) await refuseDataDir(real, asked, dataDir)
     if (options.dataDir !== undefined) journal = await HashJournal.open(options.dataDir, real)
-    const begun = { path: real, progress, options, journal }
+    const begun = { path: real, progress, options, journal, dataDir }
     if (stats.isFile()) progress.found(stats.size)
     const ingested = stats.isFile()
       ? await ingestFile(begun, stats.size, lease?.threads)
@@ -109,6 +114,7 @@ interface Begun {
   readonly progress: Progress
   readonly options: IngestOptions
   readonly journal: HashJournal | undefined
+  readonly dataDir: FolderIdentity | undefined
 }
 
 async function ingestFile(begun: Begun, size: number, lent: DiskThreads | undefined): Promise<Ingested> {
@@ -122,9 +128,10 @@ async function ingestFile(begun: Begun, size: number, lent: DiskThreads | undefi
 }
 
 async function ingestFolder(begun: Begun, lent: DiskThreads | undefined): Promise<Ingested> {
-  const { path, progress } = begun
+  const { path, progress, dataDir } = begun
   const { hidden, signal } = begun.options
-  const scan = await scanFolder(path, { hidden, signal, threads: lent, onFile: bytes => progress.found(bytes) })
+  const onFile = (bytes: number) => progress.found(bytes)
+  const scan = await scanFolder(path, { hidden, signal, dataDir, threads: lent, onFile })
   const nodes = new Nodes()
   const hashed = new Map<string, HashedFile>()
   const result = {

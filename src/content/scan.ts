@@ -7,6 +7,7 @@ import { systemCode, throwIfAborted } from '../base/errors.ts'
 import { printAt } from './disk/disk-jobs.ts'
 import type { DiskThreads } from './disk/disk-threads.ts'
 import { MAX_PATH_BYTES } from './manifest-limits.ts'
+import { type FolderIdentity, isFolder } from './own-data-dir.ts'
 import { decodeName, printable, printableBytes } from './safe-path.ts'
 import { drainQueue } from './work-queue.ts'
 
@@ -53,6 +54,8 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined
   /** Called for each file with its size in bytes. */
   readonly onFile?: ((bytes: number) => void) | undefined
+  /** The node's data folder: left out wherever it is. */
+  readonly dataDir?: FolderIdentity | undefined
   /** Where files in large folders are looked at. */
   readonly threads?: DiskThreads | undefined
 }
@@ -180,7 +183,12 @@ async function look(
     options.onFile?.(stats.size)
     return { kind: 'file', name, path: relative, size: stats.size }
   }
-  if (stats.isDirectory()) return { kind: 'folder', name, path: relative, children: [] }
+  if (stats.isDirectory()) {
+    const { dataDir } = options
+    const isOwn = dataDir !== undefined && stats.ino === Number(dataDir.ino) && (await isFolder(path, dataDir))
+    if (isOwn) throw new Unfit("this node's data folder")
+    return { kind: 'folder', name, path: relative, children: [] }
+  }
   if (stats.isSymbolicLink()) {
     const target = decodeName(await readlink(path, { encoding: 'buffer' }))
     if (target === undefined) throw new Unfit('symbolic link to a name that is not UTF-8')

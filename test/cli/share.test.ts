@@ -208,6 +208,17 @@ describe('local checks come before any network', () => {
     expect(share.stdout.events).toMatchObject([{ code: 'ERR_NOT_FILE_OR_FOLDER' }])
   })
 
+  test('the data folder and what is in it', async () => {
+    mkdirSync(lab.dataDir)
+    writeFileSync(join(lab.dataDir, 'key'), 'secret')
+    const share = await lab.run(['share', 'data', 'data/key', '--json'])
+    expect(share.code).toBe(2)
+    expect(share.stdout.events).toMatchObject([
+      { code: 'ERR_USAGE', message: `${lab.dataDir} is this node's data folder` },
+      { code: 'ERR_USAGE', message: `${lab.dataDir}/key is in this node's data folder` }
+    ])
+  })
+
   test('a device', async () => {
     expect((await lab.run(['share', '/dev/null'])).code).toBe(1)
   })

@@ -329,6 +329,45 @@ test('threads and this one give the same digests, and find the same end', async 
   }
 })
 
+describe('the data folder', () => {
+  beforeEach(() => {
+    put('home/a.txt')
+    put('home/data/key', 'secret')
+    put('home/data/cache/b.txt', 'b')
+  })
+
+  test.each(['home/data', 'link', 'home/sub/../data'])('is left out wherever it is, named as %s', async name => {
+    mkdirSync(at('home/sub'))
+    symlinkSync(at('home/data'), at('link'))
+    const ingested = await ingest(at('home'), { dataDir: at(name) })
+    expect(paths(ingested)).toEqual(['', 'a.txt', 'sub'])
+    expect(ingested.skipped).toEqual([{ path: 'data', reason: "this node's data folder" }])
+  })
+
+  test('is left out of a folder that is reached through a link', async () => {
+    symlinkSync(at('home'), at('elsewhere'))
+    expect(paths(await ingest(at('elsewhere'), { dataDir: at('home/data') }))).toEqual(['', 'a.txt'])
+  })
+
+  test('that is not there leaves nothing out', async () => {
+    expect((await ingest(at('home'), { dataDir: at('absent/data') })).skipped).toEqual([])
+  })
+
+  test('is refused by itself and below, but for its cache', async () => {
+    put('home/data/store/x')
+    put('home/data/store/cache/x')
+    symlinkSync(at('home/data/key'), at('key'))
+    const options = { dataDir: at('home/data') }
+    for (const path of ['home/data', 'home/data/key', 'home/data/store', 'home/data/store/cache/x', 'key']) {
+      const err = await failure(ingest(at(path), options))
+      expect(err.code, path).toBe('ERR_USAGE')
+      expect(err.message, path).toMatch(/ is (in )?this node's data folder$/)
+    }
+    expect(paths(await ingest(at('home/data/cache'), options))).toEqual(['', 'b.txt'])
+    expect(paths(await ingest(at('home/data/cache/b.txt'), options))).toEqual([''])
+  })
+})
+
 describe('after an interruption', () => {
   const LATER_MS = 60_000
 

@@ -37,6 +37,15 @@ describe('createNode', () => {
     expect(await a.peers()).toMatchObject([{ peerId: b.peerId, direction: 'inbound' }])
   })
 
+  it('never shares its own data folder', async () => {
+    const { dir } = lab
+    writeFileSync(join(dir, 'a.txt'), 'a')
+    const a = await lab.start('a', { offline: true })
+    const { skipped, files } = await a.share(dir)
+    expect({ skipped, files }).toEqual({ files: 1, skipped: [{ path: 'a', reason: "this node's data folder" }] })
+    await expect(a.share(join(dir, 'a'))).rejects.toMatchObject({ code: 'ERR_USAGE' })
+  })
+
   it('reads a byte range, fetching only what it needs', async () => {
     const { path, bytes } = lab.file('disk.img', 20 * 1024 * 1024)
     const a = await lab.start('a')

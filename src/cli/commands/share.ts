@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { fromSystemError, ShoalError, throwIfAborted } from '../../base/errors.ts'
 import { formatBytes } from '../../base/units.ts'
 import type { Shared, ShareOptions } from '../../node/api.ts'
+import { checkOutsideDataDir } from '../../node/own-data-dir.ts'
 import type { CommandContext, RunAction } from '../context.ts'
 import { DONE, exitCodeOf } from '../exit-code.ts'
 import { givenPath } from '../given-path.ts'
@@ -41,7 +42,7 @@ async function share(context: CommandContext, given: readonly string[], flags: S
   for (const one of given) {
     try {
       const path = givenPath(context.io, one, 'share')
-      await checkShareable(path)
+      await checkShareable(path, context.globals.dataDir)
       paths.push(path)
     } catch (err) {
       fail(err)
@@ -110,7 +111,7 @@ async function handOver(context: CommandContext, session: RemoteSession): Promis
 }
 
 /** The checks that need no node. A FIFO, socket or device is never opened. */
-async function checkShareable(path: string): Promise<void> {
+async function checkShareable(path: string, dataDir: string): Promise<void> {
   try {
     const stats = await stat(path)
     if (!stats.isFile() && !stats.isDirectory()) {
@@ -119,6 +120,7 @@ async function checkShareable(path: string): Promise<void> {
       })
     }
     await access(path, stats.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK)
+    await checkOutsideDataDir(path, dataDir)
   } catch (err) {
     throw fromSystemError(err, path)
   }
