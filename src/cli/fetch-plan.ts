@@ -67,8 +67,9 @@ async function findHere(context: CommandContext, where: Where): Promise<FetchPla
       return { path: root.path, size: root.size, right: false }
     const meter = meterHashing(context.out, 'checking what is there')
     const { signal } = context
-    const { bad } = await node.verify(cid, { signal, onProgress: meter.onProgress }).finally(() => meter.stop())
-    return { path: root.path, size: root.size, right: bad.length === 0 }
+    const { onProgress } = meter
+    const { bad, wrong = [] } = await node.verify(cid, { signal, onProgress }).finally(() => meter.stop())
+    return { path: root.path, size: root.size, right: bad.length === 0 && wrong.length === 0 }
   })
   if (noted !== undefined) return noted.right ? { path: noted.path, size: noted.size, known: true } : undefined
   if (destination.exists === 'nothing') return undefined

@@ -265,6 +265,11 @@ export interface VerifyResult {
   pieces: number
   /** Pieces that no longer match, with the file (relative to the root, or the path itself) and its state. */
   bad: Array<{ piece: number; path: string; offset: number; reason: string }>
+  /**
+   * What else is not as it should be, of files without a bad piece: folders, files and symbolic links that were deleted
+   * or replaced, files that are too long or not empty any more. The reason is a phrase that follows the path.
+   */
+  wrong: Array<{ path: string; reason: string }>
 }
 
 export interface NodeEvents {

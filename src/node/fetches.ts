@@ -207,7 +207,8 @@ export class Fetches {
     if (destination.exists !== 'file' && destination.exists !== 'folder') return undefined
     const store = this.#store()
     const known = store.get(cid)
-    if (known?.path === destination.path && (await isWhole(known, signal))) return known
+    if (known?.path === destination.path && (await isWhole(known, signal)) && (await known.restoreTree(signal)))
+      return known
     // a content of another layout cannot be recognised by hashing it again; then the destination counts as in the way
     const { manifest, blocks, fingerprints, skipped } = await ingest(destination.path, { signal })
     if (skipped.length > 0 || !manifest.root.equals(cid)) return undefined

@@ -337,9 +337,9 @@ export class Node implements ShoalNode {
       const root = this.#rootOf(cidText)
       await root.load()
       const before = root.have.clone()
-      const { bad } = await root.verify({ ...options, signal })
+      const { bad, wrong } = await root.verify({ ...options, signal })
       if (before.lacksAnyOf(root.have)) this.#openRoots.refresh(root)
-      return { cid: root.cid.toString(), pieces: root.pieces.count, bad: [...bad] }
+      return { cid: root.cid.toString(), pieces: root.pieces.count, bad, wrong }
     })
   }
 

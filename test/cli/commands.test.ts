@@ -312,7 +312,7 @@ describe('verify', () => {
       stdout: { text: `${CID_A}: 93 pieces, all right\n` }
     })
     expect((await lab.run(['verify', CID_A, '--json'])).stdout.events).toEqual([
-      { event: 'verified', cid: CID_A, pieces: 93, bad: [] }
+      { event: 'verified', cid: CID_A, pieces: 93, bad: [], wrong: [] }
     ])
   })
 
@@ -327,7 +327,25 @@ describe('verify', () => {
     ])
     const json = await lab.run(['verify', CID_A, '--json'])
     expect(json.code).toBe(4)
-    expect(json.stdout.events).toEqual([{ event: 'verified', cid: CID_A, pieces: 93, bad }])
+    expect(json.stdout.events).toEqual([{ event: 'verified', cid: CID_A, pieces: 93, bad, wrong: [] }])
+  })
+
+  test('what is wrong without a bad piece is named too, with exit code 4', async () => {
+    lab.node.wrong = [
+      { path: 'lnk', reason: 'was deleted' },
+      { path: 'a\n', reason: 'is too long' }
+    ]
+    const run = await lab.run(['verify', CID_A])
+    expect(run.code).toBe(4)
+    expect(run.stdout.lines).toEqual([
+      'wrong: lnk was deleted',
+      'wrong: a\\x0a is too long',
+      `${CID_A}: 93 pieces, 2 names wrong`
+    ])
+    expect(run.stderr.text).toContain('--force replaces what was changed')
+    lab.node.bad = bad
+    expect((await lab.run(['verify', CID_A])).stdout.lines.at(-1)).toBe(`${CID_A}: 93 pieces, 1 bad, 2 names wrong`)
+    expect((await lab.run(['verify', CID_A, '--json'])).stdout.events).toMatchObject([{ wrong: lab.node.wrong }])
   })
 })
 

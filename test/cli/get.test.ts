@@ -275,6 +275,14 @@ describe('content that is already there and right is done at once', () => {
     ])
   })
 
+  test('what has all of its pieces and a wrong tree is not taken for right', async () => {
+    mkdirSync(join(lab.dir, 'film.mkv'))
+    lab.node.roots = [rootInfo({ path: join(lab.dir, 'film.mkv') })]
+    lab.node.wrong = [{ path: 'lnk', reason: 'was deleted' }]
+    await lab.run(['get', LINK])
+    expect(lab.node.calls.at(-1)).toEqual({ method: 'fetch', args: [LINK, { to: lab.dir, force: false }] })
+  })
+
   test('an unfinished fetch continues', async () => {
     mkdirSync(join(lab.dir, 'film.mkv'))
     lab.node.roots = [rootInfo({ path: join(lab.dir, 'film.mkv'), state: 'partial' })]

@@ -156,6 +156,7 @@ export class FakeNode implements ShoalNode {
   connections: PeerInfo[] = []
   storeProblems: string[] = []
   bad: VerifyResult['bad'] = []
+  wrong: VerifyResult['wrong'] = []
   /** Thrown by the method of that name. */
   failures: Record<string, Error> = {}
   /** Awaited by the method of that name, unless its signal fires first. */
@@ -305,7 +306,7 @@ export class FakeNode implements ShoalNode {
   ): Promise<VerifyResult> {
     for (const progress of this.hashProgress) onProgress?.(progress)
     await this.#call('verify', [cid], signal)
-    return { cid, pieces: 93, bad: this.bad }
+    return { cid, pieces: 93, bad: this.bad, wrong: this.wrong }
   }
 
   async *read(): AsyncGenerator<Uint8Array> {}

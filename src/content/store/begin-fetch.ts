@@ -53,9 +53,10 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
     if (!isLoaded) old = undefined
   }
   if (old !== undefined && old.state !== 'partial') await old.checkFiles(signal)
-  if (old?.state === 'complete' && old.path === path && (await statOf(disk, path)) !== undefined) return old
-
   const there = await statOf(disk, path)
+  const isHere = old?.state === 'complete' && old.path === path
+  if (old !== undefined && isHere && there !== undefined && (await old.restoreTree(signal))) return old
+
   if (there !== undefined) {
     const files = await existingContent(disk, init)
     if (files !== undefined && old?.state === 'complete') return old
@@ -78,7 +79,8 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
       )
     }
   }
-  if (old?.state === 'complete' && (await copyTo(old, { path, force, signal, trash: host.trash }))) return old
+  if (old?.state === 'complete' && !isHere && (await copyTo(old, { path, force, signal, trash: host.trash })))
+    return old
   if (old?.state === 'partial' && old.path === path && (await isTempThere(disk, old))) {
     old.force = force
     return old

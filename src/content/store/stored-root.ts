@@ -24,6 +24,7 @@ import { changedError, SuspectFile } from './root-files.ts'
 import type { BadPiece, VerifyOptions } from './root-inspection.ts'
 import { assembleParts, loadParts, type PartsInit, type RootParts, undoMoveOf } from './root-parts.ts'
 import { RootSummary } from './root-summary.ts'
+import { makeMissing, type TreeFault, treeFaults } from './tree-faults.ts'
 import { TurnGate } from './turn-gate.ts'
 import { recheckUnrecorded } from './unrecorded-pieces.ts'
 
@@ -34,6 +35,14 @@ const MAX_ATTEMPTS = 3
 const LAST_RECORDING_MS = 500
 
 export type { BadPiece } from './root-inspection.ts'
+
+/** A file, folder or symbolic link that is not as it should be, whatever its pieces are. */
+export interface WrongEntry {
+  /** Relative to the root; for a single file its own path. */
+  readonly path: string
+  /** A phrase that follows it: `was deleted`, `is too long`, … */
+  readonly reason: string
+}
 
 export interface StoredRootInit {
   readonly disk: Disk
@@ -222,10 +231,35 @@ export class StoredRoot extends RootSummary {
     return await this.parts.inspection.checkFiles(signal)
   }
 
-  /** Hashes everything again, whatever the fingerprints say. What is bad is withdrawn, and returned. */
-  async verify(options: VerifyOptions = {}): Promise<{ bad: BadPiece[] }> {
+  /**
+   * Hashes everything again, whatever the fingerprints say. What is bad is withdrawn, and returned; `wrong` is what else
+   * of the tree is not as it should be, of files without a bad piece.
+   */
+  async verify(options: VerifyOptions = {}): Promise<{ bad: BadPiece[]; wrong: WrongEntry[] }> {
     await this.load()
-    return { bad: await this.parts.inspection.verify(options) }
+    const bad = await this.parts.inspection.verify(options)
+    const named = new Set(bad.map(({ path }) => path))
+    const faults = await this.#treeFaults(options.signal)
+    const wrong = faults.map(({ entry, reason }) => ({ path: this.manifest.entries[entry]?.path || this.name, reason }))
+    return { bad, wrong: wrong.filter(({ path }) => !named.has(path)) }
+  }
+
+  /**
+   * Whether the tree on the disk is the content's, kinds, sizes and links, after folders, empty files and symbolic links
+   * that were missing are made again, where nothing else is wrong. Reads no pieces: that is for `checkFiles`, before it.
+   * @throws system errors
+   */
+  async restoreTree(signal?: AbortSignal): Promise<boolean> {
+    const faults = await this.#treeFaults(signal)
+    if (faults.length === 0) return true
+    if (!faults.every(({ isMissing }) => isMissing)) return false
+    const { files, ledger, inspection } = this.parts
+    await this.#gate.alone(async () => {
+      const made = await makeMissing(files, faults)
+      await ledger.withdraw([], files.printOps(this.record.id, made))
+    })
+    await inspection.checkFiles(signal)
+    return (await this.#treeFaults(signal)).length === 0
   }
 
   /** For the store alone: takes over what it assembled itself. */
@@ -310,6 +344,12 @@ export class StoredRoot extends RootSummary {
         if (attempt === MAX_ATTEMPTS) throw changedError(err, parts.files.path(err.entry))
       }
     }
+  }
+
+  /** Of a fetch the tree is made at its end. */
+  async #treeFaults(signal?: AbortSignal): Promise<TreeFault[]> {
+    const { files } = this.parts
+    return files.isPartial ? [] : await treeFaults(files, index => this.readNode(index), signal)
   }
 
   async #load(): Promise<void> {

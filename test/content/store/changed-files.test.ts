@@ -138,7 +138,7 @@ describe('a shared file', () => {
     expect(progress.at(-1)).toBe(root.totalBytes)
     expect(lost).toEqual([6])
     expect(entry).toBeGreaterThan(0)
-    expect(await root.verify()).toEqual({ bad })
+    expect(await root.verify()).toEqual({ bad, wrong: [] })
     const stop = AbortSignal.abort()
     expect(await codeOf(root.verify({ signal: stop }))).toBe('ERR_ABORTED')
   })

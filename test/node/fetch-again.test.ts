@@ -1,0 +1,68 @@
+/** The same fetch once more, after what it wrote was damaged. */
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { FetchOptions, FetchResult, ShoalNode } from '../../src/index.ts'
+import { eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
+
+let lab: NodeLab
+let b: ShoalNode
+let link: string
+let into: string
+let out: string
+eachWithLab(fresh => {
+  lab = fresh
+})
+
+beforeEach(async () => {
+  const tree = join(lab.dir, 'tree')
+  mkdirSync(join(tree, 'sub'), { recursive: true })
+  mkdirSync(join(tree, 'emptydir'))
+  writeFileSync(join(tree, 'a.txt'), 'hello')
+  writeFileSync(join(tree, 'empty.txt'), '')
+  writeFileSync(join(tree, 'sub/b.bin'), Buffer.alloc(3_000_000, 'b'))
+  symlinkSync('a.txt', join(tree, 'lnk'))
+  const a = await lab.start('a')
+  link = (await a.share(tree)).link
+  b = await lab.start('b')
+  into = join(lab.dir, 'into')
+  mkdirSync(into)
+  out = join(into, 'tree')
+  await fetch()
+})
+
+const fetch = (options: FetchOptions = {}): Promise<FetchResult> => b.fetch(link, { to: into, ...options }).done
+const NAMES = ['a.txt', 'empty.txt', 'emptydir', 'lnk', 'sub']
+
+describe('what no piece tells of', () => {
+  test('is made again where it is only missing', async () => {
+    for (const name of ['empty.txt', 'lnk']) rmSync(join(out, name))
+    rmdirSync(join(out, 'emptydir'))
+    const { cid, path, fetched } = await fetch()
+    expect([path, fetched]).toEqual([out, 0])
+    expect(readdirSync(out).sort()).toEqual(NAMES)
+    expect(readlinkSync(join(out, 'lnk'))).toBe('a.txt')
+    expect(await b.verify(cid)).toMatchObject({ bad: [], wrong: [] })
+  })
+
+  test('is an error where it was changed, and replaced with force', async () => {
+    appendFileSync(join(out, 'a.txt'), 'x')
+    await expect(fetch()).rejects.toMatchObject({ code: 'ERR_EXISTS', hint: expect.stringContaining('--force') })
+    const { cid, path } = await fetch({ force: true })
+    expect(path).toBe(out)
+    expect(readFileSync(join(out, 'a.txt'), 'utf8')).toBe('hello')
+    expect(lstatSync(join(out, 'lnk')).isSymbolicLink()).toBe(true)
+    expect(await b.verify(cid)).toMatchObject({ bad: [], wrong: [] })
+  })
+})
