@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { ShoalError } from '../base/errors.ts'
 import type { NodeApi } from '../node/api.ts'
-import { type Destination, resolveDestination } from '../node/destination.ts'
+import { type Destination, isSamePlace, resolveDestination } from '../node/destination.ts'
 import type { CommandContext } from './context.ts'
 import { meterHashing } from './meters.ts'
 import { connect, openSession } from './session.ts'
@@ -62,7 +62,9 @@ async function findHere(context: CommandContext, where: Where): Promise<FetchPla
   if (destination.exists === 'nothing' && !belowFolder) return undefined
   const noted = await withStore(context, async node => {
     const root = (await node.list({ signal: context.signal })).find(each => each.cid === cid)
-    if (root === undefined || (root.path !== destination.path && root.path !== to)) return undefined
+    if (root === undefined) return undefined
+    const isThere = await Promise.all([destination.path, to].map(path => path && isSamePlace(root.path, path)))
+    if (!isThere.includes(true)) return undefined
     if (root.state === 'fetching' || root.state === 'paused' || root.state === 'partial')
       return { path: root.path, size: root.size, right: false }
     const meter = meterHashing(context.out, 'checking what is there')

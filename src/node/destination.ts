@@ -1,6 +1,6 @@
 /** Where a fetch goes, and whether it may: the checks that come before any network. */
 import { constants } from 'node:fs'
-import { access, lstat, stat } from 'node:fs/promises'
+import { access, lstat, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
 
@@ -11,13 +11,23 @@ export interface Destination {
   exists: 'nothing' | 'file' | 'folder' | 'other'
 }
 
+/** Where the node has the content already, or a part of it. */
+export interface Held {
+  readonly path: string
+  readonly isFolder: boolean
+}
+
 /**
- * An existing folder given as `to` takes the content below it under `name`; anything else is the destination itself.
+ * An existing folder given as `to` takes the content below it under `name`, unless it is the content's own, `held` there;
+ * anything else is the destination itself. What is held keeps its path, however `to` spells it.
  * @throws ERR_PATH_NOT_FOUND, ERR_NO_PERMISSION, ERR_NOT_FILE_OR_FOLDER
  */
-export async function resolveDestination(to: string | undefined, name: string): Promise<Destination> {
+export async function resolveDestination(to: string | undefined, name: string, held?: Held): Promise<Destination> {
   const given = resolve(to ?? name)
-  const path = to !== undefined && (await kindOf(given, true)) === 'folder' ? join(given, name) : given
+  const isInto = to !== undefined && (await kindOf(given, true)) === 'folder'
+  const isOwn = isInto && held?.isFolder === true && (await isSamePlace(given, held.path))
+  const named = isInto && !isOwn ? join(given, name) : given
+  const path = held !== undefined && (isOwn || (await isSameName(named, held.path))) ? held.path : named
   if (basename(path) === '') {
     throw new ShoalError('ERR_EXISTS', `${path} cannot be replaced`, { hint: 'choose another destination with -o' })
   }
@@ -33,6 +43,21 @@ export async function kindOf(path: string, follow: boolean): Promise<Destination
     if (systemCode(err) === 'ENOENT') return 'nothing'
     throw fromSystemError(err, path)
   }
+}
+
+/** Whether both lead to the same file or folder, through whatever symbolic links. Of what is not there: the same text. */
+export async function isSamePlace(a: string, b: string): Promise<boolean> {
+  return a === b || (await isSameReal(a, b))
+}
+
+/** Whether both are the same name in the same folder, whatever it is of. */
+async function isSameName(a: string, b: string): Promise<boolean> {
+  return a === b || (basename(a) === basename(b) && (await isSameReal(dirname(a), dirname(b))))
+}
+
+async function isSameReal(a: string, b: string): Promise<boolean> {
+  const [realA, realB] = await Promise.all([a, b].map(path => realpath(path).catch(() => undefined)))
+  return realA !== undefined && realA === realB
 }
 
 async function checkWritable(folder: string, destination: string): Promise<void> {

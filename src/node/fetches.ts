@@ -8,7 +8,7 @@ import { ingest } from '../content/ingest.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { FetchOptions, FetchResult, Transfer } from './api.ts'
-import { type Destination, kindOf, resolveDestination } from './destination.ts'
+import { type Destination, type Held, kindOf, resolveDestination } from './destination.ts'
 import { FetchJob, type FetchJobParts } from './fetch-job.ts'
 import type { WatcherKind } from './fetch-watchers.ts'
 import type { LimitBook } from './limit-book.ts'
@@ -101,7 +101,9 @@ export class Fetches {
     const cid = CID.parse(source.cid)
     const name = source.name ?? source.cid
     const destination =
-      options.cache === true ? await this.#cached(cid, signal) : await resolveDestination(options.to, name)
+      options.cache === true
+        ? await this.#cached(cid, signal)
+        : await resolveDestination(options.to, name, await this.#held(cid))
     this.#checkElsewhere(source.cid, destination.path)
     const there = await this.#alreadyThere(cid, destination, signal)
     if (there !== undefined) {
@@ -170,6 +172,17 @@ export class Fetches {
     const release = () => this.#storage().release(source.cid)
     job.done.then(release, release)
     return job
+  }
+
+  async #held(cid: CID): Promise<Held | undefined> {
+    const known = this.#store().get(cid)
+    if (known === undefined) return undefined
+    const isLoaded = await known.load().then(
+      () => true,
+      () => false
+    )
+    // what is lost of a root is fetched again to where it was
+    return { path: known.path, isFolder: !isLoaded || known.manifest.entries[0]?.kind === 'directory' }
   }
 
   /** Where it is fetched to at this moment, or held whole, wherever that is; else in the data folder. */

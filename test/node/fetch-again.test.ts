@@ -31,7 +31,7 @@ beforeEach(async () => {
   mkdirSync(join(tree, 'emptydir'))
   writeFileSync(join(tree, 'a.txt'), 'hello')
   writeFileSync(join(tree, 'empty.txt'), '')
-  writeFileSync(join(tree, 'sub/b.bin'), Buffer.alloc(3_000_000, 'b'))
+  writeFileSync(join(tree, 'sub/b.bin'), BYTES)
   symlinkSync('a.txt', join(tree, 'lnk'))
   const a = await lab.start('a')
   link = (await a.share(tree)).link
@@ -39,13 +39,60 @@ beforeEach(async () => {
   into = join(lab.dir, 'into')
   mkdirSync(into)
   out = join(into, 'tree')
-  await fetch()
 })
 
 const fetch = (options: FetchOptions = {}): Promise<FetchResult> => b.fetch(link, { to: into, ...options }).done
+const BYTES = Buffer.alloc(3_000_000, 'b')
 const NAMES = ['a.txt', 'empty.txt', 'emptydir', 'lnk', 'sub']
 
+describe('a folder under another name', () => {
+  let mine: string
+  beforeEach(async () => {
+    mine = join(lab.dir, 'mine')
+    await fetch({ to: mine })
+    expect((await b.list()).map(({ path }) => path)).toEqual([mine])
+  })
+
+  test.each(['mine', 'alias'])(
+    'is its own destination, given as %s: in the way when damaged, mended with force',
+    async name => {
+      symlinkSync(mine, join(lab.dir, 'alias'))
+      const to = join(lab.dir, name)
+      expect(await fetch({ to })).toMatchObject({ path: mine, fetched: 0 })
+      writeFileSync(join(mine, 'sub/b.bin'), 'damaged')
+      await expect(fetch({ to })).rejects.toMatchObject({
+        code: 'ERR_EXISTS',
+        hint: expect.stringContaining('--force')
+      })
+      const { path, cid } = await fetch({ to, force: true })
+      expect(path).toBe(mine)
+      expect(readdirSync(mine).sort()).toEqual(NAMES)
+      expect(readFileSync(join(mine, 'sub/b.bin')).equals(BYTES)).toBe(true)
+      expect(await b.verify(cid)).toMatchObject({ bad: [], wrong: [] })
+      expect(await b.list()).toMatchObject([{ path: mine, state: 'seeding' }])
+    }
+  )
+
+  test('takes other content below it', async () => {
+    const { path } = lab.file('film.mkv', 1000)
+    const c = await lab.start('c')
+    const shared = await c.share(path)
+    expect((await b.fetch(shared.link, { to: mine }).done).path).toBe(join(mine, 'film.mkv'))
+  })
+})
+
+test('another spelling of the folder that it lies in is the same place', async () => {
+  await fetch()
+  symlinkSync(into, join(lab.dir, 'alias'))
+  writeFileSync(join(out, 'sub/b.bin'), 'damaged')
+  await expect(fetch({ to: join(lab.dir, 'alias') })).rejects.toMatchObject({ code: 'ERR_EXISTS' })
+  expect((await fetch({ to: join(lab.dir, 'alias/tree'), force: true })).path).toBe(out)
+  expect(readFileSync(join(out, 'sub/b.bin')).equals(BYTES)).toBe(true)
+})
+
 describe('what no piece tells of', () => {
+  beforeEach(async () => void (await fetch()))
+
   test('is made again where it is only missing', async () => {
     for (const name of ['empty.txt', 'lnk']) rmSync(join(out, name))
     rmdirSync(join(out, 'emptydir'))
