@@ -3,7 +3,7 @@ import { ShoalError, systemCode, throwIfAborted } from '../base/errors.ts'
 import { type ChunkHasher, GROUP_BYTES } from './chunk-hasher.ts'
 import type { FileLink, NodeSink } from './dag-link.ts'
 import { DIGEST_BYTES, digestAt } from './disk/disk-jobs.ts'
-import { closeDisk, openDisk, statDisk } from './disk-file.ts'
+import { closeDisk, openDisk, readDisk, statDisk } from './disk-file.ts'
 import { CHUNK_BYTES, FileBuilder } from './file-builder.ts'
 import { type FileFingerprint, fingerprintOf, sameFingerprint } from './fingerprint.ts'
 import type { HashJournal } from './hash-journal.ts'
@@ -28,7 +28,8 @@ export interface HashContext {
 
 /**
  * @param path absolute, of what was seen to be a regular file; a symbolic link is not followed
- * @throws ERR_FILE_CHANGED where it kept changing or is no regular file any more; system errors as they are
+ * @throws ERR_FILE_CHANGED where it kept changing, is no regular file any more, or has bytes beyond its size (as those of
+ * /proc have, whose size is 0); system errors as they are
  */
 export async function hashFile(path: string, context: HashContext): Promise<HashedFile> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -57,10 +58,17 @@ async function tryHash(path: string, context: HashContext): Promise<HashedFile |
     const nodes: Array<Parameters<NodeSink>> = []
     const builder = new FileBuilder((cid, block) => nodes.push([cid, block]))
     const bytes = await hashChunks({ path, fd, print: before }, builder, context)
+    const beyond = await readDisk(fd, Buffer.alloc(1), 1, before.size)
     const same = bytes === before.size && sameFingerprint(before, fingerprintOf(await statDisk(fd)))
     if (!same) {
       context.onBytes(-bytes)
       return undefined
+    }
+    if (beyond > 0) {
+      context.onBytes(-bytes)
+      throw new ShoalError('ERR_FILE_CHANGED', `${path} has more bytes than its size says, ${before.size}`, {
+        hint: 'copy it, and take the copy'
+      })
     }
     const link = builder.finish()
     for (const node of nodes) context.sink(...node)

@@ -329,6 +329,18 @@ test('threads and this one give the same digests, and find the same end', async 
   }
 })
 
+test.skipIf(!isLinux)('a file that has more bytes than its size says is not taken for an empty one', async () => {
+  const err = await failure(ingest('/proc/version'))
+  expect(err.code).toBe('ERR_FILE_CHANGED')
+  expect(err.message).toBe('/proc/version has more bytes than its size says, 0')
+  const failed: string[] = []
+  const context = { hasher: new LocalHasher(), sink: () => {}, onBytes: () => {} }
+  const result = { onHashed: () => {}, onFailed: (path: string) => void failed.push(path) }
+  const batch = [{ kind: 'file', name: 'version', path: 'version', size: 0 }] as const
+  await hashBatch(hereAsThread, { base: '/proc', batch }, context, result)
+  expect(failed).toEqual(['version'])
+})
+
 describe('the data folder', () => {
   beforeEach(() => {
     put('home/a.txt')

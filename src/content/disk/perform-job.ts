@@ -123,6 +123,8 @@ function hashFiles({ paths, maxBytes }: HashFiles): FilesHashed {
       const size = Number(before.size)
       if (!before.isFile() || size > maxBytes || readInto(fd, 0, size) < size) return false
       digests.set(hash('sha256', buffer.subarray(0, size), 'buffer'), index * DIGEST_BYTES)
+      // such as those of /proc, whose size is 0
+      if (readInto(fd, size, 1) > 0) return false
       prints.set(index, before)
       return sameFingerprint(fingerprintOf(before), fingerprintOf(fstatSync(fd, { bigint: true })))
     })
