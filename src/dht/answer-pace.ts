@@ -12,6 +12,7 @@ import { LengthGuard } from '../base/length-guard.ts'
 import { type Origin, originOf, SITE_FACTOR } from '../base/remote-host.ts'
 import { TokenBuckets } from '../base/token-buckets.ts'
 import { KIB } from '../base/units.ts'
+import { boundQuestion, type RawMessage } from './message-bounds.ts'
 
 /** Messages a second, and at once after a pause, of one peer … */
 export const PEER_MESSAGES_PER_SEC = 400
@@ -24,6 +25,8 @@ const MAX_WAIT_MS = 4_000
 
 /** Questions are of some 40 bytes, and announcements of a few hundred. */
 export const MAX_UNREAD_BYTES = 64 * KIB
+/** Of one: an announcement with all the addresses that are kept of a peer, each as long as one may be. */
+export const MAX_QUESTION_BYTES = 16 * KIB
 
 export interface Asker {
   readonly peer: string
@@ -73,7 +76,7 @@ export function paceAnswers(dht: KadDHT): void {
       const waitMs = pace.waitMs({ peer: peer.toString(), origin }, performance.now())
       if (waitMs === undefined) throw new ShoalError('ERR_LIMIT', 'more questions than are answered')
       if (waitMs > 0) await delay(waitMs, undefined, { ref: false })
-      return await rpc.handleMessage(peer, message)
+      return await rpc.handleMessage(peer, boundQuestion(message as RawMessage, peer))
     }
     await onIncomingStream.call(Object.create(rpc, { handleMessage: { value: handleMessage } }), stream, connection)
   }
@@ -86,7 +89,10 @@ class Unread {
   readonly #sizes: number[] = []
 
   constructor(stream: Stream) {
-    const lengths = new LengthGuard(bytes => this.#sizes.push(bytes))
+    const lengths = new LengthGuard(bytes => {
+      this.#sizes.push(bytes)
+      if (bytes > MAX_QUESTION_BYTES) stream.abort(new ShoalError('ERR_LIMIT', `a question of ${bytes} bytes`))
+    })
     stream.addEventListener('message', ({ data }) => {
       this.#bytes += data.byteLength
       if (this.#bytes > MAX_UNREAD_BYTES) stream.abort(new ShoalError('ERR_LIMIT', 'questions ahead of their answers'))
