@@ -15,6 +15,7 @@ import {
 import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../base/errors.ts'
 import { paceAnswers } from './answer-pace.ts'
+import { boundAnswers } from './bounded-answers.ts'
 import { keepStreams } from './kept-streams.ts'
 import { dropKnownPeers } from './known-peers.ts'
 import { type Pace, USUAL_PACE } from './pace.ts'
@@ -26,6 +27,9 @@ export const KAD_PROTOCOL = '/shoal/kad/1.0.0'
 
 /** Peers in a bucket, and nodes that hold a record; kad-dht's default. */
 export const K = 20
+
+/** Peers that wait to be tried for the routing table; an update looks through them all. */
+const MAX_TABLE_UPDATES = 1_024
 
 /** How long another node keeps a provider record. */
 export const RECORD_VALIDITY_MS = 48 * 3_600_000
@@ -55,6 +59,8 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     pingNewContactTimeout: pingTimeout,
     // Each is a dial: a table that fills a little later costs nothing, a burst of handshakes delays what the user waits for.
     pingNewContactConcurrency: 8,
+    // Who is named while so many wait is left out: answers name the same peers over and over, strangers' names are free.
+    routingTableUpdateMaxQueueSize: MAX_TABLE_UPDATES,
     pingOldContactTimeout: pingTimeout,
     maxInboundStreams: 128,
     maxOutboundStreams: 128,
@@ -66,7 +72,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
   }
   return components => {
     const { connectionManager, peerId } = components
-    const dht = keepStreams(dropKnownPeers(kadDHT(init)(components)))
+    const dht = boundAnswers(keepStreams(dropKnownPeers(kadDHT(init)(components))))
     boundFirstQuery(dht)
     paceAnswers(dht)
     return trustConnected(dht, {
