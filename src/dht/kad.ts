@@ -136,6 +136,15 @@ export function routingTable(dht: KadDHT): RoutingTableView {
   return (dht as SingleKadDHT).routingTable as unknown as RoutingTableView
 }
 
+/** Peer IDs of those in the routing table, from now on; it is to be empty. */
+export function tableMembers(dht: KadDHT): ReadonlySet<string> {
+  const members = new Set<string>()
+  const table = routingTable(dht)
+  table.addEventListener('peer:add', ({ detail }) => members.add(detail.toString()))
+  table.addEventListener('peer:remove', ({ detail }) => members.delete(detail.toString()))
+  return members
+}
+
 /** Who provides `cid` by the records that others left here. */
 export async function ownRecords(dht: KadDHT, cid: CID): Promise<PeerId[]> {
   const { providers } = dht as unknown as { providers: { getProviders(cid: CID): Promise<PeerId[]> } }

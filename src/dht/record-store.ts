@@ -3,8 +3,8 @@
  * anyway; indexed, since the stock store walks through everything at each question; and bounded, since anyone may
  * announce anything.
  */
-import { NotFoundError } from '@libp2p/interface'
-import { peerIdFromCID } from '@libp2p/peer-id'
+import { NotFoundError, type PeerId } from '@libp2p/interface'
+import { peerIdFromCID, peerIdFromString } from '@libp2p/peer-id'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
 import { CID } from 'multiformats/cid'
@@ -18,7 +18,10 @@ export interface RecordLimits {
   /** Provider records in all, and of one peer. The one renewed longest ago goes first. */
   records: number
   recordsOfPeer: number
-  /** Peers whose addresses are kept. With a peer go its records: kad-dht cannot answer for one it has no entry of. */
+  /**
+   * Peers whose addresses are kept. Those without records go first, since anyone may name any number of them; with a
+   * peer go its records: kad-dht cannot answer for one it has no entry of.
+   */
   peers: number
   /** Whatever else libp2p puts here. */
   others: number
@@ -32,9 +35,13 @@ const MAX_KEY_CHARS = 256
 /** A peer with all its addresses, or whatever else. A provider record is a time. */
 const MAX_VALUE_BYTES = 32 * 1024
 
+/** Peers without records that are looked at for one that is not needed. */
+const MAX_LOOKS = 32
+
 /**
- * Invariant: `#entries` is in the order of the last put; `#byParent` and `#byPeer` name exactly the provider records
- * in it, by multihash and by provider. This node's own records and entry are never dropped.
+ * Invariant: each map is in the order of the last put; `#byParent` and `#byPeer` name exactly the provider records, by
+ * multihash and by provider; `#recordless` names exactly the peers that have none. This node's own records and entry are
+ * never dropped.
  */
 export class RecordStore extends BaseDatastore {
   readonly #self: string
@@ -44,6 +51,11 @@ export class RecordStore extends BaseDatastore {
   readonly #records = new Map<string, Uint8Array>()
   readonly #byParent = new Map<string, Set<string>>()
   readonly #byPeer = new Map<string, Set<string>>()
+  /** Names of peers with records, as in `#peers`, whether they are there or not. */
+  readonly #providers = new Set<string>()
+  readonly #recordless = new Set<string>()
+  /** Of the peers without records these are kept while there are others: connected ones, those in the routing table. */
+  isNeeded: (peer: PeerId) => boolean = () => false
 
   /** @param self this node's peer ID */
   constructor(self: string, limits: RecordLimits = LIMITS) {
@@ -62,6 +74,7 @@ export class RecordStore extends BaseDatastore {
     // The order of the map is the order of renewal.
     map.delete(name)
     map.set(name, value)
+    if (map === this.#peers && !this.#providers.has(name)) moveToEnd(this.#recordless, name)
     if (map === this.#records) this.#index(name)
     else if (map === this.#peers && map.size > this.#limits.peers) this.#dropOldestPeer()
     else if (map === this.#other && map.size > this.#limits.others) this.#dropOldestOther()
@@ -83,7 +96,8 @@ export class RecordStore extends BaseDatastore {
   override delete(key: Key): void {
     const name = key.toString()
     if (name.startsWith(PROVIDERS)) this.#dropRecord(name)
-    else this.#mapOf(name).delete(name)
+    else if (name.startsWith(PEERS)) this.#dropPeer(name)
+    else this.#other.delete(name)
   }
 
   override *_all(query: Query): Generator<Pair> {
@@ -117,6 +131,11 @@ export class RecordStore extends BaseDatastore {
     const { parent, peer } = split(name)
     add(this.#byParent, parent, name)
     const own = add(this.#byPeer, peer, name)
+    if (own.size === 1) {
+      const entry = entryOf(peer)
+      this.#providers.add(entry)
+      this.#recordless.delete(entry)
+    }
     if (peer === this.#self) return
     if (own.size > this.#limits.recordsOfPeer) {
       const [oldest] = own
@@ -136,6 +155,15 @@ export class RecordStore extends BaseDatastore {
     const { parent, peer } = split(name)
     remove(this.#byParent, parent, name)
     remove(this.#byPeer, peer, name)
+    if (this.#byPeer.has(peer)) return
+    const entry = entryOf(peer)
+    this.#providers.delete(entry)
+    if (this.#peers.has(entry)) this.#recordless.add(entry)
+  }
+
+  #dropPeer(name: string): void {
+    this.#peers.delete(name)
+    this.#recordless.delete(name)
   }
 
   #dropOldestOther(): void {
@@ -146,13 +174,46 @@ export class RecordStore extends BaseDatastore {
   }
 
   #dropOldestPeer(): void {
-    for (const name of this.#peers.keys()) {
-      const peer = peerIdFromCID(CID.parse(name.slice(PEERS.length))).toString()
-      if (peer === this.#self) continue
-      this.#peers.delete(name)
-      for (const record of [...(this.#byPeer.get(peer) ?? [])]) this.#dropRecord(record)
+    const recordless = this.#unneeded()
+    if (recordless !== undefined) {
+      this.#dropPeer(recordless)
       return
     }
+    for (const name of this.#peers.keys()) {
+      const peer = peerOf(name).toString()
+      if (peer === this.#self) continue
+      for (const record of [...(this.#byPeer.get(peer) ?? [])]) this.#dropRecord(record)
+      this.#dropPeer(name)
+      return
+    }
+  }
+
+  /** Of the peers without records the oldest that is not needed, or of so many that are, the oldest. */
+  #unneeded(): string | undefined {
+    let oldest: string | undefined
+    let looks = 0
+    for (const name of this.#recordless) {
+      if (++looks > MAX_LOOKS) break
+      const peer = peerOf(name)
+      if (peer.toString() !== this.#self) {
+        if (!this.isNeeded(peer)) return name
+        oldest ??= name
+      }
+      // looked at again when the others were
+      moveToEnd(this.#recordless, name)
+    }
+    return oldest
+  }
+}
+
+const peerOf = (name: string): PeerId => peerIdFromCID(CID.parse(name.slice(PEERS.length)))
+
+/** The name of its entry in the peer store. */
+function entryOf(peer: string): string {
+  try {
+    return PEERS + peerIdFromString(peer).toCID().toString()
+  } catch {
+    return PEERS + peer
   }
 }
 
@@ -165,9 +226,13 @@ function split(name: string): { parent: string; peer: string } {
 function add(index: Map<string, Set<string>>, key: string, name: string): Set<string> {
   const set = index.get(key) ?? new Set()
   index.set(key, set)
+  moveToEnd(set, name)
+  return set
+}
+
+function moveToEnd(set: Set<string>, name: string): void {
   set.delete(name)
   set.add(name)
-  return set
 }
 
 function remove(index: Map<string, Set<string>>, key: string, name: string): void {

@@ -78,6 +78,45 @@ test('with a peer that is forgotten go its records', async () => {
   )
 })
 
+const entry = (id: { toCID(): { toString(): string } }) => new Key(`/peers/${id.toCID().toString()}`)
+
+test('a peer that was only heard of never pushes out one with records, nor its records', async () => {
+  const [sharer, late, ...crowd] = await Promise.all(Array.from({ length: 22 }, someId))
+  if (sharer === undefined || late === undefined) throw new Error('there are 22')
+  const store = new RecordStore('self', { records: 99, recordsOfPeer: 99, peers: 4, others: 100 })
+  store.put(entry(sharer), NONE)
+  store.put(record('a', sharer.toString()), NONE)
+  // its record came before what is known of it
+  store.put(record('a', late.toString()), NONE)
+  store.put(entry(late), NONE)
+  for (const id of crowd) store.put(entry(id), NONE)
+  expect(store.has(entry(sharer)) && store.has(entry(late))).toBe(true)
+  expect(await keys(store, '/dht/provider/a')).toHaveLength(2)
+  expect(await keys(store, '/peers')).toEqual([sharer, late, ...crowd.slice(-2)].map(id => entry(id).toString()).sort())
+  // with its last record it becomes one of them
+  store.delete(record('a', sharer.toString()))
+  for (const id of crowd) store.put(entry(id), NONE)
+  expect(store.has(entry(sharer))).toBe(false)
+  expect(store.has(entry(late))).toBe(true)
+})
+
+test('of those without records who is needed stays, and who was heard of last gives way to providers', async () => {
+  const [neighbour, ...crowd] = await Promise.all(Array.from({ length: 12 }, someId))
+  if (neighbour === undefined) throw new Error('there are twelve')
+  const store = new RecordStore('self', { records: 99, recordsOfPeer: 99, peers: 3, others: 100 })
+  store.isNeeded = peer => peer.equals(neighbour)
+  store.put(entry(neighbour), NONE)
+  for (const id of crowd) store.put(entry(id), NONE)
+  expect(store.has(entry(neighbour))).toBe(true)
+  const providers = crowd.slice(0, 2)
+  for (const id of providers) {
+    store.put(record('a', id.toString()), NONE)
+    store.put(entry(id), NONE)
+  }
+  for (const id of crowd.slice(2)) store.put(entry(id), NONE)
+  expect(await keys(store, '/peers')).toEqual([neighbour, ...providers].map(id => entry(id).toString()).sort())
+})
+
 test('a question is quick however much is held', async () => {
   const store = new RecordStore('self')
   for (let i = 0; i < 50_000; i++) store.put(record(`content${i}`, `peer${i % 500}`), NONE)

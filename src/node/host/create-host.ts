@@ -5,7 +5,7 @@
 import '../../base/polyfill.ts'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { type Identify, type IdentifyPush, identify, identifyPush } from '@libp2p/identify'
-import type { Libp2p, MessageStream, PrivateKey } from '@libp2p/interface'
+import type { Libp2p, MessageStream, PeerId, PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -16,7 +16,7 @@ import { systemClock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
-import { KAD_PROTOCOL, type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS } from '../../dht/kad.ts'
+import { KAD_PROTOCOL, type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS, tableMembers } from '../../dht/kad.ts'
 import { USUAL_PACE } from '../../dht/pace.ts'
 import { RecordStore } from '../../dht/record-store.ts'
 import { DEFAULT_ENCRYPTION, type Encryption } from '../encryption.ts'
@@ -120,11 +120,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
   const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
   const log = libraryLog()
+  const store = new RecordStore(self.toString())
   const libp2p = await createLibp2p<Services>({
     start: false,
     ...(log && { logger: log }),
     privateKey: options.privateKey,
-    datastore: new RecordStore(self.toString()),
+    datastore: store,
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
     addresses: { listen, announceFilter: linkAddrs<Multiaddr> },
     transports: [components => guardDials(makeTcp(components), guard, systemClock.now)],
@@ -206,6 +207,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
   })
   silenceAddressUpdates(libp2p)
   new PeerMemory({ store: libp2p.peerStore, self })
+  const isConnected = (peer: PeerId) => libp2p.getConnections(peer).length > 0
+  const members = tableMembers(libp2p.services.dht)
+  store.isNeeded = peer => isConnected(peer) || members.has(peer.toString())
   boundPeers(libp2p.peerStore)
   libp2p.addEventListener('connection:open', () => makeRoom(libp2p.getConnections(), maxConnections, Date.now()))
   try {
@@ -223,7 +227,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerStore: libp2p.peerStore,
     peerRouting: libp2p.peerRouting,
     events: libp2p,
-    isConnected: peer => libp2p.getConnections(peer).length > 0,
+    isConnected,
     silentPeers: () => silentPeers(libp2p, SILENT_MS * pace.pauses),
     pace,
     ...(options.dht?.protocol === undefined ? {} : { protocol: options.dht.protocol })
