@@ -18,6 +18,7 @@ import { paceAnswers } from './answer-pace.ts'
 import { boundAnswers } from './bounded-answers.ts'
 import { keepStreams } from './kept-streams.ts'
 import { dropKnownPeers } from './known-peers.ts'
+import { markOwnAnnouncements } from './own-announcements.ts'
 import { type Pace, USUAL_PACE } from './pace.ts'
 import { trustConnected } from './sure-contacts.ts'
 
@@ -71,10 +72,11 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     reprovide: { validity: RECORD_VALIDITY_MS, threshold: 0 }
   }
   return components => {
-    const { connectionManager, peerId } = components
+    const { connectionManager, peerId, peerStore } = components
     const dht = boundAnswers(keepStreams(dropKnownPeers(kadDHT(init)(components))))
     boundFirstQuery(dht)
     paceAnswers(dht)
+    markOwnAnnouncements(dht, peerStore)
     return trustConnected(dht, {
       self: peerId,
       isConnected: peer => connectionManager.getConnections(peer).length > 0,

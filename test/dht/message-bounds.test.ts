@@ -6,7 +6,7 @@ import { KAD_PROTOCOL } from '../../src/dht/kad.ts'
 import { MAX_ADDRS_OF_PEER, MAX_KEY_BYTES } from '../../src/dht/message-bounds.ts'
 import type { Host } from '../../src/node/host/create-host.ts'
 import { addrOf, host, until } from '../node/host/test-hosts.ts'
-import { framed, type Named, nobody, randomCid, type Told, TYPES } from './hostile-node.ts'
+import { answerAs, framed, type Named, nameOf, nobody, randomCid, type Told, TYPES } from './hostile-node.ts'
 
 interface Handled {
   readonly type: string
@@ -73,4 +73,32 @@ it('ends the stream of who asks for a key that nobody has, or sends more than a 
   expect((await send(() => ({ type: TYPES.GET_PROVIDERS, key: new Uint8Array(MAX_KEY_BYTES) }))).handled).toHaveLength(
     1
   )
+})
+
+it('what a stranger says of another does not replace what that one announced', async () => {
+  const [node, sharer, bad] = [await host(), await host(), await host()]
+  await sharer.dialer.connectTo(addrOf(node))
+  const cid = randomCid()
+  await sharer.routing.provide(cid)
+  const { id, addrs: real } = nameOf(sharer)
+  let asked = 0
+  await answerAs(bad, type => {
+    if (type === TYPES.GET_PROVIDERS) asked++
+    return { closer: [{ id, addrs: addrs(32) }] }
+  })
+  const stored = async () =>
+    (await node.libp2p.peerStore.get(sharer.libp2p.peerId)).addresses.map(a => `${a.multiaddr}`)
+  await bad.dialer.connectTo(addrOf(node))
+  const look = async () => {
+    const before = asked
+    for await (const _ of node.routing.findProviders(randomCid(), { signal: AbortSignal.timeout(5_000) })) break
+    expect(asked).toBeGreaterThan(before)
+  }
+  await until('it stands in the table', () => node.routing.tableSize === 2)
+  await look()
+  expect(await stored()).toEqual(real)
+  await sharer.stop()
+  await until('it is gone', () => node.libp2p.getConnections(sharer.libp2p.peerId).length === 0)
+  await look()
+  expect((await stored()).slice(0, real.length)).toEqual(real)
 })

@@ -2,7 +2,7 @@
  * Bounds what strangers can have us remember of a peer. The stock peer store takes as many addresses as a message holds
  * (4 MB in the DHT) and adds those of the next message: one peer could fill the memory with addresses of its own.
  */
-import type { Address, Peer, PeerData, PeerStore } from '@libp2p/interface'
+import type { Address, Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A machine with several interfaces over IPv4 and IPv6 has about ten. */
@@ -12,22 +12,53 @@ export const MAX_ADDR_CHARS = 384
 /** Protocols that a peer says it speaks; a node of ours has six. */
 export const MAX_PEER_PROTOCOLS = 128
 
-/** Replaces methods of the store by ones that leave out what is too much. Of addresses the newest stay. */
-export function boundPeers(store: PeerStore): void {
+export interface PeerBounds {
+  /** Whoever is connected has said itself where it is. Default: nobody is. */
+  readonly isConnected?: (peer: PeerId) => boolean
+}
+
+/**
+ * Replaces methods of the store by ones that leave out what is too much, and that tell rumours from what is sure. Sure is
+ * what a peer said itself (to identify, in its announcement) and where it was reached: such addresses are stored as
+ * certified, stay, and are given out first. A rumour is a merge of `multiaddrs` and nothing else, as an answer of the DHT
+ * makes it: of a connected peer it is dropped; of others rumours have what room is left, the newest first.
+ */
+export function boundPeers(store: PeerStore, { isConnected = () => false }: PeerBounds = {}): void {
+  const get = store.get.bind(store)
   const merge = store.merge.bind(store)
   const patch = store.patch.bind(store)
   const save = store.save.bind(store)
+  store.get = async (id, options) => sureFirst(await get(id, options))
   store.merge = async (id, data, options) => {
-    const told = cut(data)
+    const isRumour = Object.keys(data).every(key => key === 'multiaddrs')
+    if (isRumour && isConnected(id)) return await merge(id, {}, options)
+    const told = isRumour ? cut(data) : sure(cut(data))
     const peer = await merge(id, told, options)
-    if (peer.addresses.length <= MAX_PEER_ADDRS && peer.protocols.length <= MAX_PEER_PROTOCOLS) return peer
+    // the store keeps an address that it knew as a rumour as one
+    const certified = new Set(told.addresses?.map(({ multiaddr }) => multiaddr.toString()))
+    const isUnsure = ({ multiaddr, isCertified }: Address) => !isCertified && certified.has(multiaddr.toString())
+    const isWithin = peer.addresses.length <= MAX_PEER_ADDRS && peer.protocols.length <= MAX_PEER_PROTOCOLS
+    if (isWithin && !peer.addresses.some(isUnsure)) return peer
+    const addresses = peer.addresses.map(one => (isUnsure(one) ? { ...one, isCertified: true } : one))
     return await patch(id, {
-      addresses: newestFirst(peer, told).slice(0, MAX_PEER_ADDRS),
+      addresses: byWorth(addresses, told).slice(0, MAX_PEER_ADDRS),
       protocols: peer.protocols.slice(0, MAX_PEER_PROTOCOLS)
     })
   }
-  store.patch = async (id, data, options) => await patch(id, cut(data), options)
-  store.save = async (id, data, options) => await save(id, cut(data), options)
+  store.patch = async (id, data, options) => await patch(id, cut(certify(data)), options)
+  store.save = async (id, data, options) => await save(id, cut(certify(data)), options)
+}
+
+/** `addresses` come from the peer itself: identify marks only those that are signed besides. */
+function certify({ addresses, ...rest }: PeerData): PeerData {
+  if (addresses === undefined) return rest
+  return { ...rest, addresses: addresses.map(({ multiaddr }) => ({ multiaddr, isCertified: true })) }
+}
+
+/** With other facts come addresses that a dial has proven. */
+function sure({ multiaddrs = [], addresses = [], ...rest }: PeerData): PeerData {
+  const proven = multiaddrs.map(multiaddr => ({ multiaddr, isCertified: true }))
+  return proven.length + addresses.length === 0 ? rest : certify({ ...rest, addresses: [...addresses, ...proven] })
 }
 
 function cut(data: PeerData): PeerData {
@@ -42,10 +73,18 @@ function cut(data: PeerData): PeerData {
   }
 }
 
-function newestFirst({ addresses }: Peer, { multiaddrs = [] }: PeerData): Address[] {
-  const told = new Set(multiaddrs.map(addr => addr.toString()))
-  const isNew = ({ multiaddr }: Address) => told.has(multiaddr.toString())
-  return [...addresses.filter(isNew), ...addresses.filter(address => !isNew(address))]
+/** Sure ones, newly told before others, and then rumours likewise. */
+function byWorth(addresses: readonly Address[], { multiaddrs = [], addresses: said = [] }: PeerData): Address[] {
+  const told = new Set([...multiaddrs, ...said.map(({ multiaddr }) => multiaddr)].map(addr => addr.toString()))
+  const rank = ({ multiaddr, isCertified }: Address) => (isCertified ? 0 : 2) + (told.has(multiaddr.toString()) ? 0 : 1)
+  return [0, 1, 2, 3].flatMap(worth => addresses.filter(address => rank(address) === worth))
+}
+
+/** A lookup's answer is dialled from its beginning, and no further than so many. */
+function sureFirst(peer: Peer): Peer {
+  const sure = peer.addresses.filter(({ isCertified }) => isCertified)
+  if (sure.length === 0 || sure.length === peer.addresses.length) return peer
+  return { ...peer, addresses: [...sure, ...peer.addresses.filter(({ isCertified }) => !isCertified)] }
 }
 
 function isShort(addr: Multiaddr): boolean {

@@ -5,6 +5,7 @@
  * 64 MiB made 1,300 reads and 600 writes in its first seconds; nearly all told nothing new.
  */
 import type { Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { RecentMap } from '../../base/recent-map.ts'
 
 /** Peers kept decoded; the one asked for longest ago goes first. About 3 KB each. */
@@ -133,13 +134,15 @@ function copyOf(peer: Peer): Peer {
 }
 
 /** True only for protocols and addresses: the store keeps both as they are when they are merged again. */
-function saysNothingNew(peer: Peer, { protocols = [], multiaddrs = [], ...rest }: PeerData): boolean {
+function saysNothingNew(peer: Peer, { protocols = [], multiaddrs = [], addresses = [], ...rest }: PeerData): boolean {
+  const isKnown = (addr: Multiaddr, mustBeSure: boolean) => {
+    const text = addr.toString()
+    return peer.addresses.some(one => one.multiaddr.toString() === text && (one.isCertified || !mustBeSure))
+  }
   return (
     Object.keys(rest).length === 0 &&
     protocols.every(protocol => peer.protocols.includes(protocol)) &&
-    multiaddrs.every(addr => {
-      const text = addr.toString()
-      return peer.addresses.some(({ multiaddr }) => multiaddr.toString() === text)
-    })
+    multiaddrs.every(addr => isKnown(addr, false)) &&
+    addresses.every(({ multiaddr, isCertified }) => isKnown(multiaddr, isCertified))
   )
 }

@@ -10,12 +10,14 @@ import { boundPeers, MAX_ADDR_CHARS, MAX_PEER_ADDRS, MAX_PEER_PROTOCOLS } from '
 let node: Libp2p
 let store: PeerStore
 let ann: PeerId
+let connected: boolean
 
 beforeEach(async () => {
   node = await createLibp2p({ start: false })
   store = node.peerStore
   ann = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
-  boundPeers(store)
+  connected = false
+  boundPeers(store, { isConnected: () => connected })
 })
 
 afterEach(() => node.stop())
@@ -50,4 +52,37 @@ it('bounds protocols, and leaves what is within bounds alone', async () => {
   await store.patch(ann, { protocols: ['/a'], multiaddrs: addrs(1, 3) })
   expect((await store.get(ann)).protocols).toEqual(['/a'])
   expect(await known()).toHaveLength(3)
+})
+
+const said = (from: number, count: number) => addrs(from, count).map(multiaddr => ({ multiaddr, isCertified: false }))
+
+it('keeps what a peer said itself, however many rumours there are, and gives it out first', async () => {
+  await store.patch(ann, { addresses: said(900, 2) })
+  for (let from = 1; from <= 181; from += 20) await store.merge(ann, { multiaddrs: addrs(from, 20) })
+  const left = await known()
+  expect(left).toHaveLength(MAX_PEER_ADDRS)
+  expect(left.slice(0, 2)).toEqual(addrs(900, 2).map(String))
+})
+
+it('what it announces becomes sure though it was heard of before, and replaces rumours', async () => {
+  await store.merge(ann, { multiaddrs: addrs(1, 32) })
+  await store.merge(ann, { addresses: said(30, 4) })
+  expect(new Set((await known()).slice(0, 4))).toEqual(new Set(addrs(30, 4).map(String)))
+  await store.merge(ann, { multiaddrs: addrs(100, 32) })
+  expect(new Set((await known()).slice(0, 4))).toEqual(new Set(addrs(30, 4).map(String)))
+})
+
+it('an address at which it was reached is sure', async () => {
+  await store.merge(ann, { multiaddrs: addrs(500, 1), metadata: { 'last-dial-success': Buffer.from('1') } })
+  for (let from = 1; from <= 101; from += 20) await store.merge(ann, { multiaddrs: addrs(from, 20) })
+  expect((await known())[0]).toBe('/ip4/192.0.2.1/tcp/500')
+})
+
+it('takes no rumours of a peer that is connected', async () => {
+  await store.patch(ann, { addresses: said(900, 1) })
+  connected = true
+  await store.merge(ann, { multiaddrs: addrs(1, 5) })
+  expect(await known()).toEqual(['/ip4/192.0.2.1/tcp/900'])
+  await store.merge(ann, { addresses: said(901, 1), protocols: ['/a'] })
+  expect(await known()).toHaveLength(2)
 })
