@@ -78,6 +78,19 @@ export function plainAddrs(addrs: readonly (string | Multiaddr)[]): string[] {
   return [...plain]
 }
 
+const HOSTS: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
+
+/**
+ * A TCP port of a host, with or without `/p2p/…`. libp2p would dial more of what a stranger names: `/unix/…` is a socket
+ * of this very machine, behind which may be whatever trusts those who are on it.
+ */
+export function isTcpAddr(addr: Multiaddr): boolean {
+  const names = addr.getComponents().map(component => component.name)
+  const [host, transport, ...rest] = names[0] === 'ip6zone' && names[1] === 'ip6' ? names.slice(1) : names
+  if (host === undefined || !HOSTS.has(host) || transport !== 'tcp') return false
+  return rest.length === 0 || (rest.length === 1 && rest[0] === 'p2p')
+}
+
 /** Whether resolving a name is needed to dial it. */
 export function dnsName(addr: Multiaddr): string | undefined {
   return addr.getComponents().find(component => component.name.startsWith('dns'))?.value
@@ -111,8 +124,7 @@ function parse(text: string, example: string): Multiaddr {
 function requireTcp(addr: Multiaddr, text: string): void {
   const [host, transport, ...more] = addr.getComponents().map(component => component.name)
   if (host === 'dnsaddr') bad(text, 'dnsaddr is not supported, a host name is written /dns4/<name>/tcp/<port>')
-  const named = host === 'ip4' || host === 'ip6' || host === 'dns' || host === 'dns4' || host === 'dns6'
-  if (!named) bad(text, `it begins with /${host ?? ''}, not with an address`)
+  if (host === undefined || !HOSTS.has(host)) bad(text, `it begins with /${host ?? ''}, not with an address`)
   if (transport !== 'tcp' || more.length > 0) {
     bad(text, `shoal speaks plain TCP, this is ${[transport ?? 'no transport', ...more].join('/')}`)
   }

@@ -27,7 +27,7 @@ import { nativeTls } from '../transport/tls/native-tls.ts'
 import { Unnegotiated } from '../transport/unnegotiated.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { KEEP_ALIVE_MS } from '../transport/yamux/yamux-init.ts'
-import { dnsName, linkAddrs } from './addresses.ts'
+import { dnsName, isTcpAddr, linkAddrs } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
 import { DialGuard } from './dial-guard.ts'
 import { guardDials } from './guarded-transport.ts'
@@ -188,8 +188,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
         return false
       },
       // Host names are resolved when the user gave them, never because a stranger did.
-      denyDialMultiaddr: addr => !mayResolve(addr, userNames),
-      filterMultiaddrForPeer: (_peer, addr) => mayResolve(addr, userNames)
+      denyDialMultiaddr: addr => !mayDial(addr, userNames),
+      filterMultiaddrForPeer: (_peer, addr) => mayDial(addr, userNames)
     },
     // A provider record is answered with the addresses in the peer store, and not at all once they have expired.
     peerStore: { maxAddressAge: RECORD_VALIDITY_MS, maxPeerAge: RECORD_VALIDITY_MS + 3 * 3_600_000 },
@@ -293,7 +293,7 @@ function silenceAddressUpdates(libp2p: Libp2p<Services>): void {
   if (manager?._updatePeerStoreAddresses !== undefined) manager._updatePeerStoreAddresses = () => {}
 }
 
-function mayResolve(addr: Multiaddr, userNames: ReadonlySet<string>): boolean {
+function mayDial(addr: Multiaddr, userNames: ReadonlySet<string>): boolean {
   const name = dnsName(addr)
-  return name === undefined || userNames.has(name)
+  return isTcpAddr(addr) && (name === undefined || userNames.has(name))
 }

@@ -5,6 +5,7 @@
 import type { Connection, Transport } from '@libp2p/interface'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import { ShoalError } from '../../base/errors.ts'
+import { isTcpAddr } from './addresses.ts'
 import { type DialGuard, MAX_FAILED_OF_HOST } from './dial-guard.ts'
 
 /**
@@ -19,6 +20,7 @@ export function guardDials<T extends Transport>(transport: T, guard: DialGuard, 
   transport.dial = async (target: Multiaddr, options): Promise<Connection> => {
     const addr = target.decapsulateCode(CODE_P2P).toString()
     const peerId = target.getComponents().findLast(({ code }) => code === CODE_P2P)?.value ?? ''
+    if (!isTcpAddr(target)) throw new ShoalError('ERR_UNREACHABLE', `${addr} is no TCP address`)
     if (!guard.allows(addr, peerId, now(), MAX_FAILED_OF_HOST_AT_ALL)) {
       throw new ShoalError('ERR_UNREACHABLE', `${addr} failed too often to be tried again now`)
     }

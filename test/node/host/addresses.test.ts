@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
-import { linkAddrs, parseListenAddr, parseMultiaddr, plainAddrs } from '../../../src/node/host/addresses.ts'
+import { isTcpAddr, linkAddrs, parseListenAddr, parseMultiaddr, plainAddrs } from '../../../src/node/host/addresses.ts'
 
 const ID = '12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
 
@@ -70,4 +70,23 @@ test('an address of nothing is refused, and a list from a stranger loses those t
   expect(() => parseMultiaddr('/')).toThrow(expect.objectContaining({ code: 'ERR_BAD_MULTIADDR' }))
   const relay = `/ip4/192.0.2.1/tcp/1/p2p/${ID}/p2p-circuit`
   expect(plainAddrs([relay, `/ip4/192.0.2.1/tcp/4/p2p/${ID}`, `${relay}/p2p/${ID}`])).toEqual(['/ip4/192.0.2.1/tcp/4'])
+})
+
+test('what is dialled is a TCP port of a host', () => {
+  const tcp = ['/ip4/10.0.0.1/tcp/1', '/ip6/::1/tcp/1', '/dns/a.example/tcp/1', '/ip6zone/eth0/ip6/fe80::1/tcp/1']
+  for (const text of tcp) {
+    expect([text, isTcpAddr(multiaddr(text)), isTcpAddr(multiaddr(`${text}/p2p/${ID}`))]).toEqual([text, true, true])
+  }
+  for (const text of [
+    '/unix/%2Ftmp%2Fsocket',
+    `/unix/%2Ftmp%2Fsocket/p2p/${ID}`,
+    '/ip4/10.0.0.1/tcp/1/ws',
+    '/ip4/10.0.0.1/udp/1/quic-v1',
+    '/ip4/10.0.0.1',
+    '/dnsaddr/a.example',
+    `/p2p/${ID}`,
+    `/ip4/10.0.0.1/tcp/1/p2p/${ID}/p2p-circuit`
+  ]) {
+    expect([text, isTcpAddr(multiaddr(text))]).toEqual([text, false])
+  }
 })

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import { cidOf, RAW } from '../../../src/content/cid.ts'
 import type { Host } from '../../../src/node/host/create-host.ts'
+import { answerAs, nobody } from '../../dht/hostile-node.ts'
 import { addrOf, host, until } from './test-hosts.ts'
 
 test('addresses end in the peer ID, with the real port', async () => {
@@ -63,3 +68,40 @@ test('nothing that would keep the process alive is left after stop', async () =>
     expect(after[type] ?? 0, type).toBeLessThanOrEqual(before[type] ?? 0)
   }
 })
+
+test('a Unix socket of this machine is not dialled, whoever names it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-unix-'))
+  const path = join(folder, 'socket')
+  let came = 0
+  const server = createServer(socket => {
+    came++
+    socket.destroy()
+  })
+  await new Promise<void>(resolve => server.listen(path, resolve))
+  try {
+    const [node, bad] = [await host(), await host()]
+    const unix = `/unix/${encodeURIComponent(path)}`
+    const named = { id: nobody(), addrs: [unix] }
+    let asked = 0
+    await answerAs(bad, () => {
+      asked++
+      return { closer: [named], providers: [named] }
+    })
+    await bad.dialer.connectTo(addrOf(node))
+    await until('asked', () => asked > 0)
+    const found: string[] = []
+    for await (const { id, addrs } of node.routing.findProviders(cidOf(RAW, new Uint8Array(32)))) {
+      found.push(id)
+      await expect(
+        node.dialer.dial({ id, addrs, seeder: false }, { signal: AbortSignal.timeout(3_000) })
+      ).rejects.toThrow()
+      break
+    }
+    expect(found).toHaveLength(1)
+    await expect(node.libp2p.dial(multiaddr(unix), { signal: AbortSignal.timeout(3_000) })).rejects.toThrow()
+    expect(came).toBe(0)
+  } finally {
+    await new Promise(resolve => server.close(resolve))
+    await rm(folder, { recursive: true })
+  }
+}, 30_000)
