@@ -1,4 +1,5 @@
 /** Announces and finds who holds content. Records name the root's multihash; see docs/finding.md. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Libp2pEvents, PeerId, PeerInfo, PeerRouting, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type { QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -6,6 +7,7 @@ import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { combineSignals } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
+import { AddressLookups, type Looked } from './address-lookups.ts'
 import { AskedNodes } from './asked-nodes.ts'
 import { K, type KadDHT, ownRecords, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
 import type { Pace } from './pace.ts'
@@ -16,7 +18,7 @@ import { walk } from './walk.ts'
 
 /** A lookup on a node that knows nobody yet waits so long for a first peer, so that `get --peer` needs no luck. */
 const FIRST_PEER_WAIT_MS = 3_000
-/** For one provider whose record came without addresses. */
+/** For one provider whose record came without addresses, and for all of them once the walk has ended. */
 const FIND_PEER_TIMEOUT_MS = 6_000
 /** A whole lookup or announcement. */
 const LOOKUP_TIMEOUT_MS = 30_000
@@ -197,18 +199,35 @@ export class ContentRouting {
   }
 
   async *#lookup(cid: CID, stats: LookupStats, caller: AbortSignal | undefined): AsyncGenerator<FoundProvider> {
-    const signal = combineSignals(this.#stopped.signal, caller, AbortSignal.timeout(LOOKUP_TIMEOUT_MS))
+    const stop = new AbortController()
+    const ending = combineSignals(this.#stopped.signal, caller, stop.signal)
+    const signal = combineSignals(ending, AbortSignal.timeout(LOOKUP_TIMEOUT_MS))
     const asked = new Set<string>()
     const answered = new Map<string, PeerId>()
-    const found = new Set<string>([this.#self.toString()])
+    const named = new Set<string>([this.#self.toString()])
+    const given = new Set(named)
+    const lookups = new AddressLookups(peer => this.#findAddrs(peer, signal))
+    const give = (id: string, addrs: string[]): FoundProvider => {
+      given.add(id)
+      return { id, addrs }
+    }
     try {
       await this.ready({ signal: combineSignals(signal, AbortSignal.timeout(FIRST_PEER_WAIT_MS)) })
     } catch {
       return
     }
     const ended = this.#asked.begin(cid)
+    const events = this.#walk(cid, () => given.size > 1, signal)
     try {
-      for await (const event of this.#walk(cid, () => found.size > 1, signal)) {
+      for (let next = events.next(); ; ) {
+        const turn = await Promise.race([next, ...lookups.running])
+        if ('id' in turn) {
+          lookups.ended(turn.id)
+          if (!given.has(turn.id)) yield give(turn.id, turn.addrs)
+          continue
+        }
+        if (turn.done === true) break
+        const event = turn.value
         switch (event.name) {
           case 'DIAL_PEER':
             asked.add(event.peer.toString())
@@ -222,19 +241,36 @@ export class ContentRouting {
         }
         for (const provider of providersIn(event)) {
           const id = provider.id.toString()
-          if (found.has(id)) continue
-          found.add(id)
-          stats.providers++
-          yield { id, addrs: await this.#addrsOf(provider.id, provider.multiaddrs, signal) }
+          if (given.has(id)) continue
+          const isNew = !named.has(id)
+          named.add(id)
+          stats.providers = named.size - 1
+          const addrs = await this.#knownAddrs(provider.id, provider.multiaddrs)
+          if (addrs.length > 0) {
+            lookups.drop(id)
+            yield give(id, addrs)
+          } else if (isNew) lookups.add(provider.id)
         }
         stats.asked = asked.size
         stats.answered = answered.size
+        next = events.next()
       }
       if (!signal.aborted && stats.providers < K) this.#asked.remember(cid, answered.values())
+      ended()
+      const late = delay(FIND_PEER_TIMEOUT_MS, undefined, { signal, ref: false }).catch(() => undefined)
+      while (lookups.running.length > 0) {
+        const turn = await Promise.race<Looked | undefined>([late, ...lookups.running])
+        if (turn === undefined) break
+        lookups.ended(turn.id)
+        if (!given.has(turn.id)) yield give(turn.id, turn.addrs)
+      }
+      for (const id of lookups.stop()) if (!ending.aborted && !given.has(id)) yield give(id, [])
     } catch (err) {
       if (!signal.aborted) throw err
     } finally {
       ended()
+      stop.abort()
+      await events.return(undefined)
       stats.asked = asked.size
       stats.answered = answered.size
       stats.failed = asked.size - answered.size
@@ -264,10 +300,14 @@ export class ContentRouting {
     })
   }
 
-  async #addrsOf(id: PeerId, fromRecord: Multiaddr[], signal: AbortSignal): Promise<string[]> {
+  async #knownAddrs(id: PeerId, fromRecord: Multiaddr[]): Promise<string[]> {
     if (fromRecord.length > 0) return plain(fromRecord)
     const known = await this.#peerStore.get(id).catch(() => undefined)
-    if (known !== undefined && known.addresses.length > 0) return plain(known.addresses.map(a => a.multiaddr))
+    return known === undefined ? [] : plain(known.addresses.map(({ multiaddr }) => multiaddr))
+  }
+
+  /** Never rejects. */
+  async #findAddrs(id: PeerId, signal: AbortSignal): Promise<string[]> {
     const limit = combineSignals(signal, AbortSignal.timeout(FIND_PEER_TIMEOUT_MS))
     const peer = await this.#peerRouting.findPeer(id, { signal: limit, useCache: false }).catch(() => undefined)
     return peer === undefined ? [] : plain(peer.multiaddrs)
@@ -275,7 +315,9 @@ export class ContentRouting {
 
   /** Addresses of a peer by its ID, from what is known here or from the DHT; empty when nobody knows. */
   async findPeer(id: string, options: { signal?: AbortSignal } = {}): Promise<string[]> {
-    return await this.#addrsOf(peerIdFromString(id), [], combineSignals(this.#stopped.signal, options.signal))
+    const peer = peerIdFromString(id)
+    const known = await this.#knownAddrs(peer, [])
+    return known.length > 0 ? known : await this.#findAddrs(peer, combineSignals(this.#stopped.signal, options.signal))
   }
 }
 

@@ -5,6 +5,7 @@ import { cidOf, RAW } from '../../src/content/cid.ts'
 import type { FoundProvider, LookupStats } from '../../src/dht/content-routing.ts'
 import type { Host } from '../../src/node/host/create-host.ts'
 import { addrOf, host, until } from '../node/host/test-hosts.ts'
+import { answerAs, nameOf, nobody, TYPES } from './hostile-node.ts'
 
 function someCid(text: string): CID {
   return cidOf(RAW, createHash('sha256').update(text).digest())
@@ -95,6 +96,34 @@ test('what nobody has: all were asked, and who does not answer is told and left 
   expect((await find(getter, cid)).stats).toEqual({ asked: 3, answered: 2, failed: 1, providers: 0 })
   await until('it left the table', () => getter.routing.tableSize === 2)
   expect((await find(getter, cid)).stats).toMatchObject({ answered: 2 })
+})
+
+test('providers without addresses hold up nobody: the real one is named while they are looked for', async () => {
+  const [holder, sharer, bad] = [await host(), await host(), await host()]
+  await sharer.dialer.connectTo(addrOf(holder))
+  await until('tables', () => sharer.routing.tableSize > 0 && holder.routing.tableSize > 0)
+  const cid = someCid('crowd')
+  await sharer.routing.provide(cid)
+  const crowd = Array.from({ length: 40 }, () => ({ id: nobody(), addrs: [] }))
+  const homeless = { ...nameOf(sharer), addrs: [] }
+  const getter = await host({ dht: { mode: 'client' } })
+  // nobody answers where the others are
+  await answerAs(bad, type => {
+    if (type === TYPES.GET_PROVIDERS) return { closer: [nameOf(holder)], providers: [homeless, ...crowd] }
+    return type === TYPES.PING ? {} : undefined
+  })
+  await getter.dialer.connectTo(addrOf(bad))
+  await getter.routing.ready()
+  const lookup = getter.routing.findProviders(cid, { signal: AbortSignal.timeout(20_000) })
+  const found: FoundProvider[] = []
+  for await (const provider of lookup) {
+    found.push(provider)
+    if (provider.id === sharer.peerId) break
+  }
+  expect(found.at(-1)).toEqual({ id: sharer.peerId, addrs: nameOf(sharer).addrs })
+  // it did not have to wait for all of them
+  expect(found.length).toBeLessThan(40)
+  expect(lookup.stats.providers).toBe(41)
 })
 
 test('withdrawn: this node no longer names itself', async () => {
