@@ -35,6 +35,10 @@ const MAX_KEY_CHARS = 256
 /** A peer with all its addresses, or whatever else. A provider record is a time. */
 const MAX_VALUE_BYTES = 32 * 1024
 
+/** Records handed out of one CID: this node's own, the newest, and others at random, so that each has its turn. */
+export const MAX_GIVEN = 64
+const NEWEST_GIVEN = MAX_GIVEN / 2
+
 /** Peers without records that are looked at for one that is not needed. */
 const MAX_LOOKS = 32
 
@@ -110,7 +114,7 @@ export class RecordStore extends BaseDatastore {
 
   *#select(prefix = '/'): Generator<[string, Uint8Array]> {
     if (prefix.startsWith(PROVIDERS)) {
-      for (const name of [...(this.#byParent.get(prefix) ?? [])]) {
+      for (const name of this.#given(prefix)) {
         const value = this.#records.get(name)
         if (value !== undefined) yield [name, value]
       }
@@ -120,6 +124,20 @@ export class RecordStore extends BaseDatastore {
     const maps = PEERS.startsWith(prefix) || prefix.startsWith(PEERS) ? [this.#peers] : []
     if (PROVIDERS.startsWith(prefix)) maps.push(this.#records)
     for (const map of [...maps, this.#other]) yield* map
+  }
+
+  /** Of a popular root thousands are kept: all of them in each answer would have its holders busy with nothing else. */
+  #given(parent: string): string[] {
+    const names = [...(this.#byParent.get(parent) ?? [])]
+    if (names.length <= MAX_GIVEN) return names
+    const own = `${parent}/${this.#self}`
+    const given = new Set(names.includes(own) ? [own] : [])
+    for (const name of names.splice(-NEWEST_GIVEN)) given.add(name)
+    while (given.size < MAX_GIVEN) {
+      const [name] = names.splice(Math.floor(Math.random() * names.length), 1)
+      if (name !== undefined) given.add(name)
+    }
+    return [...given]
   }
 
   #mapOf(name: string): Map<string, Uint8Array> {

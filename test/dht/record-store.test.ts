@@ -4,7 +4,7 @@ import { MemoryDatastore } from 'datastore-core'
 import fc from 'fast-check'
 import { Key } from 'interface-datastore'
 import { expect, test } from 'vitest'
-import { RecordStore } from '../../src/dht/record-store.ts'
+import { MAX_GIVEN, RecordStore } from '../../src/dht/record-store.ts'
 
 const NONE = new Uint8Array([1])
 const someId = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
@@ -76,6 +76,23 @@ test('with a peer that is forgotten go its records', async () => {
       .map(id => record('a', id.toString()).toString())
       .sort()
   )
+})
+
+test('of many records of one CID some are handed out: its own, the newest, and in time each', async () => {
+  const store = new RecordStore('self')
+  store.put(record('a', 'self'), NONE)
+  for (let i = 0; i < 300; i++) store.put(record('a', `peer${i}`), NONE)
+  const seen = new Set<string>()
+  for (let ask = 0; ask < 200; ask++) {
+    const given = await keys(store, '/dht/provider/a')
+    expect(new Set(given).size).toBe(MAX_GIVEN)
+    expect(given).toContain(record('a', 'self').toString())
+    for (let i = 270; i < 300; i++) expect(given).toContain(record('a', `peer${i}`).toString())
+    for (const name of given) seen.add(name)
+  }
+  expect(seen.size).toBe(301)
+  // the hourly pass over what has expired sees them all
+  expect(await keys(store, '/dht/provider')).toHaveLength(301)
 })
 
 const entry = (id: { toCID(): { toString(): string } }) => new Key(`/peers/${id.toCID().toString()}`)

@@ -9,6 +9,8 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 export const MAX_PEER_ADDRS = 32
 /** As text: the longest host name (253), with port and transports. */
 export const MAX_ADDR_CHARS = 384
+/** Of an address without a host name: IPv6 with port and peer ID has 111. Answers of the DHT are full of them. */
+export const MAX_IP_ADDR_CHARS = 112
 /** Protocols that a peer says it speaks; a node of ours has six. */
 export const MAX_PEER_PROTOCOLS = 128
 
@@ -88,5 +90,6 @@ function sureFirst(peer: Peer): Peer {
 }
 
 function isShort(addr: Multiaddr): boolean {
-  return addr.toString().length <= MAX_ADDR_CHARS
+  const text = addr.toString()
+  return text.length <= (text.startsWith('/dns') ? MAX_ADDR_CHARS : MAX_IP_ADDR_CHARS)
 }

@@ -42,7 +42,8 @@ it('nor of many, of which the newest stay', async () => {
 
 it('leaves out an address that is longer than any', async () => {
   const long = multiaddr(`/dns4/${'x'.repeat(MAX_ADDR_CHARS)}/tcp/1`)
-  await store.merge(ann, { multiaddrs: [long, ...addrs(1, 1)] })
+  const zone = multiaddr(`/ip6zone/${'x'.repeat(100)}/ip6/fe80::1/tcp/1`)
+  await store.merge(ann, { multiaddrs: [long, zone, ...addrs(1, 1)] })
   expect(await known()).toEqual(['/ip4/192.0.2.1/tcp/1'])
 })
 
