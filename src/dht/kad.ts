@@ -18,6 +18,7 @@ import { paceAnswers } from './answer-pace.ts'
 import { boundAnswers } from './bounded-answers.ts'
 import { keepStreams } from './kept-streams.ts'
 import { dropKnownPeers } from './known-peers.ts'
+import { giveLiveRecords } from './live-records.ts'
 import { markOwnAnnouncements } from './own-announcements.ts'
 import { type Pace, USUAL_PACE } from './pace.ts'
 import { trustConnected } from './sure-contacts.ts'
@@ -77,6 +78,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     boundFirstQuery(dht)
     paceAnswers(dht)
     markOwnAnnouncements(dht, peerStore)
+    giveLiveRecords(dht, { self: peerId, peerStore, validityMs: RECORD_VALIDITY_MS })
     return trustConnected(dht, {
       self: peerId,
       isConnected: peer => connectionManager.getConnections(peer).length > 0,
