@@ -12,6 +12,9 @@ const PAUSES_MS = [1, 2, 3, 5, 10, 15].map(s => s * SECOND_MS)
 const ENOUGH_PEERS = 4
 const ENOUGH_PAUSE_MS = 60 * SECOND_MS
 
+/** Of those named so many are counted: a search may go on for days, and names are free. */
+export const MAX_COUNTED = 4_096
+
 export interface LookupFacts {
   asked: number
   answered: number
@@ -36,7 +39,7 @@ export class ProviderSearch implements PeerSource {
   lookup: Readonly<LookupFacts> = { asked: 0, answered: 0, failed: 0 }
   /** Peers of the link that could not be reached: address → why. */
   readonly unreachable = new Map<string, string>()
-  /** Peer IDs that were said to have it. */
+  /** Peer IDs that were said to have it, the first {@link MAX_COUNTED}. */
   readonly providers = new Set<string>()
   readonly #cid: CID
   readonly #routing: Pick<ContentRouting, 'findProviders'>
@@ -63,7 +66,7 @@ export class ProviderSearch implements PeerSource {
         const lookup = this.#routing.findProviders(this.#cid, { signal })
         this.lookup = lookup.stats
         for await (const { id, addrs } of lookup) {
-          this.providers.add(id)
+          if (this.providers.size < MAX_COUNTED) this.providers.add(id)
           onFound([{ id, addrs, seeder: false }])
         }
       } catch (err) {
