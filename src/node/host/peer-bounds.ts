@@ -3,7 +3,7 @@
  * (4 MB in the DHT) and adds those of the next message: one peer could fill the memory with addresses of its own.
  */
 import type { Address, Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 
 /** A machine with several interfaces over IPv4 and IPv6 has about ten. */
 export const MAX_PEER_ADDRS = 32
@@ -34,7 +34,7 @@ export function boundPeers(store: PeerStore, { isConnected = () => false }: Peer
   store.merge = async (id, data, options) => {
     const isRumour = Object.keys(data).every(key => key === 'multiaddrs')
     if (isRumour && isConnected(id)) return await merge(id, {}, options)
-    const told = isRumour ? cut(data) : sure(cut(data))
+    const told = isRumour ? cut(id, data) : sure(cut(id, data))
     const peer = await merge(id, told, options)
     // the store keeps an address that it knew as a rumour as one
     const certified = new Set(told.addresses?.map(({ multiaddr }) => multiaddr.toString()))
@@ -47,8 +47,8 @@ export function boundPeers(store: PeerStore, { isConnected = () => false }: Peer
       protocols: peer.protocols.slice(0, MAX_PEER_PROTOCOLS)
     })
   }
-  store.patch = async (id, data, options) => await patch(id, cut(certify(data)), options)
-  store.save = async (id, data, options) => await save(id, cut(certify(data)), options)
+  store.patch = async (id, data, options) => await patch(id, cut(id, certify(data)), options)
+  store.save = async (id, data, options) => await save(id, cut(id, certify(data)), options)
 }
 
 /** `addresses` come from the peer itself: identify marks only those that are signed besides. */
@@ -63,16 +63,26 @@ function sure({ multiaddrs = [], addresses = [], ...rest }: PeerData): PeerData 
   return proven.length + addresses.length === 0 ? rest : certify({ ...rest, addresses: [...addresses, ...proven] })
 }
 
-function cut(data: PeerData): PeerData {
+function cut(id: PeerId, data: PeerData): PeerData {
   const { multiaddrs, addresses, protocols, ...rest } = data
+  const bare = (addr: Multiaddr) => withoutPeer(addr, id)
   return {
     ...rest,
-    ...(multiaddrs === undefined ? {} : { multiaddrs: multiaddrs.slice(0, MAX_PEER_ADDRS).filter(isShort) }),
-    ...(addresses === undefined
-      ? {}
-      : { addresses: addresses.slice(0, MAX_PEER_ADDRS).filter(({ multiaddr }) => isShort(multiaddr)) }),
-    ...(protocols === undefined ? {} : { protocols: protocols.slice(0, MAX_PEER_PROTOCOLS) })
+    ...(multiaddrs && { multiaddrs: multiaddrs.slice(0, MAX_PEER_ADDRS).map(bare).filter(isShort) }),
+    ...(addresses && {
+      addresses: addresses
+        .slice(0, MAX_PEER_ADDRS)
+        .map(address => ({ ...address, multiaddr: bare(address.multiaddr) }))
+        .filter(({ multiaddr }) => isShort(multiaddr))
+    }),
+    ...(protocols && { protocols: protocols.slice(0, MAX_PEER_PROTOCOLS) })
   }
+}
+
+/** The store leaves it out too, but only when it has compared the address with those that it knows. */
+function withoutPeer(addr: Multiaddr, id: PeerId): Multiaddr {
+  const last = addr.getComponents().at(-1)
+  return last?.code === CODE_P2P && last.value === id.toString() ? addr.decapsulateCode(CODE_P2P) : addr
 }
 
 /** Sure ones, newly told before others, and then rumours likewise. */

@@ -73,6 +73,13 @@ it('what it announces becomes sure though it was heard of before, and replaces r
   expect(new Set((await known()).slice(0, 4))).toEqual(new Set(addrs(30, 4).map(String)))
 })
 
+it('an address is the same with the peer ID and without', async () => {
+  await store.merge(ann, { multiaddrs: addrs(1, 2) })
+  const whole = addrs(2, 1).map(addr => addr.encapsulate(`/p2p/${ann}`))
+  await store.merge(ann, { addresses: whole.map(multiaddr => ({ multiaddr, isCertified: true })) })
+  expect(await known()).toEqual(['/ip4/192.0.2.1/tcp/2', '/ip4/192.0.2.1/tcp/1'])
+})
+
 it('an address at which it was reached is sure', async () => {
   await store.merge(ann, { multiaddrs: addrs(500, 1), metadata: { 'last-dial-success': Buffer.from('1') } })
   for (let from = 1; from <= 101; from += 20) await store.merge(ann, { multiaddrs: addrs(from, 20) })
