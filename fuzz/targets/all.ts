@@ -1,5 +1,6 @@
 import type { Target } from '../target.ts'
 import { dagNodes, manifests } from './content.ts'
+import { dhtAnswers } from './dht.ts'
 import { rpcClient, rpcLines, rpcServer } from './rpc.ts'
 import { sessions } from './session.ts'
 import { dhtRecords, keyFiles, startRecords, storedRecords } from './stored.ts'
@@ -12,5 +13,5 @@ export const TARGETS: readonly Target[] = [
   ...[muxerFrames, noiseMessages],
   ...[links, cids, addresses, numbers, names],
   ...[rpcServer, rpcLines, rpcClient],
-  ...[storedRecords, startRecords, keyFiles, dhtRecords]
+  ...[storedRecords, startRecords, keyFiles, dhtRecords, dhtAnswers]
 ]
