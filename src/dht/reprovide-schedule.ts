@@ -20,6 +20,8 @@ interface Entry {
   dueMs: number
   failures: number
   running: boolean
+  /** A running one is due again as soon as it has ended. */
+  again: boolean
 }
 
 export class ReprovideSchedule {
@@ -28,6 +30,10 @@ export class ReprovideSchedule {
 
   constructor(random: Random) {
     this.#random = random
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#entries.keys()
   }
 
   get size(): number {
@@ -46,17 +52,25 @@ export class ReprovideSchedule {
     for (const [cid, lastMs] of announced) {
       if (this.#entries.has(cid)) continue
       const dueMs = fresh(lastMs) ? this.#after(lastMs) : nowMs + Math.floor(this.#random.next() * windowMs)
-      this.#entries.set(cid, { dueMs, failures: 0, running: false })
+      this.#entries.set(cid, { dueMs, failures: 0, running: false, again: false })
     }
   }
 
   /** Due at once, whatever was planned. A running one stays as it is. */
   now(cid: string, nowMs: number): void {
     const entry = this.#entries.get(cid)
-    if (entry === undefined) this.#entries.set(cid, { dueMs: nowMs, failures: 0, running: false })
+    if (entry === undefined) this.#entries.set(cid, { dueMs: nowMs, failures: 0, running: false, again: false })
     else if (!entry.running) {
       entry.dueMs = nowMs
       entry.failures = 0
+    }
+  }
+
+  /** Everything is due at once; what is running once more when it has ended, as it began with what no longer holds. */
+  allNow(nowMs: number): void {
+    for (const [cid, entry] of this.#entries) {
+      entry.again = entry.running
+      this.now(cid, nowMs)
     }
   }
 
@@ -78,18 +92,23 @@ export class ReprovideSchedule {
     return best[0]
   }
 
-  succeeded(cid: string, nowMs: number): void {
+  /** @returns whether that is enough until its next turn; otherwise it is due again at once */
+  succeeded(cid: string, nowMs: number): boolean {
     const entry = this.#entries.get(cid)
-    if (entry === undefined) return
+    if (entry === undefined) return true
+    const isEnough = !entry.again
     entry.running = false
+    entry.again = false
     entry.failures = 0
-    entry.dueMs = this.#after(nowMs)
+    entry.dueMs = isEnough ? this.#after(nowMs) : nowMs
+    return isEnough
   }
 
   failed(cid: string, nowMs: number): void {
     const entry = this.#entries.get(cid)
     if (entry === undefined) return
     entry.running = false
+    entry.again = false
     const waitMs = Math.min(RETRY_FIRST_MS * 2 ** entry.failures, RETRY_MAX_MS)
     entry.failures = Math.min(entry.failures + 1, 16)
     entry.dueMs = nowMs + waitMs * (0.75 + this.#random.next() / 2)

@@ -95,6 +95,8 @@ export class Reprovider {
   /** What `add` and `resume` were told to keep and `remove` not to: they overlap. */
   readonly #kept = new Set<string>()
   #lastIdentity = ''
+  /** When it changed, by `#elapsed`, until the store tells so too. */
+  #unsavedSinceMs: number | undefined
   #started = false
   #cancelTimer = () => {}
   #cancelCheck = () => {}
@@ -142,13 +144,15 @@ export class Reprovider {
   /** The content of a dormant record is held: its schedule goes on. One that is not known is announced now. */
   async resume(cid: CID): Promise<void> {
     const text = cid.toString()
-    const lastMs = this.#dormant.get(text)
-    this.#dormant.delete(text)
     if (this.#schedule.has(text)) return
-    if (lastMs === undefined) return await this.add(cid)
+    if (!this.#dormant.has(text)) return await this.add(cid)
     this.#kept.add(text)
     await this.#routing.hold(cid)
     if (!this.#kept.has(text)) return await this.#routing.withdraw(cid)
+    // read only now: the addresses may have changed meanwhile
+    const lastMs = this.#dormant.get(text)
+    if (lastMs === undefined) return
+    this.#dormant.delete(text)
     this.#restore(new Map([[text, lastMs]]))
     this.#pump()
   }
@@ -267,11 +271,11 @@ export class Reprovider {
       if (signal.aborted) return
       const now = this.#elapsed.nowMs()
       if (nodes === 0) return this.#schedule.failed(text, now)
-      this.#schedule.succeeded(text, now)
-      await this.#store.save(text, this.#clock.wallMs())
+      const isEnough = this.#schedule.succeeded(text, now)
+      await this.#store.save(text, isEnough ? this.#clock.wallMs() : 0)
       this.#nodes.set(text, nodes)
       this.#announcedAt.delete(text)
-      this.#announcedAt.set(text, now)
+      if (isEnough) this.#announcedAt.set(text, now)
       for (const resolve of [...(this.#waiting.get(text) ?? [])]) resolve(nodes)
       this.#onAnnounced(text, nodes)
     } catch (err) {
@@ -321,17 +325,23 @@ export class Reprovider {
 
   async #checkAddresses(): Promise<void> {
     const identity = this.#identity()
-    if (identity === this.#lastIdentity) return
-    this.#lastIdentity = identity
-    this.#log.info('the addresses of this node changed: everything is announced again')
-    const announced = await this.#store.load()
-    for (const text of announced.keys()) {
-      if (!this.#schedule.has(text)) continue
-      await this.#store.save(text, 0)
-      this.#schedule.now(text, this.#elapsed.nowMs())
+    if (identity !== this.#lastIdentity) {
+      this.#lastIdentity = identity
+      this.#unsavedSinceMs = this.#elapsed.nowMs()
+      this.#log.info('the addresses of this node changed: everything is announced again')
+      this.#schedule.allNow(this.#unsavedSinceMs)
+      for (const text of this.#dormant.keys()) this.#dormant.set(text, 0)
+      this.#pump()
+    }
+    const sinceMs = this.#unsavedSinceMs
+    if (sinceMs === undefined) return
+    // As at the start: the digest last. What fails is tried at the next look.
+    for (const text of [...this.#schedule.keys(), ...this.#dormant.keys()]) {
+      const isKnown = this.#schedule.has(text) || this.#dormant.has(text)
+      if (isKnown && (this.#announcedAt.get(text) ?? -1) < sinceMs) await this.#store.save(text, 0)
     }
     await this.#store.saveIdentity(identity)
-    this.#pump()
+    this.#unsavedSinceMs = undefined
   }
 }
 

@@ -118,3 +118,17 @@ test('whatever happens, each CID is due, running or gone, and none is run twice 
     })
   )
 })
+
+test('when all are due at once, what is running is again when it has ended, once', () => {
+  const plan = schedule()
+  for (const cid of ['running', 'waiting']) plan.now(cid, NOW)
+  expect(plan.take(NOW)).toBe('running')
+  plan.allNow(NOW + 1)
+  expect(plan.take(NOW + 1)).toBe('waiting')
+  expect(plan.take(NOW + 1)).toBeUndefined()
+  expect(plan.succeeded('running', NOW + 2)).toBe(false)
+  expect(plan.succeeded('waiting', NOW + 2)).toBe(true)
+  expect(plan.take(NOW + 2)).toBe('running')
+  expect(plan.succeeded('running', NOW + 3)).toBe(true)
+  expect(plan.take(NOW + 3)).toBeUndefined()
+})

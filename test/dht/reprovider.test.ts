@@ -202,6 +202,80 @@ test('other addresses while running: everything is announced again within minute
   await reprovider.stop()
 })
 
+test('other addresses while an announcement is under way: it goes out once more when it has ended', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const { network, reprovider, addrs } = node(time, store)
+  let open = () => {}
+  network.gate = new Promise(resolve => {
+    open = resolve
+  })
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  await time.pass(5_000)
+  addrs.splice(0, 1, '/ip4/10.9.9.9/tcp/4160')
+  await time.pass(20_000)
+  expect(network.calls).toHaveLength(0)
+  open()
+  await time.pass(1_000)
+  expect(network.calls).toHaveLength(2)
+  expect(store.announced.get(cidNumber(1).toString())).toBe(time.nowMs - 1_000)
+  await time.pass(20 * HOUR)
+  expect(network.calls).toHaveLength(2)
+  await reprovider.stop()
+})
+
+test('other addresses before the content of a record was found: it is announced when it is', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const before = node(time, store)
+  await before.reprovider.start()
+  for (const i of [1, 2]) await before.reprovider.add(cidNumber(i))
+  await time.pass(1_000)
+  await before.reprovider.stop()
+
+  const { network, reprovider, addrs } = node(time, store)
+  await reprovider.start({ dormant: true })
+  addrs.splice(0, 1, '/ip4/10.9.9.9/tcp/4160')
+  await time.pass(20_000)
+  await reprovider.resume(cidNumber(1))
+  await time.pass(60_000)
+  expect(network.calls).toHaveLength(1)
+  await reprovider.stop()
+
+  const later = node(time, store, addrs)
+  await later.reprovider.start()
+  await time.pass(60_000)
+  expect(later.network.calls.map(({ cid }) => cid)).toEqual([cidNumber(2).toString()])
+  await later.reprovider.stop()
+})
+
+test('a disk that is full while the addresses change: everything is announced again all the same, once', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const { network, reprovider, addrs } = node(time, store)
+  await reprovider.start()
+  for (let i = 0; i < 5; i++) await reprovider.add(cidNumber(i))
+  await time.pass(5_000)
+  const [{ save }, { identity }] = [store, store]
+  store.save = async () => {
+    throw new Error('ENOSPC')
+  }
+  network.calls.length = 0
+  addrs.splice(0, 1, '/ip4/10.9.9.9/tcp/4160')
+  await time.pass(16_000)
+  expect(new Set(network.calls.map(({ cid }) => cid)).size).toBe(5)
+  expect(store.identity).toBe(identity)
+  store.save = save
+  await time.pass(120_000)
+  expect(store.identity).not.toBe(identity)
+  expect([...store.announced.values()]).not.toContain(0)
+  network.calls.length = 0
+  await time.pass(20 * HOUR)
+  expect(network.calls).toEqual([])
+  await reprovider.stop()
+})
+
 test('a record whose holders have gone is announced within minutes, and then waits for its turn again', async () => {
   const time = new VirtualTime()
   const { network, reprovider } = node(time, new MemoryStore())
