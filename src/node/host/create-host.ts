@@ -38,6 +38,7 @@ import { PeerMemory } from './peer-memory.ts'
 import { MAX_PENDING, PendingInbound } from './pending-inbound.ts'
 import { libraryLog } from './quiet-log.ts'
 import { SILENT_MS, silentPeers } from './silent-connections.ts'
+import { type DialQueueView, staggerDials } from './staggered-dials.ts'
 import { SwarmDialer } from './swarm-dialer.ts'
 
 /**
@@ -53,6 +54,7 @@ const STREAM_LIMITS = { maxInboundStreams: 4_096, maxOutboundStreams: 4_096, max
 /** A machine under load takes seconds for a handshake; see also CONNECT_TIMEOUT_MS of the dialer. */
 const DIAL_TIMEOUT_MS = 16_000
 const ADDRESS_DIAL_TIMEOUT_MS = 8_000
+const MAX_DIALLED_ADDRS = 16
 /** So long a connection that came in may take to say who it is, and a stream to say what it is for. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const DEFAULT_MAX_CONNECTIONS = 600
@@ -154,9 +156,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       inboundStreamProtocolNegotiationTimeout: handshakeTimeoutMs,
       maxParallelDials: 64,
       maxDialQueueLength: 1_000,
-      maxPeerAddrsToDial: 16,
       dialTimeout: DIAL_TIMEOUT_MS,
-      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
       // Whole swarms live behind one address (loopback, NAT), and come at once.
       inboundConnectionThreshold: 500,
       // PendingInbound ends the oldest long before
@@ -206,6 +206,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     }
   })
   silenceAddressUpdates(libp2p)
+  staggerDials(dialQueueOf(libp2p), {
+    guard,
+    maxAddrs: MAX_DIALLED_ADDRS,
+    addressTimeoutMs: ADDRESS_DIAL_TIMEOUT_MS
+  })
   new PeerMemory({ store: libp2p.peerStore, self })
   const isConnected = (peer: PeerId) => libp2p.getConnections(peer).length > 0
   const members = tableMembers(libp2p.services.dht)
@@ -291,6 +296,11 @@ function silenceAddressUpdates(libp2p: Libp2p<Services>): void {
   }
   const manager = components?.addressManager
   if (manager?._updatePeerStoreAddresses !== undefined) manager._updatePeerStoreAddresses = () => {}
+}
+
+function dialQueueOf(libp2p: Libp2p<Services>): DialQueueView {
+  const { components } = libp2p as unknown as { components: { connectionManager: { dialQueue: DialQueueView } } }
+  return components.connectionManager.dialQueue
 }
 
 function mayDial(addr: Multiaddr, userNames: ReadonlySet<string>): boolean {

@@ -5,6 +5,8 @@
  * An address that failed waits; the wait doubles. Of one host so many addresses may fail within the memory, then others of
  * it that never worked wait too: a swarm may live behind one address, so that is a large number.
  */
+
+import { RecentMap } from '../../base/recent-map.ts'
 import { hostOf } from '../../base/remote-host.ts'
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
 
@@ -16,7 +18,7 @@ export const MAX_WAIT_MS = 10 * MINUTE_MS
 export const MAX_FAILED_OF_HOST = 64
 /** An address that was not dialled for so long is forgotten. */
 export const DIAL_MEMORY_MS = 10 * MINUTE_MS
-/** Addresses that are remembered; of more those that failed longest ago are forgotten. */
+/** Addresses that are remembered; of more those that failed, or worked, longest ago are forgotten. */
 const MAX_REMEMBERED = 4096
 
 interface Failed {
@@ -31,6 +33,8 @@ export class DialGuard {
   readonly #failedOfHost = new Map<string, number>()
   /** Address → the peers that are looked for there now, and how often each. */
   readonly #underWay = new Map<string, Map<string, number>>()
+  /** Where somebody was reached. */
+  readonly #worked = new RecentMap<string, true>(MAX_REMEMBERED)
 
   /** Given by the user, who may try as often as it takes. */
   readonly #trusted = new Set<string>()
@@ -75,6 +79,7 @@ export class DialGuard {
 
   failed(addr: string, now: number): void {
     const times = (this.#recent(addr, now)?.times ?? 0) + 1
+    this.#worked.delete(addr)
     this.#forget(addr)
     this.#failed.set(addr, { times, at: now })
     const host = hostOf(addr)
@@ -86,7 +91,14 @@ export class DialGuard {
   }
 
   succeeded(addr: string): void {
+    this.#worked.set(addr, true)
     this.#forget(addr)
+  }
+
+  /** The order in which the addresses of a peer are tried: what worked last comes first, what failed last. */
+  rank(addr: string): number {
+    if (this.#worked.has(addr)) return 0
+    return this.#failed.has(addr) ? 2 : 1
   }
 
   #recent(addr: string, now: number): Failed | undefined {

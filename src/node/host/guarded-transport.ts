@@ -14,23 +14,32 @@ import { type DialGuard, MAX_FAILED_OF_HOST } from './dial-guard.ts'
  */
 export const MAX_FAILED_OF_HOST_AT_ALL = 4 * MAX_FAILED_OF_HOST
 
+/** A limit that ends a dial after so long ended one in vain. */
+const VAIN_MS = 2_000
+
+/** As the guard knows it. */
+export function plainAddr(addr: Multiaddr): string {
+  return addr.decapsulateCode(CODE_P2P).toString()
+}
+
 /** @param now monotonic, ms */
 export function guardDials<T extends Transport>(transport: T, guard: DialGuard, now: () => number): T {
   const dial = transport.dial.bind(transport)
   transport.dial = async (target: Multiaddr, options): Promise<Connection> => {
-    const addr = target.decapsulateCode(CODE_P2P).toString()
+    const addr = plainAddr(target)
     const peerId = target.getComponents().findLast(({ code }) => code === CODE_P2P)?.value ?? ''
     if (!isTcpAddr(target)) throw new ShoalError('ERR_UNREACHABLE', `${addr} is no TCP address`)
     if (!guard.allows(addr, peerId, now(), MAX_FAILED_OF_HOST_AT_ALL)) {
       throw new ShoalError('ERR_UNREACHABLE', `${addr} failed too often to be tried again now`)
     }
     guard.began(addr, peerId)
+    const beganAt = now()
     try {
       const connection = await dial(target, options)
       guard.succeeded(addr)
       return connection
     } catch (err) {
-      if (options.signal?.aborted !== true || isTimeout(options.signal)) guard.failed(addr, now())
+      if (!isCalledOff(options.signal) || now() - beganAt >= VAIN_MS) guard.failed(addr, now())
       throw err
     } finally {
       guard.ended(addr, peerId)
@@ -39,7 +48,8 @@ export function guardDials<T extends Transport>(transport: T, guard: DialGuard, 
   return transport
 }
 
-/** Whoever answers nothing fails as well; a dial that is called off does not. */
-function isTimeout(signal: AbortSignal): boolean {
-  return signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
+/** Whoever answers nothing fails as well; a dial that is called off early does not. */
+function isCalledOff(signal: AbortSignal | undefined): boolean {
+  if (signal?.aborted !== true) return false
+  return !(signal.reason instanceof Error && signal.reason.name === 'TimeoutError')
 }

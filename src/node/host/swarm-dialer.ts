@@ -19,7 +19,7 @@ export const SWARM_PROTOCOL = '/shoal/swarm/1.0.0'
 const MAX_STREAMS_PER_CONNECTION = 2_048
 /** A stranger may name many addresses for one peer. */
 const MAX_ADDRS = 16
-/** For all addresses of a peer; each has 8 s of it. */
+/** For all addresses of a peer, which begin one after the other; each has 8 s of it. */
 const CONNECT_TIMEOUT_MS = 16_000
 const STREAM_TIMEOUT_MS = 10_000
 

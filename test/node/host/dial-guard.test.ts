@@ -85,3 +85,12 @@ it('counts an address of a host once, and no more once it worked or is forgotten
   expect(guard.allows(addr(999), PEER, 100)).toBe(false)
   expect(guard.allows(addr(999), PEER, DIAL_MEMORY_MS + 2)).toBe(true)
 })
+
+it('ranks what worked last before what is unknown, and that before what failed', () => {
+  const guard = new DialGuard()
+  expect(guard.rank(VICTIM)).toBe(1)
+  guard.succeeded(VICTIM)
+  expect(guard.rank(VICTIM)).toBe(0)
+  guard.failed(VICTIM, 0)
+  expect(guard.rank(VICTIM)).toBe(2)
+})
