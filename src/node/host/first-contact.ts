@@ -7,6 +7,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { combineSignals } from '../../base/abort-signals.ts'
 import type { Logger } from '../../base/log.ts'
+import { hostOf } from '../../base/remote-host.ts'
 import { KAD_PROTOCOL } from '../../dht/kad.ts'
 import { parseMultiaddr } from './addresses.ts'
 import type { PeerBook, RememberedPeer } from './peer-book.ts'
@@ -89,11 +90,13 @@ export class FirstContact {
   readonly #onIdentify = (event: CustomEvent<IdentifyResult>): void => {
     const { connection, listenAddrs, peerId, protocols, signedPeerRecord } = event.detail
     if (!protocols.includes(this.#init.protocol ?? KAD_PROTOCOL)) return
-    const dialled = connection.direction === 'outbound' ? [connection.remoteAddr] : []
+    const isDialled = connection.direction === 'outbound'
+    const dialled = isDialled ? [connection.remoteAddr] : []
     const addrs = [...dialled, ...(signedPeerRecord?.addresses ?? listenAddrs)]
     this.#init.book.saw(
       peerId.toString(),
-      addrs.map(addr => addr.toString())
+      addrs.map(addr => addr.toString()),
+      isDialled ? undefined : hostOf(connection.remoteAddr.toString())
     )
   }
 

@@ -142,7 +142,7 @@ test('the pauses grow to ten minutes', () => {
   ])
 })
 
-test('the book keeps the 200 seen last, newest first, and writes whole files only', async () => {
+test('the book keeps the 150 seen last of those that were dialled, newest first, and writes whole files only', async () => {
   const peers = await book()
   const ids = await Promise.all(Array.from({ length: 210 }, someId))
   for (const id of ids) peers.saw(id, [`/ip4/10.0.0.1/tcp/1/p2p/${id}`])
@@ -150,7 +150,7 @@ test('the book keeps the 200 seen last, newest first, and writes whole files onl
   await Promise.all([peers.flush(), peers.flush()])
   expect(await readdir(dir)).toEqual([PEERS_FILE])
   const read = await book()
-  expect(read.recent()).toHaveLength(200)
+  expect(read.recent()).toHaveLength(150)
   expect(read.recent()[0]).toMatchObject({ id: ids[20], addrs: ['/ip4/10.0.0.2/tcp/2'] })
   expect(read.recent()[1]).toMatchObject({ id: ids[209], addrs: ['/ip4/10.0.0.1/tcp/1'] })
 })
