@@ -116,13 +116,16 @@ class KeptStreams {
     return new Lease(stream, free => this.#keep(id, free)) as unknown as Stream
   }
 
+  /** One that is no longer free is ended: nobody else knows of it. */
   #take(id: string): Stream | undefined {
     const kept = this.#kept.get(id)
     if (kept === undefined) return undefined
     this.#kept.delete(id)
     clearTimeout(kept.timer)
     kept.stream.removeEventListener('message', onUnasked)
-    return isFree(kept.stream) ? kept.stream : undefined
+    if (isFree(kept.stream)) return kept.stream
+    if (kept.stream.status === 'open') close(kept.stream)
+    return undefined
   }
 
   #keep(id: string, stream: Stream): void {
@@ -139,9 +142,8 @@ class KeptStreams {
   }
 
   #drop(id: string): void {
-    const kept = this.#kept.get(id)
-    this.#take(id)
-    if (kept?.stream.status === 'open') close(kept.stream)
+    const stream = this.#take(id)
+    if (stream !== undefined) close(stream)
   }
 }
 

@@ -119,3 +119,18 @@ it('closes after 5 s what nobody needed', async () => {
   await lease()
   expect(opened).toHaveLength(2)
 })
+
+it('ends a kept stream on which the node says no more, when the next question needs another', async () => {
+  const first = await lease()
+  await ask(first)
+  await first.close()
+  const [ours, node] = opened[0] ?? []
+  const saidNoMore = told(ours, 'remoteCloseWrite')
+  await node?.close()
+  await saidNoMore
+  const isEnded = told(ours, 'close')
+  await (await lease()).close()
+  await isEnded
+  expect(ours?.status).not.toBe('open')
+  expect(opened).toHaveLength(2)
+})
