@@ -27,6 +27,8 @@ const MAX_WAIT_MS = 4_000
 export const MAX_UNREAD_BYTES = 64 * KIB
 /** Of one: an announcement with all the addresses that are kept of a peer, each as long as one may be. */
 export const MAX_QUESTION_BYTES = 16 * KIB
+/** What a chunk costs beyond its bytes: each is kept as it came, with objects of its own. */
+const CHUNK_BYTES = 256
 
 export interface Asker {
   readonly peer: string
@@ -83,20 +85,26 @@ export function paceAnswers(dht: KadDHT): void {
 }
 
 /** What came on a stream and was not read: libp2p keeps up to 4 MiB of it for each. */
-class Unread {
+export class Unread {
   #bytes = 0
+  /** Of chunks that no whole message is charged with yet. */
+  #chunkBytes = 0
   /** Of those that came whole. */
   readonly #sizes: number[] = []
 
   constructor(stream: Stream) {
     const lengths = new LengthGuard(bytes => {
-      this.#sizes.push(bytes)
+      this.#sizes.push(bytes + this.#chunkBytes)
+      this.#chunkBytes = 0
       if (bytes > MAX_QUESTION_BYTES) stream.abort(new ShoalError('ERR_LIMIT', `a question of ${bytes} bytes`))
     })
     stream.addEventListener('message', ({ data }) => {
-      this.#bytes += data.byteLength
+      const chunks = data instanceof Uint8Array ? [data] : [...data]
+      const chunkBytes = chunks.length * CHUNK_BYTES
+      this.#bytes += data.byteLength + chunkBytes
+      this.#chunkBytes += chunkBytes
       if (this.#bytes > MAX_UNREAD_BYTES) stream.abort(new ShoalError('ERR_LIMIT', 'questions ahead of their answers'))
-      else for (const chunk of data instanceof Uint8Array ? [data] : data) lengths.take(chunk)
+      else for (const chunk of chunks) lengths.take(chunk)
     })
   }
 

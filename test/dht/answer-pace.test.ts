@@ -1,3 +1,4 @@
+import type { Stream } from '@libp2p/interface'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { originOf, SITE_FACTOR } from '../../src/base/remote-host.ts'
@@ -5,8 +6,10 @@ import {
   AnswerPace,
   HOST_MESSAGE_BURST,
   HOST_MESSAGES_PER_SEC,
+  MAX_UNREAD_BYTES,
   PEER_MESSAGE_BURST,
-  PEER_MESSAGES_PER_SEC
+  PEER_MESSAGES_PER_SEC,
+  Unread
 } from '../../src/dht/answer-pace.ts'
 
 const at = (host: string) => originOf(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/4000`)
@@ -74,5 +77,40 @@ describe('the pace of answers', () => {
       }),
       { numRuns: 50 }
     )
+  })
+})
+
+describe('what is unread', () => {
+  const watched = () => {
+    const errors: Error[] = []
+    const stream = Object.assign(new EventTarget(), { abort: (err: Error) => void errors.push(err) })
+    const unread = new Unread(stream as unknown as Stream)
+    const come = (...bytes: number[]) =>
+      stream.dispatchEvent(Object.assign(new Event('message'), { data: Uint8Array.from(bytes) }))
+    return { unread, errors, come }
+  }
+
+  it('costs its stream when it comes byte by byte, long before there are so many bytes', () => {
+    const { errors, come } = watched()
+    come(0x80, 0x80, 0x80, 0x01) // 2 MiB will follow
+    let chunks = 0
+    while (errors.length === 0 && chunks < MAX_UNREAD_BYTES) {
+      come(1)
+      chunks += 1
+    }
+    expect(errors).toMatchObject([{ code: 'ERR_LIMIT' }])
+    expect(chunks).toBeLessThan(MAX_UNREAD_BYTES / 200)
+  })
+
+  it('costs nothing once it is read, however many chunks it came in', () => {
+    const { unread, errors, come } = watched()
+    for (let question = 0; question < MAX_UNREAD_BYTES; question++) {
+      come(3, 1)
+      come(1)
+      come(1, 1, 1)
+      unread.read()
+      unread.read()
+    }
+    expect(errors).toEqual([])
   })
 })
