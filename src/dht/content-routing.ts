@@ -5,7 +5,7 @@ import type { QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
-import { combineSignals } from '../base/abort-signals.ts'
+import { combineSignals, linkSignals, withLinked } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
 import { AddressLookups, type Looked } from './address-lookups.ts'
 import { AskedNodes } from './asked-nodes.ts'
@@ -116,9 +116,10 @@ export class ContentRouting {
    */
   ready(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#table.size > 0) return Promise.resolve()
-    const signal = combineSignals(this.#stopped.signal, options.signal)
+    const { signal, clear } = linkSignals(this.#stopped.signal, options.signal)
     return new Promise((resolve, reject) => {
       const end = () => {
+        clear()
         this.#table.removeEventListener('peer:add', onAdd)
         signal.removeEventListener('abort', onAbort)
       }
@@ -152,7 +153,7 @@ export class ContentRouting {
   async provide(cid: CID, options: { signal?: AbortSignal } = {}): Promise<{ nodes: number }> {
     await this.hold(cid)
     await this.ready(options)
-    const caller = combineSignals(this.#stopped.signal, options.signal)
+    const { signal: caller, clear } = linkSignals(this.#stopped.signal, options.signal)
     const signal = combineSignals(caller, AbortSignal.timeout(PROVIDE_TIMEOUT_MS))
     const nodes = new Map<string, PeerId>()
     try {
@@ -165,6 +166,8 @@ export class ContentRouting {
       if (caller.aborted) throw abortError(caller)
       // Some nodes may hold it even though the walk was cut short; what they took is what counts.
       if (!signal.aborted && nodes.size === 0) throw err
+    } finally {
+      clear()
     }
     if (nodes.size > 0) this.#holders.set(cid.toString(), [...nodes.values()])
     return { nodes: nodes.size }
@@ -200,7 +203,7 @@ export class ContentRouting {
 
   async *#lookup(cid: CID, stats: LookupStats, caller: AbortSignal | undefined): AsyncGenerator<FoundProvider> {
     const stop = new AbortController()
-    const ending = combineSignals(this.#stopped.signal, caller, stop.signal)
+    const { signal: ending, clear } = linkSignals(this.#stopped.signal, caller, stop.signal)
     const signal = combineSignals(ending, AbortSignal.timeout(LOOKUP_TIMEOUT_MS))
     const asked = new Set<string>()
     const answered = new Map<string, PeerId>()
@@ -214,6 +217,7 @@ export class ContentRouting {
     try {
       await this.ready({ signal: combineSignals(signal, AbortSignal.timeout(FIRST_PEER_WAIT_MS)) })
     } catch {
+      clear()
       return
     }
     const ended = this.#asked.begin(cid)
@@ -270,6 +274,7 @@ export class ContentRouting {
     } finally {
       ended()
       stop.abort()
+      clear()
       await events.return(undefined)
       stats.asked = asked.size
       stats.answered = answered.size
@@ -316,8 +321,10 @@ export class ContentRouting {
   /** Addresses of a peer by its ID, from what is known here or from the DHT; empty when nobody knows. */
   async findPeer(id: string, options: { signal?: AbortSignal } = {}): Promise<string[]> {
     const peer = peerIdFromString(id)
-    const known = await this.#knownAddrs(peer, [])
-    return known.length > 0 ? known : await this.#findAddrs(peer, combineSignals(this.#stopped.signal, options.signal))
+    return await withLinked([this.#stopped.signal, options.signal], async signal => {
+      const known = await this.#knownAddrs(peer, [])
+      return known.length > 0 ? known : await this.#findAddrs(peer, signal)
+    })
   }
 }
 

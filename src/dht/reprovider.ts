@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { CID } from 'multiformats/cid'
-import { combineSignals } from '../base/abort-signals.ts'
+import { linkSignals, withLinked } from '../base/abort-signals.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { ElapsedClock } from '../base/elapsed-clock.ts'
 import { abortError } from '../base/errors.ts'
@@ -198,11 +198,12 @@ export class Reprovider {
     const text = cid.toString()
     const nodes = this.#nodes.get(text)
     if (nodes !== undefined) return Promise.resolve(nodes)
-    const signal = combineSignals(this.#stopped.signal, options.signal)
+    const { signal, clear } = linkSignals(this.#stopped.signal, options.signal)
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(text) ?? new Set()
       this.#waiting.set(text, waiting)
       const end = () => {
+        clear()
         signal.removeEventListener('abort', onAbort)
         waiting.delete(onNodes)
         if (waiting.size === 0 && this.#waiting.get(text) === waiting) this.#waiting.delete(text)
@@ -251,7 +252,8 @@ export class Reprovider {
       const text = this.#schedule.take(this.#elapsed.nowMs())
       if (text === undefined) break
       const abort = new AbortController()
-      const done = this.#announce(text, combineSignals(abort.signal, this.#stopped.signal)).finally(() => {
+      const signals = [abort.signal, this.#stopped.signal]
+      const done = withLinked(signals, signal => this.#announce(text, signal)).finally(() => {
         this.#running.delete(text)
         this.#pump()
       })

@@ -6,7 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Libp2pEvents, Peer, PeerId, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
-import { combineSignals } from '../base/abort-signals.ts'
+import { linkSignals } from '../base/abort-signals.ts'
 import { DepartedPeers } from './departed-peers.ts'
 import { DoubtfulPeers } from './doubtful-peers.ts'
 import { KAD_PROTOCOL, type KadDHT, type RoutingTableView, routingTable } from './kad.ts'
@@ -162,7 +162,7 @@ export class TableKeeper {
   }
 
   async #walk(): Promise<void> {
-    const signal = combineSignals(this.#stopped.signal, AbortSignal.timeout(WALK_TIMEOUT_MS))
+    const { signal, clear } = linkSignals(this.#stopped.signal, AbortSignal.timeout(WALK_TIMEOUT_MS))
     try {
       const heardOf = new Set([this.#self.toString()])
       let agreeing = 0
@@ -179,6 +179,8 @@ export class TableKeeper {
       }
     } catch {
       // Cut short by the timeout or the stop; the next growth looks again.
+    } finally {
+      clear()
     }
   }
 }

@@ -5,7 +5,7 @@
 import type { IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { combineSignals } from '../../base/abort-signals.ts'
+import { withLinked } from '../../base/abort-signals.ts'
 import type { Logger } from '../../base/log.ts'
 import { hostOf } from '../../base/remote-host.ts'
 import { KAD_PROTOCOL } from '../../dht/kad.ts'
@@ -158,7 +158,8 @@ export class FirstContact {
     if (hasEnough || this.#isConnected(peer.id)) return
     try {
       const addrs = peer.addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${peer.id}`))
-      await this.#init.libp2p.dial(addrs, { signal: this.#limit() })
+      const signals = [this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]
+      await withLinked(signals, signal => this.#init.libp2p.dial(addrs, { signal }))
     } catch (err) {
       this.#init.log.debug(`remembered peer ${peer.id} does not answer`, err)
     }
@@ -178,9 +179,5 @@ export class FirstContact {
 
   #isConnected(id: string): boolean {
     return this.#init.libp2p.getConnections(peerIdFromString(id)).length > 0
-  }
-
-  #limit(): AbortSignal {
-    return combineSignals(this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
   }
 }

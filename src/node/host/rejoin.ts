@@ -5,7 +5,7 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { combineSignals } from '../../base/abort-signals.ts'
+import { withLinked } from '../../base/abort-signals.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import { MINUTE_MS, SECOND_MS } from '../../base/units.ts'
@@ -106,9 +106,9 @@ export class Rejoin {
     if (known === undefined || this.#isConnected(id)) return this.#lost.forget(id)
     // a peer may say that it is at a victim's address: the transport's guard sees to that
     const addrs = known.addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`))
-    const signal = combineSignals(this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
+    const signals = [this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]
     try {
-      await this.#init.libp2p.dial(addrs, { signal })
+      await withLinked(signals, signal => this.#init.libp2p.dial(addrs, { signal }))
       this.#init.log.info(`peer ${id}, which was lost, is back`)
     } catch (err) {
       if (this.#stopped.signal.aborted) return

@@ -2,7 +2,7 @@
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { combineSignals } from '../../base/abort-signals.ts'
+import { combineSignals, withLinked } from '../../base/abort-signals.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { abortError, ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -55,8 +55,11 @@ export class SwarmDialer implements Dialer {
    * @throws ERR_UNREACHABLE with the reason, ERR_ABORTED
    */
   async dial(peer: PexPeer, options: { signal: AbortSignal }): Promise<PeerStream> {
+    return await withLinked([options.signal, this.#stopped.signal], signal => this.#dial(peer, signal))
+  }
+
+  async #dial(peer: PexPeer, signal: AbortSignal): Promise<PeerStream> {
     const id = peerIdOf(peer.id)
-    const signal = combineSignals(options.signal, this.#stopped.signal)
     // What a stranger says about a third is tried, not stored: only what worked goes into the peer store.
     const known = await this.#libp2p.peerStore.get(id).catch(() => undefined)
     const addrs = plainAddrs([
@@ -104,7 +107,6 @@ export class SwarmDialer implements Dialer {
    */
   async connectTo(text: string, options: { signal?: AbortSignal } = {}): Promise<string> {
     const { addr, peerId } = parseMultiaddr(text)
-    const signal = combineSignals(this.#stopped.signal, options.signal)
     const name = addr === undefined ? undefined : dnsName(addr)
     if (name !== undefined) this.#onUserName(name)
     if (addr !== undefined) this.#guard.trust(addr.toString())
@@ -117,7 +119,8 @@ export class SwarmDialer implements Dialer {
           ? addr
           : addr.encapsulate(`/p2p/${peerId}`)
     if (target === undefined) throw new ShoalError('ERR_BAD_MULTIADDR', `${text} names neither an address nor a peer`)
-    const connection = await this.#connect(target, text, signal)
+    const signals = [this.#stopped.signal, options.signal]
+    const connection = await withLinked(signals, signal => this.#connect(target, text, signal))
     return connection.remotePeer.toString()
   }
 

@@ -2,7 +2,7 @@
  * Runs the swarm core of one root: turns what happens on streams, disk and clock into inputs, and carries out every
  * action of an input before the next one. Nothing here decides; nothing in the core does I/O.
  */
-import { combineSignals } from '../../base/abort-signals.ts'
+import { combineSignals, linkSignals } from '../../base/abort-signals.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
 import { SECOND_MS } from '../../base/units.ts'
@@ -377,7 +377,7 @@ export class SwarmRunner {
   }
 
   async #dial(peer: PexPeer): Promise<void> {
-    const signal = combineSignals(this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
+    const { signal, clear } = linkSignals(this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
     try {
       const stream = await this.#host.init.dialer.dial(peer, { signal })
       if (this.#stopping.signal.aborted || this.#host.isBanned(stream.peerId)) {
@@ -392,6 +392,8 @@ export class SwarmRunner {
       this.facts.failed(peer.id, dialReason(err))
       this.#host.init.log.debug(`dial of ${peer.id} failed: ${err instanceof Error ? err.message : String(err)}`)
       this.#post({ type: 'dialFailed', peerId: peer.id })
+    } finally {
+      clear()
     }
   }
 }
