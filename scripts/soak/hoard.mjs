@@ -18,6 +18,9 @@ import { cli } from '../lab/checkout.mjs'
 import { compareTrees } from '../lab/compare.mjs'
 import { execute, falsePieces, load, noise } from './killed.mjs'
 
+/** A CID that no thing here has: gc looks at nothing else in the cache. */
+const NOBODYS = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
+
 /** @typedef {'fetch' | 'settle' | 'pin' | 'unpin' | 'gc'} HoardOperation */
 /** @typedef {'kept' | 'a' | 'b'} Thing `kept` is fetched once and stays pinned; `a` and `b` do not fit together */
 /** @typedef {{ state: 'absent' | 'partial' | 'complete', pinned: boolean }} Found */
@@ -123,7 +126,7 @@ export class Hoard {
   #litter() {
     const cache = join(this.dataDir, 'cache')
     mkdirSync(cache, { recursive: true })
-    cpSync(join(this.sources, 'b/deep'), join(cache, 'nobody-has-this'), { recursive: true })
+    cpSync(join(this.sources, 'b/deep'), join(cache, NOBODYS), { recursive: true })
   }
 
   /** The other one of the two that do not fit together. @param {Thing} what @returns {Thing} */

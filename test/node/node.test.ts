@@ -157,7 +157,7 @@ describe('createNode', () => {
     const { path } = lab.file('x.bin', 2_500_000)
     const node = await lab.start('a', { offline: true })
     const { cid } = await node.share(path)
-    expect(await node.verify(cid)).toEqual({ cid, pieces: 3, bad: [] })
+    expect(await node.verify(cid)).toEqual({ cid, pieces: 3, bad: [], wrong: [] })
     expect(await node.list()).toMatchObject([{ cid, have: 2_500_000 }])
     await expect(
       node.fetch('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', { to: join(lab.dir, 'y') }).done
