@@ -10,6 +10,21 @@ import { leanNoiseStream } from './lean-noise-stream.ts'
 
 /** X25519, RFC 7748. */
 const KEY_BYTES = 32
+/**
+ * Never to be made as an object and exported after: Node 20 holds the key's lock while it makes the string, and where
+ * the collector runs just then and finds the finished generation of that very key, that waits for the lock for ever, and
+ * the process with it.
+ */
+const ENCODINGS = {
+  publicKeyEncoding: { type: 'spki', format: 'der' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'der' }
+} as const
+
+/** Its types know no encodings of these. */
+const makeKeys = generateKeyPairSync as unknown as (
+  type: 'x25519',
+  encodings: typeof ENCODINGS
+) => { publicKey: Buffer; privateKey: Buffer }
 
 interface KeyPair {
   publicKey: Uint8Array
@@ -49,10 +64,10 @@ function keepKeyObjects(view: NoiseView): void {
   const stockDh = crypto.dh
   const privateKeys = new WeakMap<KeyPair, KeyObject>()
   const generateKeypair = (): KeyPair => {
-    const { privateKey } = generateKeyPairSync('x25519')
-    const { x = '', d = '' } = privateKey.export({ format: 'jwk' })
-    const pair = { publicKey: bytesOf(x), privateKey: bytesOf(d) }
-    privateKeys.set(pair, privateKey)
+    const { publicKey, privateKey } = makeKeys('x25519', ENCODINGS)
+    // the key is what either ends with (RFC 8410)
+    const pair = { publicKey: lastOf(publicKey), privateKey: lastOf(privateKey) }
+    privateKeys.set(pair, createPrivateKey({ key: privateKey, ...ENCODINGS.privateKeyEncoding }))
     return pair
   }
   // The static key was made before, and is read once.
@@ -79,4 +94,4 @@ function keepKeyObjects(view: NoiseView): void {
 }
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
-const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64url'))
+const lastOf = (der: Uint8Array): Uint8Array => Uint8Array.from(der.subarray(-KEY_BYTES))

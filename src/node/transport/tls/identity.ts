@@ -1,5 +1,5 @@
 /** What a node shows of itself in a TLS handshake. */
-import { constants, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { constants, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import type { PrivateKey } from '@libp2p/interface'
 import { encodeCertificate } from './certificate.ts'
@@ -27,8 +27,14 @@ export const CONTEXT_OPTIONS = {
 
 /** A key and certificate of one process, in PEM. P-256: every implementation takes it. */
 export async function makeIdentity(hostKey: PrivateKey, now: number): Promise<{ key: string; cert: string }> {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return certify(hostKey, privateKey, now)
+  // written out as it is made and read back: to export a key that was made as an object may lock up Node 20 (noise.ts)
+  const encoding = { type: 'pkcs8', format: 'der' } as const
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    privateKeyEncoding: encoding,
+    publicKeyEncoding: { type: 'spki', format: 'der' }
+  })
+  return certify(hostKey, createPrivateKey({ key: privateKey, ...encoding }), now)
 }
 
 /** @param privateKey of the certificate: P-256 or Ed25519 */
