@@ -139,9 +139,7 @@ export interface JobAsked<K extends JobKind = JobKind> {
 }
 
 /** A system error crosses threads as its code: an Error would lose it. */
-export type JobAnswered =
-  | { readonly answer: DiskJobs[JobKind]['answer'] }
-  | { readonly error: { readonly code: string | undefined; readonly message: string } }
+export type JobAnswered = { readonly answer: DiskJobs[JobKind]['answer'] } | { readonly error: ThreadFailure }
 
 export class Prints {
   readonly fields: BigInt64Array<ArrayBuffer>
@@ -168,4 +166,14 @@ export function printAt(prints: BigInt64Array, index: number): FileFingerprint {
 
 export function digestAt(digests: Uint8Array, index: number): Uint8Array {
   return digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES)
+}
+
+/** A system error as a thread tells it. */
+export interface ThreadFailure {
+  readonly code: string | undefined
+  readonly message: string
+}
+
+export function errorOf({ code, message }: ThreadFailure): Error {
+  return Object.assign(new Error(message), { code })
 }

@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { ShoalError } from '../../base/errors.ts'
-import type { DiskJobs, JobAnswered, JobAsked, JobKind } from './disk-jobs.ts'
+import { type DiskJobs, errorOf, type JobAnswered, type JobAsked, type JobKind } from './disk-jobs.ts'
 
 const MAX_HASHING = 8
 /** Jobs that keep a core busy. */
@@ -162,7 +162,7 @@ export class DiskThreadPool implements DiskThreads {
     thread.isUp = true
     thread.worker.unref()
     if ('answer' in answered) asked?.resolve(answered.answer)
-    else asked?.reject(Object.assign(new Error(answered.error.message), { code: answered.error.code }))
+    else asked?.reject(errorOf(answered.error))
     this.#next()
   }
 

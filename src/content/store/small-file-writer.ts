@@ -1,7 +1,7 @@
 /** Small files made and synced by the hundred on disk threads. What cannot be done so is left to the caller. */
 import { isShared, sharedBytes } from '../../base/shared-memory.ts'
 import { MIB } from '../../base/units.ts'
-import type { CreateFiles } from '../disk/disk-jobs.ts'
+import { type CreateFiles, errorOf } from '../disk/disk-jobs.ts'
 import type { DiskThreads } from '../disk/disk-threads.ts'
 import { sharedSpans } from '../disk/shared-spans.ts'
 import { findSyncProgram } from '../disk/sync-program.ts'
@@ -113,7 +113,7 @@ export class SmallFileWriter {
     })
     if (program !== null && !isByProgram) this.#program = null
     const ends = new Map<number, Error | 'replaced'>(replaced.map(index => [index, 'replaced']))
-    for (const { index, code, message } of failed) ends.set(index, Object.assign(new Error(message), { code }))
+    for (const failure of failed) ends.set(failure.index, errorOf(failure))
     return ends
   }
 }
