@@ -16,6 +16,14 @@ const BY_SYSTEM_CODE: Record<string, string> = {
   EAI_AGAIN: 'the host name could not be resolved'
 }
 
+/** As TLS and noise say it; libp2p hands on nothing but the text. */
+const WRONG_PEER = /(\w+) does not match expected remote identity/
+
+/** The peer ID of whoever answered instead of the one that was dialled. */
+export function otherFound(err: unknown): string | undefined {
+  return err instanceof Error ? WRONG_PEER.exec(err.message)?.[1] : undefined
+}
+
 export function reasonOf(err: unknown, stage: DialStage): string {
   if (err instanceof AggregateError && err.errors.length > 0) {
     return [...new Set(err.errors.map(inner => reasonOf(inner, stage)))].slice(0, 3).join('; ')
@@ -24,7 +32,7 @@ export function reasonOf(err: unknown, stage: DialStage): string {
   if (code !== undefined && BY_SYSTEM_CODE[code] !== undefined) return BY_SYSTEM_CODE[code]
   const { name, message } = err instanceof Error ? err : { name: '', message: String(err) }
   const known = Object.keys(BY_SYSTEM_CODE).find(system => message.includes(system))
-  if (/does not match expected remote identity/.test(message)) return 'wrong peer ID: another node answers there'
+  if (WRONG_PEER.test(message)) return 'wrong peer ID: another node answers there'
   if (/dial self/i.test(message)) return 'that is this node itself'
   if (name === 'UnsupportedProtocolError' || /could not negotiate/.test(message)) {
     return stage === 'stream' ? 'it does not speak shoal' : 'not a libp2p node'

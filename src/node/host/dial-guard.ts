@@ -3,7 +3,8 @@
  * number of peer IDs; whoever is dialled in vain must not be dialled by us again and again. What worked once is free.
  *
  * An address that failed waits; the wait doubles. Of one host so many addresses may fail within the memory, then others of
- * it that never worked wait too: a swarm may live behind one address, so that is a large number.
+ * it that never worked wait too: a swarm may live behind one address, so that is a large number. All that is for names
+ * that are tried there: whoever was found at an address is dialled there, whatever names were tried in vain.
  */
 
 import { RecentMap } from '../../base/recent-map.ts'
@@ -33,8 +34,8 @@ export class DialGuard {
   readonly #failedOfHost = new Map<string, number>()
   /** Address → the peers that are looked for there now, and how often each. */
   readonly #underWay = new Map<string, Map<string, number>>()
-  /** Where somebody was reached. */
-  readonly #worked = new RecentMap<string, true>(MAX_REMEMBERED)
+  /** Address → the peer that was found there, be it that another was looked for. */
+  readonly #found = new RecentMap<string, string>(MAX_REMEMBERED)
 
   /** Given by the user, who may try as often as it takes. */
   readonly #trusted = new Set<string>()
@@ -50,7 +51,7 @@ export class DialGuard {
    * @param maxOfHost addresses of its host that may have failed
    */
   allows(addr: string, peerId: string, now: number, maxOfHost = MAX_FAILED_OF_HOST): boolean {
-    if (this.#trusted.has(addr)) return true
+    if (this.#trusted.has(addr) || this.#found.get(addr) === peerId) return true
     const failed = this.#recent(addr, now)
     const underWay = this.#underWay.get(addr)
     const others = (underWay?.size ?? 0) - (underWay?.has(peerId) === true ? 1 : 0)
@@ -77,9 +78,10 @@ export class DialGuard {
     if (underWay?.size === 0) this.#underWay.delete(addr)
   }
 
-  failed(addr: string, now: number): void {
+  /** @param peerId who was looked for there; default: whoever was found there before */
+  failed(addr: string, now: number, peerId = this.#found.get(addr)): void {
     const times = (this.#recent(addr, now)?.times ?? 0) + 1
-    this.#worked.delete(addr)
+    if (this.#found.get(addr) === peerId) this.#found.delete(addr)
     this.#forget(addr)
     this.#failed.set(addr, { times, at: now })
     const host = hostOf(addr)
@@ -90,14 +92,20 @@ export class DialGuard {
     }
   }
 
-  succeeded(addr: string): void {
-    this.#worked.set(addr, true)
+  succeeded(addr: string, peerId: string): void {
+    this.found(addr, peerId)
     this.#forget(addr)
   }
 
-  /** The order in which the addresses of a peer are tried: what worked last comes first, what failed last. */
-  rank(addr: string): number {
-    if (this.#worked.has(addr)) return 0
+  /** Another was looked for there, and this one answered. */
+  found(addr: string, peerId: string): void {
+    this.#found.set(addr, peerId)
+  }
+
+  /** The order in which the addresses of a peer are tried: where it was found comes first, what failed last. */
+  rank(addr: string, peerId = this.#found.get(addr)): number {
+    const found = this.#found.get(addr)
+    if (found !== undefined) return found === peerId ? 0 : 2
     return this.#failed.has(addr) ? 2 : 1
   }
 

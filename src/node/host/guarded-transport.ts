@@ -6,6 +6,7 @@ import type { Connection, Transport } from '@libp2p/interface'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import { ShoalError } from '../../base/errors.ts'
 import { isTcpAddr } from './addresses.ts'
+import { otherFound } from './dial-error.ts'
 import { type DialGuard, MAX_FAILED_OF_HOST } from './dial-guard.ts'
 
 /**
@@ -36,10 +37,12 @@ export function guardDials<T extends Transport>(transport: T, guard: DialGuard, 
     const beganAt = now()
     try {
       const connection = await dial(target, options)
-      guard.succeeded(addr)
+      guard.succeeded(addr, connection.remotePeer.toString())
       return connection
     } catch (err) {
-      if (!isCalledOff(options.signal) || now() - beganAt >= VAIN_MS) guard.failed(addr, now())
+      if (!isCalledOff(options.signal) || now() - beganAt >= VAIN_MS) guard.failed(addr, now(), peerId)
+      const other = otherFound(err)
+      if (other !== undefined) guard.found(addr, other)
       throw err
     } finally {
       guard.ended(addr, peerId)

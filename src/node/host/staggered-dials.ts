@@ -65,7 +65,8 @@ export function staggerDials(queue: DialQueueView, { guard, maxAddrs, addressTim
         .filter(addr => !tried.has(addr.toString()))
         .slice(0, maxAddrs - tried.size)
       for (const addr of untried) tried.add(addr.toString())
-      untried.sort((a, b) => guard.rank(plainAddr(a)) - guard.rank(plainAddr(b)))
+      const rank = (addr: Multiaddr) => guard.rank(plainAddr(addr), options.peerId?.toString())
+      untried.sort((a, b) => rank(a) - rank(b))
       const connection = await firstOf(untried, dial, signal, errors)
       if (connection !== undefined) {
         await peerStore.merge(connection.remotePeer, { multiaddrs: [connection.remoteAddr] }).catch(() => {})

@@ -28,7 +28,7 @@ it('lets an address go on that worked, or that failed long ago', () => {
   for (let at = 0; at < 20; at++) guard.failed(VICTIM, 0)
   expect(guard.allows(VICTIM, PEER, MAX_WAIT_MS - 1)).toBe(false)
   expect(guard.allows(VICTIM, PEER, DIAL_MEMORY_MS + 1)).toBe(true)
-  guard.succeeded(VICTIM)
+  guard.succeeded(VICTIM, PEER)
   expect(guard.allows(VICTIM, PEER, 1)).toBe(true)
 })
 
@@ -62,7 +62,7 @@ it('counts dials that are under way: many names for one address are no way aroun
     guard.ended(VICTIM, name)
   }
   expect(guard.allows(VICTIM, 'peer-19', 0)).toBe(false)
-  guard.succeeded(VICTIM)
+  guard.succeeded(VICTIM, PEER)
   expect(guard.allows(VICTIM, 'peer-19', 0)).toBe(true)
 })
 
@@ -79,7 +79,7 @@ it('counts an address of a host once, and no more once it worked or is forgotten
   for (let port = 1; port <= MAX_FAILED_OF_HOST; port++)
     for (let time = 0; time < 2; time++) guard.failed(addr(port), port)
   expect(guard.allows(addr(999), PEER, 100)).toBe(false)
-  guard.succeeded(addr(5))
+  guard.succeeded(addr(5), PEER)
   expect(guard.allows(addr(999), PEER, 100)).toBe(true)
   guard.failed(addr(5), 100)
   expect(guard.allows(addr(999), PEER, 100)).toBe(false)
@@ -89,8 +89,23 @@ it('counts an address of a host once, and no more once it worked or is forgotten
 it('ranks what worked last before what is unknown, and that before what failed', () => {
   const guard = new DialGuard()
   expect(guard.rank(VICTIM)).toBe(1)
-  guard.succeeded(VICTIM)
+  guard.succeeded(VICTIM, PEER)
   expect(guard.rank(VICTIM)).toBe(0)
   guard.failed(VICTIM, 0)
   expect(guard.rank(VICTIM)).toBe(2)
+})
+
+it('dials whoever was found at an address there, whatever names failed there or at its host', () => {
+  const guard = new DialGuard()
+  guard.found(VICTIM, PEER)
+  for (let port = 1; port <= MAX_FAILED_OF_HOST; port++) {
+    guard.failed(VICTIM, 0, `peer-${port}`)
+    guard.failed(`/ip4/192.0.2.7/tcp/${port + 100}`, 0, `peer-${port}`)
+  }
+  expect(guard.allows(VICTIM, PEER, 1)).toBe(true)
+  expect(guard.rank(VICTIM, PEER)).toBe(0)
+  expect(guard.allows(VICTIM, 'another', 1)).toBe(false)
+  expect(guard.rank(VICTIM, 'another')).toBe(2)
+  guard.failed(VICTIM, 1, PEER)
+  expect(guard.allows(VICTIM, PEER, 2)).toBe(false)
 })

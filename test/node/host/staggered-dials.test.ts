@@ -60,7 +60,7 @@ test('who says nothing at its first addresses is reached at the next, and the fi
 test('what worked before is tried first, what failed last', async () => {
   const guard = new DialGuard()
   guard.failed(at(1), 0)
-  guard.succeeded(at(3))
+  guard.succeeded(at(3), peerId.toString())
   const first = queueTo({ [at(1)]: 'silent', [at(2)]: 'silent', [at(3)]: 'there' }, guard)
   await first.reach()
   expect(first.dialled).toEqual([at(3)])
