@@ -185,8 +185,10 @@ export class Reprovider {
     const running = this.#running.get(text)
     running?.abort.abort()
     await running?.done
-    await this.#routing.withdraw(cid)
-    await this.#store.remove(text)
+    // it may be added again meanwhile
+    if (!this.#kept.has(text)) await this.#routing.withdraw(cid)
+    if (this.#kept.has(text)) await this.#routing.hold(cid)
+    else await this.#store.remove(text)
   }
 
   /**
@@ -254,10 +256,11 @@ export class Reprovider {
       const abort = new AbortController()
       const signals = [abort.signal, this.#stopped.signal]
       const done = withLinked(signals, signal => this.#announce(text, signal)).finally(() => {
-        this.#running.delete(text)
+        if (this.#running.get(text) === running) this.#running.delete(text)
         this.#pump()
       })
-      this.#running.set(text, { abort, done })
+      const running = { abort, done }
+      this.#running.set(text, running)
     }
     this.#cancelTimer()
     const waitMs = this.nextInMs()

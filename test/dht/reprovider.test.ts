@@ -445,3 +445,22 @@ test('a clock that leaps ahead, as after a sleep, brings announcements on within
   expect(network.calls).toHaveLength(9)
   await reprovider.stop()
 })
+
+test('what is added again while it is being removed stays', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const { network, reprovider } = node(time, store)
+  network.gate = new Promise(() => {})
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  await time.pass(1_000)
+  const removing = reprovider.remove(cidNumber(1))
+  network.gate = Promise.resolve()
+  await reprovider.add(cidNumber(1))
+  await removing
+  await time.pass(60_000)
+  expect(reprovider.keeps(cidNumber(1))).toBe(true)
+  expect([...network.held]).toEqual([cidNumber(1).toString()])
+  expect([...store.announced.values()]).toEqual([time.nowMs - 60_000])
+  await reprovider.stop()
+})
