@@ -74,6 +74,14 @@ export class ReprovideSchedule {
     }
   }
 
+  /** Due before its turn; but not one that is running, or that waits because it failed. @returns whether it was not due before */
+  early(cid: string, nowMs: number): boolean {
+    const entry = this.#entries.get(cid)
+    if (entry === undefined || entry.running || entry.failures > 0 || entry.dueMs <= nowMs) return false
+    entry.dueMs = nowMs
+    return true
+  }
+
   remove(cid: string): void {
     this.#entries.delete(cid)
   }

@@ -314,11 +314,9 @@ export class Reprovider {
     for (const [text, lastMs] of this.#announcedAt) {
       if (count === EARLY_A_CHECK) break
       const cid = parse(text)
-      if (cid === undefined || !this.#schedule.has(text)) continue
+      if (cid === undefined) continue
       const isThin = now - lastMs >= EARLY_GAP_MS && this.#routing.isThin(cid)
-      if (!isThin && !this.#routing.isOutgrown(cid)) continue
-      count += 1
-      this.#schedule.now(text, now)
+      if ((isThin || this.#routing.isOutgrown(cid)) && this.#schedule.early(text, now)) count += 1
     }
     if (count > 0) this.#log.debug(`${count} records lie with too few of the nodes that are asked: announced again`)
   }

@@ -446,6 +446,29 @@ test('a clock that leaps ahead, as after a sleep, brings announcements on within
   await reprovider.stop()
 })
 
+test('records whose holders have gone and whose announcement fails wait longer each time, and hold up no others', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider } = node(time, new MemoryStore())
+  await reprovider.start()
+  for (let i = 0; i < 20; i++) await reprovider.add(cidNumber(i))
+  await time.pass(HOUR)
+  const failing = new Set(Array.from({ length: 16 }, (_, i) => cidNumber(i).toString()))
+  const provide = network.provide.bind(network)
+  network.provide = async (cid, options) => {
+    const { nodes } = await provide(cid, options)
+    return { nodes: failing.has(cid.toString()) ? 0 : nodes }
+  }
+  network.calls.length = 0
+  network.isThin = () => true
+  await time.pass(5 * 60_000)
+  const times = (i: number) => network.calls.filter(({ cid }) => cid === cidNumber(i).toString()).length
+  // at once, and after 30 s, a minute and two
+  expect(times(0)).toBeLessThanOrEqual(4)
+  expect(times(0)).toBeGreaterThan(2)
+  expect(times(19)).toBeGreaterThan(0)
+  await reprovider.stop()
+})
+
 test('what is added again while it is being removed stays', async () => {
   const time = new VirtualTime()
   const store = new MemoryStore()
