@@ -3,6 +3,7 @@
  * itself a thousand times in one announcement stopped a node for seconds.
  */
 import type { PeerId } from '@libp2p/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { ShoalError } from '../base/errors.ts'
 
 /** The multihash of a 512-bit hash has 66, a peer ID up to 38. */
@@ -22,6 +23,17 @@ export interface RawMessage {
   readonly providers: readonly RawPeer[]
 }
 
+/** Undefined for one of a protocol that is not known here, or that cannot be written: its peer has others. */
+export function readAddr(bytes: Uint8Array): Multiaddr | undefined {
+  try {
+    const addr = multiaddr(bytes)
+    addr.toString()
+    return addr
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * A question or announcement as it is handled: its sender announces itself, once, and names nobody else.
  * @throws ERR_LIMIT for a key that no honest node has
@@ -32,6 +44,7 @@ export function boundQuestion<T extends RawMessage>(message: T, sender: PeerId):
   }
   const id = sender.toMultihash().bytes
   const own = message.providers.find(peer => peer.id !== undefined && Buffer.compare(peer.id, id) === 0)
-  const providers = own === undefined ? [] : [{ ...own, multiaddrs: own.multiaddrs.slice(0, MAX_ADDRS_OF_PEER) }]
-  return { ...message, closer: [], providers }
+  if (own === undefined) return { ...message, closer: [], providers: [] }
+  const multiaddrs = own.multiaddrs.slice(0, MAX_ADDRS_OF_PEER).filter(addr => readAddr(addr) !== undefined)
+  return { ...message, closer: [], providers: [{ ...own, multiaddrs }] }
 }

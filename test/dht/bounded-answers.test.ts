@@ -83,3 +83,22 @@ it('an answer that names thousands tells of some', async () => {
 it('one that is larger than any is none', async () => {
   expect(await ask({ closer: named(Math.ceil(MAX_ANSWER_BYTES / 48)) })).toEqual({ discovered: 0, failed: 1 })
 })
+
+/** A protocol that is not known here; one whose value cannot be written as text; and cut short. */
+const UNREADABLE = ['fe7f01', 'e10377f28dba8227696faa2c0dda7513ebc4cc03c47ba2de', '047f00'].map(hex =>
+  Buffer.from(hex, 'hex')
+)
+
+it('an address or a peer ID that cannot be read is skipped, and the rest of the answer counts', async () => {
+  const real: Named = { id: nobody(), addrs: [...UNREADABLE, '/ip4/127.0.0.1/tcp/9'] }
+  // a hash that names no peer
+  const odd: Named = { id: Uint8Array.from([0x11, 2, 1, 2]), addrs: ['/ip4/127.0.0.1/tcp/9'] }
+  const { closer, providers } = decodeAnswer(
+    encode({ type: TYPES.GET_PROVIDERS, closer: [odd, real], providers: [odd, real] })
+  )
+  for (const [peer, ...others] of [closer, providers]) {
+    expect(others).toEqual([])
+    expect(peer?.multiaddrs.map(addr => multiaddr(addr).toString())).toEqual(['/ip4/127.0.0.1/tcp/9'])
+  }
+  expect(await ask({ closer: [odd, real], providers: [odd, real] })).toEqual({ discovered: 1, failed: 0 })
+})

@@ -12,7 +12,8 @@ export const TYPES = { ADD_PROVIDER: 2, GET_PROVIDERS: 3, FIND_NODE: 4, PING: 5 
 
 export interface Named {
   readonly id: Uint8Array
-  readonly addrs: readonly string[]
+  /** As text, or the bytes of one that has none. */
+  readonly addrs: ReadonlyArray<string | Uint8Array>
 }
 
 export interface Told {
@@ -47,7 +48,10 @@ export function framed(told: Told): Uint8Array {
 }
 
 function encodePeer({ id, addrs }: Named): Uint8Array {
-  return Buffer.concat([field(1, id), ...addrs.map(addr => field(2, multiaddr(addr).bytes))])
+  return Buffer.concat([
+    field(1, id),
+    ...addrs.map(addr => field(2, typeof addr === 'string' ? multiaddr(addr).bytes : addr))
+  ])
 }
 
 function field(number: number, bytes: Uint8Array): Uint8Array {

@@ -102,3 +102,13 @@ it('what a stranger says of another does not replace what that one announced', a
   await look()
   expect((await stored()).slice(0, real.length)).toEqual(real)
 })
+
+it('skips those of its addresses that cannot be read', async () => {
+  const unknown = Uint8Array.from([0xfe, 0x7f, 1])
+  const { handled } = await send(id => ({
+    type: TYPES.ADD_PROVIDER,
+    key,
+    providers: [{ id, addrs: [unknown, ...addrs(1)] }]
+  }))
+  expect(handled[0]?.providers[0]?.multiaddrs).toHaveLength(1)
+})
