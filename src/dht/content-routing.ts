@@ -14,6 +14,7 @@ import type { Pace } from './pace.ts'
 import { RecordHolders } from './record-holders.ts'
 import { contactsOf } from './sure-contacts.ts'
 import { TableKeeper } from './table-keeper.ts'
+import { ToldAddresses } from './told-addresses.ts'
 import { walk } from './walk.ts'
 
 /** A lookup on a node that knows nobody yet waits so long for a first peer, so that `get --peer` needs no luck. */
@@ -193,7 +194,7 @@ export class ContentRouting {
   }
 
   /**
-   * Providers of `cid` as they are found, each once, without this node. Ends when every node near the CID was asked,
+   * Providers of `cid` as they are found, without this node; one is named again when others tell of more addresses. Ends when every node near the CID was asked,
    * after 30 s, or when no DHT peer appears within 3 s; ends early without an error when `signal` fires.
    */
   findProviders(cid: CID, options: { signal?: AbortSignal } = {}): ProviderLookup {
@@ -209,6 +210,7 @@ export class ContentRouting {
     const answered = new Map<string, PeerId>()
     const named = new Set<string>([this.#self.toString()])
     const given = new Set(named)
+    const told = new Map<string, ToldAddresses>()
     const lookups = new AddressLookups(peer => this.#findAddrs(peer, signal))
     const give = (id: string, addrs: string[]): FoundProvider => {
       given.add(id)
@@ -245,14 +247,17 @@ export class ContentRouting {
         }
         for (const provider of providersIn(event)) {
           const id = provider.id.toString()
-          if (given.has(id)) continue
+          if (id === this.#self.toString()) continue
           const isNew = !named.has(id)
           named.add(id)
           stats.providers = named.size - 1
           const addrs = await this.#knownAddrs(provider.id, provider.multiaddrs)
           if (addrs.length > 0) {
             lookups.drop(id)
-            yield give(id, addrs)
+            const ofPeer = told.get(id) ?? new ToldAddresses()
+            told.set(id, ofPeer)
+            const best = ofPeer.add(addrs)
+            if (best !== undefined) yield give(id, best)
           } else if (isNew) lookups.add(provider.id)
         }
         stats.asked = asked.size

@@ -126,6 +126,26 @@ test('providers without addresses hold up nobody: the real one is named while th
   expect(lookup.stats.providers).toBe(41)
 })
 
+test('a provider whom a liar names first with addresses that lead nowhere is named again with its own', async () => {
+  const [holder, sharer, bad] = [await host(), await host(), await host()]
+  await sharer.dialer.connectTo(addrOf(holder))
+  await until('tables', () => sharer.routing.tableSize > 0 && holder.routing.tableSize > 0)
+  const cid = someCid('lie')
+  await sharer.routing.provide(cid)
+  const lie = { ...nameOf(sharer), addrs: Array.from({ length: 32 }, (_, i) => `/ip4/127.0.0.9/tcp/${i + 1}`) }
+  const getter = await host({ dht: { mode: 'client' } })
+  await answerAs(bad, type => {
+    if (type === TYPES.GET_PROVIDERS) return { closer: [nameOf(holder)], providers: [lie] }
+    return type === TYPES.PING ? {} : undefined
+  })
+  await getter.dialer.connectTo(addrOf(bad))
+  await getter.routing.ready()
+  const { found, stats } = await find(getter, cid)
+  expect(found.map(({ id }) => id)).toEqual([sharer.peerId, sharer.peerId])
+  expect(found.at(-1)?.addrs).toContain(bare(addrOf(sharer)))
+  expect(stats.providers).toBe(1)
+})
+
 test('withdrawn: this node no longer names itself', async () => {
   const [a, b] = [await host(), await host({ dht: { mode: 'client' } })]
   await b.dialer.connectTo(addrOf(a))

@@ -1,6 +1,6 @@
 /** Binds the storage limit to the parts of a node. */
 import type { CID } from 'multiformats/cid'
-import { combineSignals } from '../../base/abort-signals.ts'
+import { linkSignals } from '../../base/abort-signals.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -157,15 +157,17 @@ export class NodeStorage extends Storage {
 
 async function findHolders(network: Network | undefined, cid: CID, stopping: AbortSignal): Promise<number> {
   if (network === undefined) return 0
-  let found = 0
+  const found = new Set<string>()
+  const { signal, clear } = linkSignals(stopping, AbortSignal.timeout(LOOKUP_MS))
   try {
-    const signal = combineSignals(stopping, AbortSignal.timeout(LOOKUP_MS))
-    for await (const _provider of network.host.routing.findProviders(cid, { signal })) {
-      found += 1
-      if (found >= ENOUGH_HOLDERS) break
+    for await (const { id } of network.host.routing.findProviders(cid, { signal })) {
+      found.add(id)
+      if (found.size >= ENOUGH_HOLDERS) break
     }
   } catch {
     // nobody answers: what was found until then counts
+  } finally {
+    clear()
   }
-  return found
+  return found.size
 }

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import { BEST_ADDRS, ToldAddresses } from '../../src/dht/told-addresses.ts'
+
+const lies = (liar: number) => Array.from({ length: 32 }, (_, i) => `/ip4/192.0.2.${liar}/tcp/${i + 1}`)
+const TRUE = ['/ip4/10.0.0.1/tcp/4160', '/ip6/2001:db8::1/tcp/4160']
+
+it.each([
+  ['a liar answers first', [lies(1), TRUE]],
+  ['a liar answers last', [TRUE, lies(1)]],
+  ['three liars answer, and one who is honest', [lies(1), TRUE, lies(2), lies(3)]],
+  ['fifteen liars answer, and two who are honest', [TRUE, ...Array.from({ length: 15 }, (_, i) => lies(i)), TRUE]]
+])('%s: the true address is among the best', (_, answers) => {
+  const told = new ToldAddresses()
+  let best: string[] | undefined
+  for (const addrs of answers) best = told.add(addrs) ?? best
+  expect(best).toHaveLength(BEST_ADDRS)
+  expect(best).toContain(TRUE[0])
+})
+
+it('says nothing where an answer changes nothing', () => {
+  const told = new ToldAddresses()
+  expect(told.add(TRUE)).toEqual(TRUE)
+  expect(told.add(TRUE)).toBeUndefined()
+  expect(told.add([TRUE[1] ?? ''])).toBeUndefined()
+  expect(told.add([])).toBeUndefined()
+})
