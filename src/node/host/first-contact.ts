@@ -7,6 +7,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { withLinked } from '../../base/abort-signals.ts'
 import type { Logger } from '../../base/log.ts'
+import { RecentMap } from '../../base/recent-map.ts'
 import { hostOf } from '../../base/remote-host.ts'
 import { KAD_PROTOCOL } from '../../dht/kad.ts'
 import { parseMultiaddr } from './addresses.ts'
@@ -16,6 +17,10 @@ import type { SwarmDialer } from './swarm-dialer.ts'
 
 /** Remembered peers tried in one round, and how many connections are enough to try none. */
 const REMEMBERED_A_ROUND = 12
+/** Of these the latest seen, in each round; the others have their turn, so that whoever of 200 is there is found. */
+const LATEST_A_ROUND = 4
+/** More than are remembered at a time. */
+const MAX_TRIED = 256
 const ENOUGH_CONNECTIONS = 4
 const CONCURRENCY = 6
 const DIAL_TIMEOUT_MS = 16_000
@@ -53,6 +58,9 @@ export class FirstContact {
   /** The peer ID behind each address given by hand, once known. */
   readonly #idOf = new Map<string, string>()
   readonly #told = new Set<string>()
+  /** Remembered peer → how many were tried before it. */
+  readonly #tried = new RecentMap<string, number>(MAX_TRIED)
+  #tries = 0
   #round = 0
   #timer: NodeJS.Timeout | undefined
   #work: Promise<void> = Promise.resolve()
@@ -128,10 +136,7 @@ export class FirstContact {
       const addrsOf = (id: string) => book.find(id)?.addrs ?? []
       await redialSilent({ libp2p, ping, addrsOf, log, signal: this.#stopped.signal })
     }
-    const remembered = book
-      .recent()
-      .filter(peer => !this.#isConnected(peer.id))
-      .slice(0, REMEMBERED_A_ROUND)
+    const remembered = this.#inTurn(book.recent().filter(peer => !this.#isConnected(peer.id)))
     const byHand = this.#init.peers.filter(addr => {
       const id = this.#idOf.get(addr)
       return id === undefined || !this.#isConnected(id)
@@ -153,9 +158,16 @@ export class FirstContact {
     this.#schedule(pauseAfterRoundMs(this.#round++))
   }
 
+  #inTurn(peers: readonly RememberedPeer[]): RememberedPeer[] {
+    const lastTry = ({ id }: RememberedPeer) => this.#tried.get(id) ?? -1
+    const others = peers.slice(LATEST_A_ROUND).sort((a, b) => lastTry(a) - lastTry(b))
+    return [...peers.slice(0, LATEST_A_ROUND), ...others].slice(0, REMEMBERED_A_ROUND)
+  }
+
   async #dialRemembered(peer: RememberedPeer): Promise<void> {
     const hasEnough = !this.#isAlone && this.#init.libp2p.getConnections().length >= ENOUGH_CONNECTIONS
     if (hasEnough || this.#isConnected(peer.id)) return
+    this.#tried.set(peer.id, this.#tries++)
     try {
       const addrs = peer.addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${peer.id}`))
       const signals = [this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]

@@ -73,6 +73,17 @@ test('a peer that does not answer is told once and does not keep others from bei
   expect(a.libp2p.getPeers().map(String)).toEqual([alive.peerId])
 })
 
+test('whoever of those remembered is there is found, though many that were seen later are gone', async () => {
+  const there = await host()
+  const a = await host()
+  const met = await book()
+  met.saw(there.peerId, [addrOf(there)])
+  for (let port = 1; port <= 14; port++) met.saw(await someId(), [`/ip4/127.0.0.1/tcp/${port}`])
+  await contact(a, { book: met }).start()
+  expect(a.libp2p.getPeers()).toEqual([])
+  await until('it is found', () => a.libp2p.getPeers().map(String).includes(there.peerId))
+})
+
 test('a node that lost everyone tries again within seconds', async () => {
   const privateKey = await generateKeyPair('Ed25519')
   const other = await host({ privateKey })
