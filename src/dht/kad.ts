@@ -14,6 +14,7 @@ import {
 } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
 import { ShoalError } from '../base/errors.ts'
+import { type MadeFor, requireMethods } from '../base/inner-parts.ts'
 import { paceAnswers } from './answer-pace.ts'
 import { boundAnswers } from './bounded-answers.ts'
 import { keepStreams } from './kept-streams.ts'
@@ -35,6 +36,32 @@ const MAX_TABLE_UPDATES = 1_024
 
 /** How long another node keeps a provider record. */
 export const RECORD_VALIDITY_MS = 48 * 3_600_000
+
+export const KAD_LIBRARY: MadeFor = { name: '@libp2p/kad-dht', version: '16.4.5' }
+/** Replaced or called here and in the files that set the service up, beyond its published type. */
+const INNER_METHODS = [
+  'contentRouting.peerRouting.getClosestPeers',
+  'network._writeMessage',
+  'network._writeReadMessage',
+  'network.components.connectionManager.openStream',
+  'network.safeDispatchEvent',
+  'network.sendRequest',
+  'providers.addProvider',
+  'providers.getProviders',
+  'providers.loadProviders',
+  'queryManager.initialQuerySelfHasRun.resolve',
+  'routingTable.add',
+  'routingTable.closestPeers',
+  'routingTable.components.ping.ping',
+  'routingTable.find',
+  'routingTable.kb.verify',
+  'routingTable.queueRoutingTableUpdate',
+  'routingTable.remove',
+  'routingTable.safeDispatchEvent',
+  'rpc.handleMessage',
+  'rpc.handlers.ADD_PROVIDER.handle',
+  'rpc.onIncomingStream'
+]
 
 export interface KadOptions {
   /** `server` answers queries and is put in routing tables; `client` only asks. Default `server`. */
@@ -74,7 +101,9 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
   }
   return components => {
     const { connectionManager, peerId, peerStore } = components
-    const dht = boundAnswers(keepStreams(dropKnownPeers(kadDHT(init)(components))))
+    const made = kadDHT(init)(components)
+    requireMethods(KAD_LIBRARY, made, INNER_METHODS)
+    const dht = boundAnswers(keepStreams(dropKnownPeers(made)))
     boundFirstQuery(dht)
     paceAnswers(dht)
     markOwnAnnouncements(dht, peerStore)

@@ -14,6 +14,7 @@ import { createLibp2p } from 'libp2p'
 import { combineSignals } from '../../base/abort-signals.ts'
 import { systemClock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
+import { type MadeFor, requireMethods } from '../../base/inner-parts.ts'
 import type { Logger } from '../../base/log.ts'
 import { ContentRouting } from '../../dht/content-routing.ts'
 import { KAD_PROTOCOL, type KadDHT, type KadOptions, kad, RECORD_VALIDITY_MS, tableMembers } from '../../dht/kad.ts'
@@ -68,6 +69,16 @@ const makeTcp = tcp({ inboundSocketInactivityTimeout: 300_000, outboundSocketIna
 const LENGTH_PREFIXED: ReadonlySet<string> = new Set([KAD_PROTOCOL, '/ipfs/id/1.0.0', '/ipfs/id/push/1.0.0'])
 
 const ENCRYPTERS = { tls: nativeTls, noise } as const satisfies Record<Encryption, unknown>
+
+export const LIBP2P: MadeFor = { name: 'libp2p', version: '3.3.11' }
+/** Replaced or called here, beyond its published type. */
+const INNER_METHODS = [
+  'components.addressManager._updatePeerStoreAddresses',
+  'components.connectionManager.dialQueue.calculateMultiaddrs',
+  'components.connectionManager.dialQueue.components.peerStore.merge',
+  'components.connectionManager.dialQueue.components.transportManager.dial',
+  'components.connectionManager.dialQueue.dialPeer'
+]
 
 export interface HostOptions {
   privateKey: PrivateKey
@@ -205,6 +216,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       dht: kad(options.dht)
     }
   })
+  requireMethods(LIBP2P, libp2p, INNER_METHODS)
   silenceAddressUpdates(libp2p)
   staggerDials(dialQueueOf(libp2p), {
     guard,
