@@ -1,7 +1,7 @@
 /** A shoal node: store, swarms and network put together behind the public API. */
 import { randomInt } from 'node:crypto'
 import { CID } from 'multiformats/cid'
-import { combineSignals } from '../base/abort-signals.ts'
+import { combineSignals, linkSignals, withLinked } from '../base/abort-signals.ts'
 import { systemClock } from '../base/clock.ts'
 import { ShoalError, throwIfAborted } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
@@ -100,8 +100,7 @@ export class Node implements ShoalNode {
     if (this.#starting !== undefined || this.#stopped !== undefined) {
       throw new ShoalError('ERR_USAGE', 'a node is started once', { hint: 'make another with createNode' })
     }
-    const signal = combineSignals(this.#stopping.signal, options.signal)
-    this.#starting = this.#start(signal)
+    this.#starting = this.#start(combineSignals(this.#stopping.signal, options.signal))
     try {
       await this.#starting
     } catch (err) {
@@ -208,9 +207,10 @@ export class Node implements ShoalNode {
 
   /** Work that `stop` ends and waits for; its failure is told to whoever asked for it. */
   async #work<T>({ signal }: AbortOptions, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const combined = combineSignals(this.#stopping.signal, signal)
-    throwIfAborted(combined)
-    const work = run(combined)
+    const work = withLinked([this.#stopping.signal, signal], async combined => {
+      throwIfAborted(combined)
+      return await run(combined)
+    })
     this.#background(work)
     return await work
   }
@@ -240,9 +240,9 @@ export class Node implements ShoalNode {
 
   fetch(source: string, options: FetchOptions = {}): Transfer {
     checkLimits(options)
-    const signal = combineSignals(this.#stopping.signal, options.signal)
+    const { signal, clear } = linkSignals(this.#stopping.signal, options.signal)
     const transfer = this.#fetches.fetch(source, { ...options, signal })
-    this.#background(transfer.done)
+    this.#background(transfer.done.finally(clear))
     return transfer
   }
 

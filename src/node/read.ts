@@ -1,7 +1,7 @@
 /** A read of held or fetched content: from the disk where all of it is held, else through a fetch that others may share. */
 import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
-import { combineSignals } from '../base/abort-signals.ts'
+import { combineSignals, linkSignals } from '../base/abort-signals.ts'
 import { ShoalError, throwIfAborted } from '../base/errors.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { ReadOptions } from './api.ts'
@@ -33,9 +33,10 @@ export async function* read(
     }
   }
   const { dataDir, store, storage, fetches, stopping } = parts()
-  const signal = combineSignals(stopping, options.signal)
-  throwIfAborted(signal)
+  throwIfAborted(stopping)
+  throwIfAborted(options.signal)
   const release = await storage.hold(source.cid)
+  const { signal, clear } = linkSignals(stopping, options.signal)
   try {
     const held = store.get(CID.parse(source.cid))
     if (held !== undefined && held.state === 'complete') {
@@ -55,6 +56,7 @@ export async function* read(
       leave()
     }
   } finally {
+    clear()
     release()
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { combineSignals } from '../../base/abort-signals.ts'
+import { withLinked } from '../../base/abort-signals.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { plainAddrs } from './addresses.ts'
@@ -37,7 +37,7 @@ export async function redialSilent(init: RedialSilentInit): Promise<void> {
 async function redial(connection: Connection, { libp2p, ping, addrsOf, log, signal }: RedialSilentInit): Promise<void> {
   const id = connection.remotePeer
   try {
-    await ping(id, combineSignals(signal, AbortSignal.timeout(PING_TIMEOUT_MS)))
+    await withLinked([signal, AbortSignal.timeout(PING_TIMEOUT_MS)], limit => ping(id, limit))
     return
   } catch (err) {
     // who refuses to answer is there
@@ -48,7 +48,8 @@ async function redial(connection: Connection, { libp2p, ping, addrsOf, log, sign
   if (addrs.length === 0) return
   try {
     const another = addrs.map(addr => multiaddr(addr).encapsulate(`/p2p/${id}`))
-    await libp2p.dial(another, { signal: combineSignals(signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)), force: true })
+    const signals = [signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]
+    await withLinked(signals, limit => libp2p.dial(another, { signal: limit, force: true }))
     connection.abort(new ShoalError('ERR_UNREACHABLE', 'it was silent; there is another connection now'))
   } catch (err) {
     log.debug(`${id} does not answer`, err)
