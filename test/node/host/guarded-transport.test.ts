@@ -3,7 +3,7 @@ import { AbortError, type Transport } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
-import { DialGuard } from '../../../src/node/host/dial-guard.ts'
+import { DialGuard, FREE_FAILURES } from '../../../src/node/host/dial-guard.ts'
 import { guardDials } from '../../../src/node/host/guarded-transport.ts'
 
 const ADDR = '/ip4/192.0.2.7/tcp/4160'
@@ -26,4 +26,15 @@ test.each([
   const options = { signal: called.signal } as Parameters<Transport['dial']>[1]
   await expect(transport.dial(multiaddr(`${ADDR}/p2p/${peerId}`), options)).rejects.toBe(reason)
   expect(guard.rank(ADDR)).toBe(rank)
+})
+
+test.each(['ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL'])('%s: nobody was bothered, so it does not count', async code => {
+  const guard = new DialGuard()
+  const dial = async () => {
+    throw Object.assign(new Error(`connect ${code}`), { code })
+  }
+  const transport = guardDials({ dial } as unknown as Transport, guard, () => 0)
+  const options = {} as Parameters<Transport['dial']>[1]
+  for (let time = 0; time < 2 * FREE_FAILURES; time++)
+    await expect(transport.dial(multiaddr(`${ADDR}/p2p/${peerId}`), options)).rejects.toMatchObject({ code })
 })
