@@ -27,6 +27,8 @@ const DIAL_TIMEOUT_MS = 16_000
 
 /** The first pauses are short: the one contact may just be starting, or have gone silent as it was met. */
 const FIRST_PAUSES_MS = [3_000, 5_000, 10_000, 15_000]
+/** Whether this machine has other addresses than before, as when it has a network again. */
+export const LOOK_EVERY_MS = 15_000
 /** A peer given by hand that goes away is dialled again after so long. */
 const REDIAL_MS = 5_000
 
@@ -46,6 +48,8 @@ export interface FirstContactInit {
   /** Multiaddrs given by hand or by configuration, checked. They are kept connected. */
   peers: readonly string[]
   log: Logger
+  /** Of this node. When they change, a new series of rounds begins. Default: they never do. */
+  addrs?: () => readonly string[]
   /** The DHT protocol of this network; only its servers are remembered. */
   protocol?: string
   /** A peer given by hand could not be reached; called once until it has been reached. */
@@ -63,6 +67,8 @@ export class FirstContact {
   #tries = 0
   #round = 0
   #timer: NodeJS.Timeout | undefined
+  #look: NodeJS.Timeout | undefined
+  #addrs = ''
   #work: Promise<void> = Promise.resolve()
 
   constructor(init: FirstContactInit) {
@@ -77,6 +83,8 @@ export class FirstContact {
   start(): Promise<void> {
     this.#init.libp2p.addEventListener('peer:identify', this.#onIdentify)
     this.#init.libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    this.#addrs = this.#ownAddrs
+    this.#look = setInterval(() => this.#lookAround(), LOOK_EVERY_MS).unref()
     return this.#begin()
   }
 
@@ -89,6 +97,7 @@ export class FirstContact {
     this.#init.libp2p.removeEventListener('peer:identify', this.#onIdentify)
     this.#init.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
     clearTimeout(this.#timer)
+    clearInterval(this.#look)
     this.#stopped.abort()
     await this.#work
     await this.#init.book.flush()
@@ -114,6 +123,18 @@ export class FirstContact {
     if (hasOthers && ![...this.#idOf.values()].includes(event.detail.toString())) return
     this.#round = 0
     this.#schedule(hasOthers ? REDIAL_MS : 1_000)
+  }
+
+  get #ownAddrs(): string {
+    return [...(this.#init.addrs?.() ?? [])].sort().join()
+  }
+
+  #lookAround(): void {
+    const addrs = this.#ownAddrs
+    if (addrs === this.#addrs) return
+    this.#addrs = addrs
+    this.#round = 0
+    this.#schedule(0)
   }
 
   get #isAlone(): boolean {

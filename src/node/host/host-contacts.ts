@@ -29,6 +29,7 @@ export class HostContacts {
       book,
       peers,
       log,
+      addrs: () => host.addrs(),
       isAlone: () => routing.tableSize === 0,
       ping: (peer, signal) => libp2p.services.ping.ping(peer, { signal }),
       ...(onUnreachable === undefined ? {} : { onUnreachable })

@@ -3,10 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Logger, silentLogger } from '../../../src/base/log.ts'
+import { HOUR_MS } from '../../../src/base/units.ts'
 import type { Host } from '../../../src/node/host/create-host.ts'
-import { FirstContact, type FirstContactInit, pauseAfterRoundMs } from '../../../src/node/host/first-contact.ts'
+import {
+  FirstContact,
+  type FirstContactInit,
+  LOOK_EVERY_MS,
+  pauseAfterRoundMs
+} from '../../../src/node/host/first-contact.ts'
 import { PEERS_FILE, PeerBook } from '../../../src/node/host/peer-book.ts'
 import { addrOf, host, until } from './test-hosts.ts'
 
@@ -16,6 +22,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'shoal-peers-'))
 })
 afterEach(async () => {
+  vi.useRealTimers()
   await Promise.all([...contacts].map(contact => contact.stop()))
   contacts.clear()
   await rm(dir, { recursive: true, force: true })
@@ -82,6 +89,39 @@ test('whoever of those remembered is there is found, though many that were seen 
   await contact(a, { book: met }).start()
   expect(a.libp2p.getPeers()).toEqual([])
   await until('it is found', () => a.libp2p.getPeers().map(String).includes(there.peerId))
+})
+
+test('a machine that has a network again looks at once, however long nobody answered', async () => {
+  vi.useFakeTimers()
+  let dials = 0
+  const libp2p = {
+    getConnections: () => [],
+    addEventListener: () => {},
+    removeEventListener: () => {},
+    dial: async () => {
+      dials++
+      throw new Error('nobody is there')
+    }
+  }
+  const remembered = { id: await someId(), addrs: ['/ip4/127.0.0.1/tcp/1'], lastSeenMs: 0 }
+  let addrs = ['/ip4/127.0.0.1/tcp/4160']
+  const alone = new FirstContact({
+    libp2p: libp2p as unknown as FirstContactInit['libp2p'],
+    dialer: {} as unknown as FirstContactInit['dialer'],
+    book: { recent: () => [remembered], find: () => remembered, saw: () => {}, flush: async () => {} },
+    peers: [],
+    log: silentLogger,
+    addrs: () => addrs
+  })
+  contacts.add(alone)
+  await alone.start()
+  await vi.advanceTimersByTimeAsync(2 * HOUR_MS)
+  dials = 0
+  await vi.advanceTimersByTimeAsync(2 * LOOK_EVERY_MS)
+  expect(dials).toBe(0)
+  addrs = ['/ip4/192.0.2.7/tcp/4160']
+  await vi.advanceTimersByTimeAsync(2 * LOOK_EVERY_MS)
+  expect(dials).toBeGreaterThan(1)
 })
 
 test('a node that lost everyone tries again within seconds', async () => {
