@@ -103,7 +103,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     const { connectionManager, peerId, peerStore } = components
     const made = kadDHT(init)(components)
     requireMethods(KAD_LIBRARY, made, INNER_METHODS)
-    const dht = boundAnswers(keepStreams(dropKnownPeers(made)))
+    const dht = boundAnswers(keepStreams(dropKnownPeers(made, peerId)))
     boundFirstQuery(dht)
     paceAnswers(dht)
     markOwnAnnouncements(dht, peerStore)

@@ -2,7 +2,8 @@
  * Answers of the DHT name the same peers over and over: twenty in each, a lookup asks twenty nodes. kad-dht treats every
  * mention as a discovery: an update of the routing table under timers and signals of its own, which pings the peer, or
  * ends at once where it is in the table already, and a rewrite of the peer's entry in the peer store. In a swarm of 16 a
- * leecher made some 2,900 rewrites while it fetched 64 MiB. So a mention that tells nothing new is dropped.
+ * leecher made some 2,900 rewrites while it fetched 64 MiB. So a mention that tells nothing new is dropped, and one of this
+ * node itself, which it would dial for its own table.
  */
 import type { PeerId, PeerInfo } from '@libp2p/interface'
 import { RecentMap } from '../base/recent-map.ts'
@@ -32,7 +33,7 @@ interface TableView {
 }
 
 /** Invariant: whoever is in `last` is in the routing table, so it is bounded by that, and nobody of it in `strangers`. */
-export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performance.now()): KadDHT {
+export function dropKnownPeers(dht: KadDHT, self: PeerId, nowMs: () => number = () => performance.now()): KadDHT {
   const { network } = dht as unknown as { network: NetworkView }
   const last = new Map<string, Mention | undefined>()
   const strangers = new RecentMap<string, Mention>(MAX_STRANGERS)
@@ -47,6 +48,7 @@ export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performa
   network.safeDispatchEvent = (type, init) => {
     const peer = init?.detail
     if (type !== 'peer' || peer === undefined) return dispatch(type, init)
+    if (peer.id.equals(self)) return true
     const id = peer.id.toString()
     // Lists name an address once or twice and in any order.
     const addrs = new Set(peer.multiaddrs.slice(0, MAX_ADDRS).map(addr => addr.toString().slice(0, MAX_ADDR_CHARS)))
@@ -57,7 +59,7 @@ export function dropKnownPeers(dht: KadDHT, nowMs: () => number = () => performa
     remembered.set(id, { addrs, atMs: nowMs() })
     return dispatch(type, init)
   }
-  skipUpdates(table as TableView, id => last.has(id.toString()))
+  skipUpdates(table as TableView, id => last.has(id.toString()) || id.equals(self))
   return dht
 }
 

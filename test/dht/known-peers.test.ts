@@ -13,6 +13,7 @@ let updated: PeerId[] = []
 let network: { safeDispatchEvent(type: string, init?: { detail?: PeerInfo }): boolean }
 let ann: PeerId
 let bob: PeerId
+let self: PeerId
 
 beforeEach(async () => {
   now = 0
@@ -27,7 +28,8 @@ beforeEach(async () => {
   }
   ann = await stranger()
   bob = await stranger()
-  dropKnownPeers({ network, routingTable: table } as unknown as KadDHT, () => now)
+  self = await stranger()
+  dropKnownPeers({ network, routingTable: table } as unknown as KadDHT, self, () => now)
 })
 
 const stranger = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
@@ -117,4 +119,11 @@ it('updates the table only for peers that are not in it', () => {
   change('peer:remove', ann)
   table.queueRoutingTableUpdate(ann)
   expect(updated).toEqual([ann, bob, ann])
+})
+
+it('drops what is said of this node itself: it would be dialled for its own table', () => {
+  mention(self, 1)
+  table.queueRoutingTableUpdate(self)
+  expect(told).toEqual([])
+  expect(updated).toEqual([])
 })
