@@ -227,7 +227,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const isConnected = (peer: PeerId) => libp2p.getConnections(peer).length > 0
   const members = tableMembers(libp2p.services.dht)
   store.isNeeded = peer => isConnected(peer) || members.has(peer.toString())
-  boundPeers(libp2p.peerStore, { isConnected })
+  const reachedAt = (peer: PeerId) =>
+    libp2p
+      .getConnections(peer)
+      .filter(({ direction, remoteAddr }) => direction === 'outbound' && dnsName(remoteAddr) === undefined)
+      .map(({ remoteAddr }) => remoteAddr)
+  boundPeers(libp2p.peerStore, { isConnected, reachedAt })
   libp2p.addEventListener('connection:open', () => makeRoom(libp2p.getConnections(), maxConnections, Date.now()))
   try {
     await libp2p.start()

@@ -4,6 +4,7 @@
  */
 import type { Address, Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
+import { linkAddrs } from './addresses.ts'
 
 /** A machine with several interfaces over IPv4 and IPv6 has about ten. */
 export const MAX_PEER_ADDRS = 32
@@ -17,6 +18,8 @@ export const MAX_PEER_PROTOCOLS = 128
 export interface PeerBounds {
   /** Whoever is connected has said itself where it is. Default: nobody is. */
   readonly isConnected?: (peer: PeerId) => boolean
+  /** Where a connected peer was dialled. Default: nowhere. */
+  readonly reachedAt?: (peer: PeerId) => readonly Multiaddr[]
 }
 
 /**
@@ -25,7 +28,10 @@ export interface PeerBounds {
  * certified, stay, and are given out first. A rumour is a merge of `multiaddrs` and nothing else, as an answer of the DHT
  * makes it: of a connected peer it is dropped; of others rumours have what room is left, the newest first.
  */
-export function boundPeers(store: PeerStore, { isConnected = () => false }: PeerBounds = {}): void {
+export function boundPeers(
+  store: PeerStore,
+  { isConnected = () => false, reachedAt = () => [] }: PeerBounds = {}
+): void {
   const get = store.get.bind(store)
   const merge = store.merge.bind(store)
   const patch = store.patch.bind(store)
@@ -47,7 +53,8 @@ export function boundPeers(store: PeerStore, { isConnected = () => false }: Peer
       protocols: peer.protocols.slice(0, MAX_PEER_PROTOCOLS)
     })
   }
-  store.patch = async (id, data, options) => await patch(id, cut(id, certify(data)), options)
+  store.patch = async (id, data, options) =>
+    await patch(id, cut(id, certify(withReached(data, reachedAt(id).map(bareOf(id))))), options)
   store.save = async (id, data, options) => await save(id, cut(id, certify(data)), options)
 }
 
@@ -63,9 +70,23 @@ function sure({ multiaddrs = [], addresses = [], ...rest }: PeerData): PeerData 
   return proven.length + addresses.length === 0 ? rest : certify({ ...rest, addresses: [...addresses, ...proven] })
 }
 
+/**
+ * What a peer says of itself replaces what was known, but not where it was reached: behind a router whose port is
+ * forwarded it does not know that address. One of this machine alone counts where it says no other.
+ */
+function withReached({ addresses, ...rest }: PeerData, reached: readonly Multiaddr[]): PeerData {
+  if (addresses === undefined) return rest
+  const said = addresses.map(({ multiaddr }) => multiaddr)
+  const known = new Set(said.map(addr => addr.toString()))
+  const more = reached.filter(addr => !known.has(addr.toString()) && linkAddrs([addr, ...said]).includes(addr))
+  return { ...rest, addresses: [...more.map(multiaddr => ({ multiaddr, isCertified: true })), ...addresses] }
+}
+
+const bareOf = (id: PeerId) => (addr: Multiaddr) => withoutPeer(addr, id)
+
 function cut(id: PeerId, data: PeerData): PeerData {
   const { multiaddrs, addresses, protocols, ...rest } = data
-  const bare = (addr: Multiaddr) => withoutPeer(addr, id)
+  const bare = bareOf(id)
   return {
     ...rest,
     ...(multiaddrs && { multiaddrs: multiaddrs.slice(0, MAX_PEER_ADDRS).map(bare).filter(isShort) }),
