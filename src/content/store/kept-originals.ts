@@ -30,7 +30,7 @@ interface Place {
   readonly manifest: Manifest
 }
 
-const keptPath = ({ path, manifest }: Place) => tempPath(`${path}.old`, manifest.root)
+const keptPath = ({ path, manifest }: Place) => tempPath(path, manifest.root, '.old')
 
 /** Durable when it resolves, and nothing is replaced yet. @returns undefined where no file of the content is there */
 export async function keepOriginals(disk: Disk, { path, manifest }: Place): Promise<KeptFolder | undefined> {
