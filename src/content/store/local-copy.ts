@@ -1,12 +1,12 @@
 /** Copies held content to another place on this machine, every piece hashed on the way. */
-import { ShoalError, throwIfAborted } from '../../base/errors.ts'
+import { throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { isRawRoot } from '../manifest.ts'
 import { checkSpace, claimTemp, isFolderRoot, makeParent, statOf } from './destination.ts'
 import { makeLinks, makeTree } from './fetched-tree.ts'
 import { fingerprintsOf } from './fingerprints-of.ts'
 import type { KeptFolder } from './kept-originals.ts'
-import { moveIntoPlace } from './move-into-place.ts'
+import { isRefusal, moveIntoPlace } from './move-into-place.ts'
 import { PieceWriter, type WriteLog } from './piece-writer.ts'
 import { changedError, RootFiles, SuspectFile } from './root-files.ts'
 import type { StoredRoot } from './stored-root.ts'
@@ -106,10 +106,10 @@ export async function copyTo(from: StoredRoot, { path, force, signal, trash }: C
     }
     await moveIntoPlace(disk, { temp, path, manifest, force, onKept })
   } catch (err) {
-    if (force) await undoMove(disk, { temp, id, path, manifest, prints }).catch(() => {})
+    if (force && !isRefusal(err)) await undoMove(disk, { temp, id, path, manifest, prints }).catch(() => {})
     if (kept !== undefined && (await statOf(disk, kept.path)) === undefined) await trash.forget(kept.path)
     // it is said to be there: a get to the same place takes it up
-    if (err instanceof ShoalError && err.code === 'ERR_EXISTS') await trash.keep(temp)
+    if (isRefusal(err)) await trash.keep(temp)
     else if (!adopted) await trash.discard(temp, id)
     throw err
   }

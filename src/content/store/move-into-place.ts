@@ -16,6 +16,9 @@ export interface Move {
   readonly manifest: Manifest
 }
 
+/** Whether a move ended before it began, by something in its way: there is nothing to undo then. */
+export const isRefusal = (err: unknown) => err instanceof ShoalError && err.code === 'ERR_EXISTS'
+
 /** A file, a whole folder, or file by file into a folder that is there. */
 export type HowMoved = 'file' | 'folder' | 'merge'
 

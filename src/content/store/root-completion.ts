@@ -6,9 +6,9 @@ import { isFolderRoot, statOf } from './destination.ts'
 import { makeLinks, makeTree, skippedLinks } from './fetched-tree.ts'
 import { type FilePrints, fingerprintsOf } from './fingerprints-of.ts'
 import type { KeptFolder } from './kept-originals.ts'
-import { moveIntoPlace } from './move-into-place.ts'
+import { isRefusal, moveIntoPlace } from './move-into-place.ts'
 import { type RootFiles, SuspectFile } from './root-files.ts'
-import { type PartsInit, type RootParts, undoMoveOf } from './root-parts.ts'
+import { notMoved, type PartsInit, type RootParts, undoMoveOf } from './root-parts.ts'
 import { forgetTempOps } from './temp-ledger.ts'
 import { Trash } from './trash.ts'
 
@@ -58,7 +58,7 @@ export async function completeRoot(init: CompletionInit): Promise<Skipped[]> {
       kept = moved.kept
     } catch (err) {
       // else it is undone before the next attempt, or after the next start
-      await undoMoveOf(init, parts).catch(() => {})
+      await (isRefusal(err) ? notMoved(init, parts) : undoMoveOf(init, parts)).catch(() => {})
       throw err
     }
   }

@@ -119,9 +119,18 @@ export async function undoMoveOf({ disk, record }: PartsInit, { manifest, files 
   const { temp, tempId, path } = record.value
   if (temp === null) return
   await undoMove(disk, { temp, id: tempId ?? '', path, manifest, prints: files.prints })
-  // they were for the move: from here on our own writes change what they say
-  files.prints.clear()
   // a folder may have been made anew
   const back = isFolderRoot(manifest) ? await statOf(disk, temp) : undefined
-  await record.save({ moving: false, ...(back !== undefined && { tempId: identityOf(back) }) })
+  if (back !== undefined) record.set({ tempId: identityOf(back) })
+  await notMoved({ record }, { files })
+}
+
+/** All is under its temporary name, durably so. */
+export async function notMoved(
+  { record }: Pick<PartsInit, 'record'>,
+  { files }: Pick<RootParts, 'files'>
+): Promise<void> {
+  // they were for the move: from here on our own writes change what they say
+  files.prints.clear()
+  await record.save({ moving: false })
 }
