@@ -19,6 +19,7 @@ import type { RootFiles } from './root-files.ts'
 import { clearKinds } from './root-installer.ts'
 import type { RootSet, RootSetInit } from './root-set.ts'
 import type { StoredRoot } from './stored-root.ts'
+import { inlineFaults } from './tree-faults.ts'
 
 export interface Evicted {
   /** Bytes of the files that were deleted. */
@@ -42,6 +43,7 @@ export class RootEviction {
 
   /** @param root loaded and complete, or damaged; nobody reads it @throws where the records cannot be written */
   async evict(root: StoredRoot): Promise<Evicted> {
+    const changed = await changedInline(root)
     await root.detach()
     // As with `remove`: the list first, else a crash right after the record went would be taken for a loss.
     await this.#roots.writeList(root)
@@ -55,7 +57,7 @@ export class RootEviction {
     this.#roots.delete(root.cid)
     this.#roots.retire(root)
     await root.close()
-    return await this.#finish(root)
+    return await this.#finish(root, changed)
   }
 
   /**
@@ -79,7 +81,7 @@ export class RootEviction {
         if ((await statOf(this.#disk, dirname(root.path))) === undefined) waiting.add(id)
         else {
           await root.load()
-          await this.#finish(root)
+          await this.#finish(root, await changedInline(root))
         }
       } catch (err) {
         // Its manifest is lost, or the disk fails: the files are the user's now.
@@ -92,8 +94,8 @@ export class RootEviction {
     return waiting
   }
 
-  async #finish(root: StoredRoot): Promise<Evicted> {
-    const evicted = await deleteFiles(this.#disk, root.parts.files)
+  async #finish(root: StoredRoot, changed: ReadonlySet<number>): Promise<Evicted> {
+    const evicted = await deleteFiles(this.#disk, root.parts.files, changed)
     for (const path of evicted.left) this.#log.warn('%s is left: it is not as it was fetched', path)
     await this.#drop(root.id)
     return evicted
@@ -106,22 +108,47 @@ export class RootEviction {
   }
 }
 
-/** Durable when it resolves. */
-async function deleteFiles(disk: Disk, { manifest, base, prints }: RootFiles): Promise<Evicted> {
+/** Entries that are not as they were fetched, whatever their fingerprints say. */
+async function changedInline(root: StoredRoot): Promise<ReadonlySet<number>> {
+  const faults = await inlineFaults(root.parts.files, index => root.readNode(index))
+  return new Set(faults.map(({ entry }) => entry))
+}
+
+/**
+ * Never through a symbolic link in the place of a folder: what it leads to was put there by somebody else. Durable when
+ * it resolves.
+ */
+async function deleteFiles(
+  disk: Disk,
+  { manifest, base, prints }: RootFiles,
+  changed: ReadonlySet<number>
+): Promise<Evicted> {
   let freed = 0
+  let shut: string | undefined
   const left: string[] = []
+  const emptied: string[] = []
   const folders = new Set([dirname(base)])
   for (const [index, entry] of manifest.entries.entries()) {
-    if (entry.kind === 'directory') continue
     const path = entry.path === '' ? base : join(base, entry.path)
+    // entries are in pre-order: what lies in a folder follows it
+    if (shut !== undefined && path.startsWith(`${shut}/`)) continue
     const stats = await statOf(disk, path)
     if (stats === undefined) continue
+    if (entry.kind === 'directory') {
+      if (stats.isDirectory()) emptied.push(path)
+      else {
+        shut = path
+        left.push(path)
+      }
+      continue
+    }
     const print = prints.get(index)
     const isAsFetched =
       entry.kind === 'file'
         ? stats.isFile() &&
           Number(stats.size) === entry.size &&
           print?.altered === false &&
+          !changed.has(index) &&
           sameFingerprint(print, fingerprintOf(stats))
         : stats.isSymbolicLink() && (await disk.readlink(path)) === entry.target
     const isGone =
@@ -136,9 +163,7 @@ async function deleteFiles(disk: Disk, { manifest, base, prints }: RootFiles): P
       if (entry.kind === 'file') freed += Number(stats.size)
     }
   }
-  for (const entry of manifest.entries.toReversed()) {
-    if (entry.kind !== 'directory') continue
-    const path = entry.path === '' ? base : join(base, entry.path)
+  for (const path of emptied.toReversed()) {
     // Not where something of the user's is in it.
     await disk.rmdir(path).then(
       () => folders.add(dirname(path)),

@@ -36,9 +36,20 @@ export async function treeFaults(files: RootFiles, readNode: ReadNode, signal?: 
     const isMissing = reason === DELETED && !(entry.kind === 'file' && entry.size > 0)
     faults.set(index, { entry: index, reason, isMissing })
   })
+  for (const fault of await inlineFaults(files, readNode, { except: faults, signal })) faults.set(fault.entry, fault)
+  return [...faults.values()].sort((a, b) => a.entry - b.entry)
+}
+
+/** Files whose bytes inside DAG nodes are not there, each once: no piece and perhaps no fingerprint tells of those. */
+export async function inlineFaults(
+  files: RootFiles,
+  readNode: ReadNode,
+  { except, signal }: { except?: { has(entry: number): boolean }; signal?: AbortSignal | undefined } = {}
+): Promise<TreeFault[]> {
+  const faults = new Map<number, TreeFault>()
   for (const { entry, fileOffset, node, nodeOffset, length } of files.manifest.inline) {
     throwIfAborted(signal)
-    if (faults.has(entry)) continue
+    if (faults.has(entry) || except?.has(entry) === true) continue
     const want = (await readNode(node)).subarray(nodeOffset, nodeOffset + length)
     const there = Buffer.alloc(length)
     const reason = await files.readUnchecked(entry, fileOffset, there).then(
@@ -50,7 +61,7 @@ export async function treeFaults(files: RootFiles, readNode: ReadNode, signal?: 
     )
     if (reason !== undefined) faults.set(entry, { entry, reason, isMissing: false })
   }
-  return [...faults.values()].sort((a, b) => a.entry - b.entry)
+  return [...faults.values()]
 }
 
 const DELETED = 'was deleted'
