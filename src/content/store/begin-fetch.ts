@@ -22,6 +22,8 @@ export interface FetchInit {
   readonly force: boolean
   /** The node may delete it when it needs room. Only of what is new at `path`. Default false. */
   readonly evictable?: boolean
+  /** Makes room for all of it. Called where something is to be fetched, before anything is written; what it throws ends this. */
+  readonly reserve?: () => Promise<void>
   readonly signal?: AbortSignal
 }
 
@@ -82,6 +84,7 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
   if (old?.state === 'complete' && !isHere && (await copyTo(old, { path, force, signal, trash: host.trash })))
     return old
   if (old?.state === 'partial' && old.path === path && (await isTempThere(disk, old))) {
+    await init.reserve?.()
     old.force = force
     return old
   }
@@ -108,6 +111,7 @@ function ownership(
 async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | undefined): Promise<StoredRoot> {
   const { manifest, path, name, signal } = init
   const { disk } = host
+  await init.reserve?.()
   const hasTemp = manifest.entries[0]?.kind !== 'symlink'
   const temp = hasTemp ? tempPath(path, manifest.root) : null
   let claimed: Awaited<ReturnType<typeof claimTemp>> | undefined

@@ -120,11 +120,9 @@ export class NodeStorage extends Storage {
   async beginFetch(init: FetchInit): Promise<StoredRoot> {
     const { store, dataDir } = this.#init
     const { root, totalBytes } = init.manifest
-    // what is complete elsewhere is copied, which fetches nothing
-    if (store.get(root)?.state !== 'complete') {
-      await this.reserve(root.toString(), { name: init.name, bytes: totalBytes })
-    }
-    return await store.beginFetch({ ...init, evictable: liesIn(init.path, cacheFolder(dataDir)) })
+    // what is found or copied is not fetched; whether it is, the store knows once it has looked
+    const reserve = () => this.reserve(root.toString(), { name: init.name, bytes: totalBytes })
+    return await store.beginFetch({ ...init, reserve, evictable: liesIn(init.path, cacheFolder(dataDir)) })
   }
 
   async collectGarbage({ dryRun = false, deletePartials = false }: GcOptions): Promise<GcReport> {

@@ -52,6 +52,21 @@ describe('a storage limit', () => {
     expect((await node.status()).storage.used).toBe(MB)
   })
 
+  it('is kept by what was held whole and is fetched anew, as its file is gone', async () => {
+    const source = await lab.start('source')
+    const large = await shared(source, 'large', 3 * MB)
+    const node = await lab.start('node', { peers: source.addrs, maxStorage: 2 * MB })
+    const own = lab.file('own', 0)
+    writeFileSync(own.path, large.bytes)
+    expect((await node.share(own.path)).cid).toBe(large.cid)
+    const copy = await node.fetch(large.cid, { to: out('copy.out') }).done
+    expect([copy.size, copy.fetched]).toEqual([3 * MB, 0])
+    rmSync(own.path)
+    await expect(node.fetch(large.cid, { to: out('large.out') }).done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+    await expect(node.fetch(large.cid, { to: own.path }).done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+    expect((await node.status()).storage).toMatchObject({ used: 0, reserved: 0 })
+  })
+
   it('is kept by two fetches together', async () => {
     const source = await lab.start('source', { up: 200_000 })
     const roots = [await shared(source, 'a', 1.2 * MB), await shared(source, 'b', 1.2 * MB)]
