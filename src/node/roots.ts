@@ -53,8 +53,9 @@ export class Roots {
     }
   }
 
-  /** Serves the root from now on and announces it. */
+  /** Serves the root from now on and announces it, unless it was removed or replaced meanwhile. */
   seed(root: StoredRoot): void {
+    if (this.#init.store.get(root.cid) !== root) return
     this.#withdrawn.delete(root.cid.toString())
     this.#serve(root)
     if (root.have.count > 0) this.#init.network?.announceSeeding(root.cid)

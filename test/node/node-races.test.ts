@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ShoalError } from '../../src/base/errors.ts'
 import { StoredRoot } from '../../src/content/store/stored-root.ts'
+import { LimitBook } from '../../src/node/limit-book.ts'
+import { Network } from '../../src/node/network.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { collect, eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
 
@@ -46,6 +48,24 @@ describe('sharing while others fetch', () => {
     await again.remove(cid)
     expect(await again.list()).toEqual([])
     expect((await again.status()).dht.provided).toBe(0)
+  })
+
+  it('a root that is removed as soon as it is recorded is not announced after that', async () => {
+    const { path } = lab.file('x.bin', 2 * MIB)
+    const hub = await lab.start('hub')
+    const node = await lab.start('a', { peers: [...hub.addrs] })
+    const { setRoot } = LimitBook.prototype
+    vi.spyOn(LimitBook.prototype, 'setRoot').mockImplementationOnce(async function (this: LimitBook, cid, limits) {
+      await node.remove(cid)
+      return await setRoot.call(this, cid, limits)
+    })
+    const announced = vi.spyOn(Network.prototype, 'announceSeeding')
+    const { cid } = await node.share(path)
+    expect(await node.list()).toEqual([])
+    expect(announced).not.toHaveBeenCalled()
+    await node.share(path)
+    expect((await node.list()).map(root => root.cid)).toEqual([cid])
+    expect(announced).toHaveBeenCalledOnce()
   })
 
   it('removing without the network takes back the announcement too', async () => {
