@@ -246,7 +246,8 @@ export class StoredRoot extends RootSummary {
 
   /**
    * Whether the tree on the disk is the content's, kinds, sizes and links, after folders, empty files and symbolic links
-   * that were missing are made again, where nothing else is wrong. Reads no pieces: that is for `checkFiles`, before it.
+   * that were missing are made again, where nothing else is wrong. A link that cannot be made there is no fault, as at the
+   * end of a fetch. Reads no pieces: that is for `checkFiles`, before it.
    * @throws system errors
    */
   async restoreTree(signal?: AbortSignal): Promise<boolean> {
@@ -259,7 +260,9 @@ export class StoredRoot extends RootSummary {
       await ledger.withdraw([], files.printOps(this.record.id, made))
     })
     await inspection.checkFiles(signal)
-    return (await this.#treeFaults(signal)).length === 0
+    const { entries } = this.manifest
+    const left = await this.#treeFaults(signal)
+    return left.every(({ entry, isMissing }) => isMissing && entries[entry]?.kind === 'symlink')
   }
 
   /** For the store alone: takes over what it assembled itself. */
