@@ -121,13 +121,16 @@ export async function claimTemp(
     }
     return { id: identityOf(old), adopted: true }
   }
+  let isMade = false
   try {
     if (folder) {
       await disk.mkdir(temp)
+      isMade = true
       // Better now than after the first piece.
       await probeFolder(disk, probeIn(temp, manifest))
     } else {
       const file = await disk.open(temp, 'write')
+      isMade = true
       const entry = manifest.entries[0]
       try {
         await file.truncate(entry?.kind === 'file' ? entry.size : 0)
@@ -138,6 +141,14 @@ export async function claimTemp(
     await syncFolder(disk, dirname(temp))
     return { id: identityOf(await disk.lstat(temp)), adopted: false }
   } catch (err) {
+    if (isMade) await dropEmpty(disk, temp).catch(() => {})
     throw fromSystemError(err, temp)
   }
+}
+
+/** Nobody has written to it, or it stays. */
+async function dropEmpty(disk: Disk, temp: string): Promise<void> {
+  const stats = await disk.lstat(temp)
+  if (stats.isDirectory()) await disk.rmdir(temp)
+  else if (stats.size === 0n) await disk.unlink(temp)
 }
