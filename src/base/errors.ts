@@ -119,6 +119,11 @@ export function fromSystemError(err: unknown, path: string): Error {
         ...init,
         hint: 'free some space and run the same command again'
       })
+    case 'ENAMETOOLONG':
+      return new ShoalError('ERR_IO', `${path}: the name or the path is too long for this file system`, {
+        ...init,
+        hint: 'choose a place with a shorter path, or on another file system'
+      })
     case 'ELOOP':
       return new ShoalError('ERR_SYMLINK_LOOP', `${path} is a symbolic link that leads to itself`, init)
     case undefined:

@@ -11,9 +11,12 @@ const MAX_RETRY_MS = 8 * SECOND_MS
 
 const DISK_TROUBLE: ReadonlySet<ErrorCode> = new Set(['ERR_NO_SPACE', 'ERR_NO_PERMISSION', 'ERR_READ_ONLY', 'ERR_IO'])
 
+/** What a file system says of a file that it can never have. */
+const NEVER_PASSES: ReadonlySet<unknown> = new Set(['ENAMETOOLONG', 'EILSEQ', 'EFBIG'])
+
 /** What may pass: space is freed, a disk is mounted again. */
 export function isDiskTrouble(err: unknown): err is ShoalError {
-  return err instanceof ShoalError && DISK_TROUBLE.has(err.code)
+  return err instanceof ShoalError && DISK_TROUBLE.has(err.code) && !NEVER_PASSES.has(err.details['system'])
 }
 
 export interface DiskPauseInit {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ShoalError } from '../../src/base/errors.ts'
+import { fromSystemError, ShoalError } from '../../src/base/errors.ts'
 import { DiskPause, isDiskTrouble } from '../../src/node/disk-pause.ts'
 
 const FULL = new ShoalError('ERR_NO_SPACE', 'no space left for /disk/a')
@@ -96,5 +96,8 @@ describe('a disk that takes nothing', () => {
     expect(isDiskTrouble(READ_ONLY)).toBe(true)
     expect(isDiskTrouble(new ShoalError('ERR_EXISTS', 'there'))).toBe(false)
     expect(isDiskTrouble(new Error('other'))).toBe(false)
+    const failed = (code: string) => fromSystemError(Object.assign(new Error(code), { code }), '/disk/a')
+    expect(isDiskTrouble(failed('EIO'))).toBe(true)
+    for (const code of ['ENAMETOOLONG', 'EILSEQ', 'EFBIG']) expect(isDiskTrouble(failed(code))).toBe(false)
   })
 })

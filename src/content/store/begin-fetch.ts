@@ -2,7 +2,16 @@
 import { ShoalError } from '../../base/errors.ts'
 import { identityOf } from '../fingerprint.ts'
 import { isRawRoot, type Manifest } from '../manifest.ts'
-import { checkSpace, claimTemp, existsError, isFolderRoot, makeParent, refuseSpecial, statOf } from './destination.ts'
+import {
+  checkNames,
+  checkSpace,
+  claimTemp,
+  existsError,
+  isFolderRoot,
+  makeParent,
+  refuseSpecial,
+  statOf
+} from './destination.ts'
 import type { Disk } from './disk.ts'
 import { existingContent } from './existing-content.ts'
 import { copyTo, seedFrom } from './local-copy.ts'
@@ -118,6 +127,7 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
   let isForeign = false
   if (temp !== null) {
     await makeParent(disk, path)
+    await checkNames(disk, temp, manifest)
     if ((await statOf(disk, temp)) === undefined) await checkSpace(disk, path, manifest.totalBytes)
     claimed = await claimTemp(disk, temp, manifest)
     await host.trash.noteMade(temp, claimed)

@@ -69,6 +69,28 @@ export async function checkSpace(disk: Disk, path: string, bytes: number): Promi
   })
 }
 
+/**
+ * Looks for the longest path and the longest name of the content, which the system answers with what is wrong: else that
+ * would show when all the rest was fetched.
+ * @throws ERR_IO where one is too long at this place
+ */
+export async function checkNames(disk: Disk, temp: string, { entries }: Manifest): Promise<void> {
+  let [path, name] = ['', '']
+  for (const entry of entries) {
+    // a link that cannot be made is skipped
+    if (entry.kind === 'symlink') continue
+    if (Buffer.byteLength(entry.path) > Buffer.byteLength(path)) path = entry.path
+    const last = entry.path.slice(entry.path.lastIndexOf('/') + 1)
+    if (Buffer.byteLength(last) > Buffer.byteLength(name)) name = last
+  }
+  // names are looked up one after another: only where its folder is there a name is found to be too long
+  for (const at of [join(temp, path), join(dirname(temp), name)]) {
+    await disk.lstat(at).catch((err: unknown) => {
+      if (systemCode(err) === 'ENAMETOOLONG') throw fromSystemError(err, at)
+    })
+  }
+}
+
 /** So much must be free before a fetch that ran out of space goes on: a few pieces. */
 const PROBE_BYTES = 8 * MIB
 

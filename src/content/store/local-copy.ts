@@ -2,7 +2,7 @@
 import { throwIfAborted } from '../../base/errors.ts'
 import { MIB } from '../../base/units.ts'
 import { isRawRoot } from '../manifest.ts'
-import { checkSpace, claimTemp, isFolderRoot, makeParent, statOf } from './destination.ts'
+import { checkNames, checkSpace, claimTemp, isFolderRoot, makeParent, statOf } from './destination.ts'
 import { makeLinks, makeTree } from './fetched-tree.ts'
 import { fingerprintsOf } from './fingerprints-of.ts'
 import type { KeptFolder } from './kept-originals.ts'
@@ -72,6 +72,7 @@ export async function copyTo(from: StoredRoot, { path, force, signal, trash }: C
   const { disk } = from.parts.files
   const temp = tempPath(path, from.cid)
   await makeParent(disk, path)
+  await checkNames(disk, temp, manifest)
   await checkSpace(disk, path, manifest.totalBytes)
   const { id, adopted } = await claimTemp(disk, temp, manifest)
   await trash.noteMade(temp, { id, adopted })
