@@ -129,8 +129,8 @@ export class NodeStorage extends Storage {
     const { store, dataDir, clock } = this.#init
     const { items, storeBefore, storeAfter } = await store.collectGarbage({ dryRun, deletePartials })
     const paths = () => store.roots().map(({ path }) => path)
-    const isHeld = (cid: CID) => store.get(cid) !== undefined
-    items.push(...(await tidyFolders({ disk: nodeDisk, dataDir, dryRun, now: clock.wallMs(), isHeld, paths })))
+    const held = (cid: CID) => store.get(cid)
+    items.push(...(await tidyFolders({ disk: nodeDisk, dataDir, dryRun, now: clock.wallMs(), held, paths })))
     const sum = (fate: GcReport['items'][number]['fate']) =>
       items.reduce((bytes, item) => bytes + (item.fate === fate ? item.size : 0), 0)
     return {

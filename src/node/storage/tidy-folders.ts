@@ -5,9 +5,12 @@ import { staleJournals } from '../../content/hash-journal.ts'
 import type { Disk } from '../../content/store/disk.ts'
 import type { GarbageItem } from '../../content/store/garbage.ts'
 import { sizeOfFolder } from '../../content/store/garbage.ts'
+import type { StoredRoot } from '../../content/store/stored-root.ts'
 import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
 import { realPathOf } from './real-path.ts'
+
+export type HeldRoot = Pick<StoredRoot, 'path' | 'state'>
 
 export interface TidyInit {
   readonly disk: Disk
@@ -15,8 +18,8 @@ export interface TidyInit {
   readonly dryRun: boolean
   /** Ms since 1970. */
   readonly now: number
-  /** Both are asked right before something is deleted: whether the root is held, and where those lie that are. */
-  readonly isHeld: (cid: CID) => boolean
+  /** Both are asked right before something is deleted: the root, where it is held, and where all lie that are. */
+  readonly held: (cid: CID) => HeldRoot | undefined
   readonly paths: () => readonly string[]
 }
 
@@ -29,7 +32,7 @@ export async function tidyFolders(init: TidyInit): Promise<GarbageItem[]> {
  * Unfinished fetches there are the ledger's.
  */
 async function tidyCache(init: TidyInit): Promise<GarbageItem[]> {
-  const { disk, dataDir, isHeld, paths } = init
+  const { disk, dataDir, held, paths } = init
   const folder = cacheFolder(dataDir)
   const items: GarbageItem[] = []
   for (const name of await disk.readdir(folder).catch(() => [])) {
@@ -40,11 +43,17 @@ async function tidyCache(init: TidyInit): Promise<GarbageItem[]> {
     if (stats === undefined) continue
     const size = stats.isDirectory() ? await sizeOfFolder(disk, path) : Number(stats.size)
     const real = await realPathOf(path)
-    const held = await Promise.all(paths().map(realPathOf))
-    if (isHeld(cid) || held.some(each => overlaps(each, real))) continue
+    const others = await Promise.all(paths().map(realPathOf))
+    if (others.some(each => overlaps(each, real)) || !(await isElsewhere(disk, held(cid)))) continue
     items.push(await deleted(init, { kind: 'cache', path, size }))
   }
   return items
+}
+
+/** Whether nothing held needs the cached content: what is held of it lies whole where its record says, and that is not here. */
+async function isElsewhere(disk: Disk, root: HeldRoot | undefined): Promise<boolean> {
+  if (root === undefined) return true
+  return root.state === 'complete' && (await disk.lstat(root.path).catch(() => undefined)) !== undefined
 }
 
 /** Undefined for a name that no fetch gives. */

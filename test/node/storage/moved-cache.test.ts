@@ -41,6 +41,20 @@ async function expectHeld(node: ShoalNode, roots: Awaited<ReturnType<typeof cach
   }
 }
 
+it('cached content that is held elsewhere from then on goes with gc', async () => {
+  const { roots } = await cached()
+  const node = await lab.start('node', { offline: true })
+  const [first, second] = roots
+  const own = join(lab.dir, 'own')
+  writeFileSync(own, first?.bytes ?? '')
+  expect((await node.share(own)).cid).toBe(first?.cid)
+  const orphan = join(lab.dir, 'node/cache', first?.cid ?? '')
+  expect((await node.gc()).items).toEqual([{ kind: 'cache', path: orphan, size: MB, fate: 'deleted', reason: null }])
+  expect(existsSync(orphan)).toBe(false)
+  expect(existsSync(join(lab.dir, 'node/cache', second?.cid ?? ''))).toBe(true)
+  expect((await node.verify(first?.cid ?? '')).bad).toEqual([])
+})
+
 describe('cached content is held', () => {
   it('by a node that reaches the data folder through a symbolic link, and by one that does not again', async () => {
     const { roots } = await cached()
