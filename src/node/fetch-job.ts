@@ -392,7 +392,7 @@ export class FetchJob {
 }
 
 /** Whether its manifest is whole: else it comes from the swarm again. */
-async function isReadable(root: StoredRoot): Promise<boolean> {
+export async function isReadable(root: StoredRoot): Promise<boolean> {
   return await root.load().then(
     () => true,
     () => false

@@ -9,7 +9,7 @@ import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { FetchOptions, FetchResult, Transfer } from './api.ts'
 import { type Destination, type Held, kindOf, resolveDestination } from './destination.ts'
-import { FetchJob, type FetchJobParts } from './fetch-job.ts'
+import { FetchJob, type FetchJobParts, isReadable } from './fetch-job.ts'
 import type { WatcherKind } from './fetch-watchers.ts'
 import type { LimitBook } from './limit-book.ts'
 import type { Roots } from './roots.ts'
@@ -177,19 +177,16 @@ export class Fetches {
   async #held(cid: CID): Promise<Held | undefined> {
     const known = this.#store().get(cid)
     if (known === undefined) return undefined
-    const isLoaded = await known.load().then(
-      () => true,
-      () => false
-    )
+    const isKnown = await isReadable(known)
     // what is lost of a root is fetched again to where it was
-    return { path: known.path, isFolder: !isLoaded || known.manifest.entries[0]?.kind === 'directory' }
+    return { path: known.path, isFolder: !isKnown || known.manifest.entries[0]?.kind === 'directory' }
   }
 
   /** Where it is fetched to at this moment, or held whole, wherever that is; else in the data folder. */
   async #cached(cid: CID, signal: AbortSignal): Promise<Destination> {
     const held = this.#store().get(cid)
     const elsewhere =
-      this.#running.get(cid.toString())?.init.path ?? ((await isWhole(held, signal)) ? held?.path : undefined)
+      this.#running.get(cid.toString())?.init.path ?? ((await this.#isWhole(held, signal)) ? held?.path : undefined)
     const path = elsewhere ?? join(cacheFolder(this.#dataDir), cid.toString())
     return { path, exists: await kindOf(path, false) }
   }
@@ -215,12 +212,21 @@ export class Fetches {
     this.#ending.set(cid, ended)
   }
 
+  /** All of it is at its place, and as it was recorded. What was damaged and is right again is held again. */
+  async #isWhole(root: StoredRoot | undefined, signal: AbortSignal): Promise<boolean> {
+    if (root === undefined || root.state === 'partial' || !(await isReadable(root))) return false
+    const before = root.heldPieces
+    await root.checkFiles(signal)
+    if (root.heldPieces > before) this.#roots().refresh(root)
+    return root.have.isFull
+  }
+
   /** The content is at the destination and right: held by the store there, or found to be by hashing it. */
   async #alreadyThere(cid: CID, destination: Destination, signal: AbortSignal): Promise<StoredRoot | undefined> {
     if (destination.exists !== 'file' && destination.exists !== 'folder') return undefined
     const store = this.#store()
     const known = store.get(cid)
-    if (known?.path === destination.path && (await isWhole(known, signal)) && (await known.restoreTree(signal)))
+    if (known?.path === destination.path && (await this.#isWhole(known, signal)) && (await known.restoreTree(signal)))
       return known
     // a content of another layout cannot be recognised by hashing it again; then the destination counts as in the way
     const { manifest, blocks, fingerprints, skipped } = await ingest(destination.path, { signal })
@@ -228,14 +234,6 @@ export class Fetches {
     const name = destination.path.slice(destination.path.lastIndexOf('/') + 1)
     return await store.addShared({ manifest, blocks, fingerprints, path: destination.path, name })
   }
-}
-
-/** All of it is at its place, and as it was recorded. */
-async function isWhole(root: StoredRoot | undefined, signal: AbortSignal): Promise<boolean> {
-  if (root?.state !== 'complete') return false
-  await root.load()
-  await root.checkFiles(signal)
-  return root.have.isFull
 }
 
 async function rejected(signal: AbortSignal): Promise<never> {

@@ -67,6 +67,28 @@ describe('a storage limit', () => {
     expect((await node.status()).storage).toMatchObject({ used: 0, reserved: 0 })
   })
 
+  it('counts what was fetched, damaged and put right again as what it was', async () => {
+    const source = await lab.start('source')
+    const { cid, bytes } = await shared(source, 'thing', MB)
+    const node = await lab.start('node', { peers: source.addrs, maxStorage: 2 * MB })
+    for (const options of [{ cache: true }, { to: out('thing.out') }]) {
+      const { path } = await node.fetch(cid, options).done
+      const pinned = options.cache !== true
+      for (const wrong of [new Uint8Array(MB), undefined]) {
+        if (wrong === undefined) rmSync(path)
+        else writeFileSync(path, wrong)
+        expect((await node.verify(cid)).bad).not.toEqual([])
+        expect(await node.list()).toMatchObject([{ state: 'damaged', have: 0 }])
+        writeFileSync(path, bytes)
+        expect(await node.fetch(cid, options).done).toMatchObject({ fetched: 0, path })
+        expect(await node.list()).toMatchObject([{ state: 'seeding', have: MB, pinned, problem: null }])
+        expect((await node.status()).storage.used).toBe(MB)
+      }
+      await node.remove(cid)
+      rmSync(path)
+    }
+  })
+
   it('is kept by two fetches together', async () => {
     const source = await lab.start('source', { up: 200_000 })
     const roots = [await shared(source, 'a', 1.2 * MB), await shared(source, 'b', 1.2 * MB)]
