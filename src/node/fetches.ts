@@ -15,6 +15,7 @@ import type { LimitBook } from './limit-book.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
 import { cacheFolder } from './storage/cache-folder.ts'
+import { liesIn } from './storage/footprint.ts'
 import type { NodeStorage } from './storage/node-storage.ts'
 import { TransferHandle } from './transfer-handle.ts'
 
@@ -122,9 +123,14 @@ export class Fetches {
       handle.settle(result, name)
       return result
     }
-    if (destination.exists !== 'nothing' && options.force !== true) {
+    // nobody named a place of the user's where the content is held: nothing of theirs is replaced there
+    const isOwnPlace = options.cache === true && !liesIn(destination.path, cacheFolder(this.#dataDir))
+    const force = options.force === true && !isOwnPlace
+    if (destination.exists !== 'nothing' && !force) {
       throw new ShoalError('ERR_EXISTS', `${destination.path} already exists and is something else`, {
-        hint: `${options.cache === true ? '' : 'choose another destination with -o, or '}replace it with --force`,
+        hint: isOwnPlace
+          ? 'it was the content: shoal verify says what differs, and after shoal rm the cache takes it'
+          : `${options.cache === true ? '' : 'choose another destination with -o, or '}replace it with --force`,
         details: { path: destination.path }
       })
     }
@@ -137,7 +143,7 @@ export class Fetches {
         path: destination.path,
         name,
         timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-        force: options.force === true
+        force
       })
     handle.follow(job)
     // in force before a byte can move

@@ -89,6 +89,28 @@ describe('a storage limit', () => {
     }
   })
 
+  it('never leads to a place of the user’s whose tree is not the content’s, even by force', async () => {
+    const source = await lab.start('source')
+    const { cid, bytes } = await shared(source, 'thing', MB)
+    const node = await lab.start('node', { peers: source.addrs })
+    const own = out('own')
+    writeFileSync(own, bytes)
+    await node.share(own)
+    writeFileSync(own, Buffer.concat([bytes, Buffer.from('NOTES')]))
+    for (const force of [false, true]) {
+      await expect(node.fetch(cid, { cache: true, force }).done).rejects.toMatchObject({
+        code: 'ERR_EXISTS',
+        hint: expect.stringContaining('shoal rm')
+      })
+      expect(readFileSync(own).subarray(MB).toString()).toBe('NOTES')
+    }
+    await node.remove(cid)
+    const fetched = await node.fetch(cid, { cache: true, force: true }).done
+    expect(fetched.path).toBe(out(`node/cache/${cid}`))
+    expect(readFileSync(fetched.path).equals(bytes)).toBe(true)
+    expect(readFileSync(own).subarray(MB).toString()).toBe('NOTES')
+  })
+
   it('is kept by two fetches together', async () => {
     const source = await lab.start('source', { up: 200_000 })
     const roots = [await shared(source, 'a', 1.2 * MB), await shared(source, 'b', 1.2 * MB)]
