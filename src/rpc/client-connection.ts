@@ -28,6 +28,8 @@ export class ClientConnection {
     socket.on('data', chunk => this.#receive(chunk))
     socket.on('error', () => {})
     socket.on('close', () => this.#lose(stoppedError()))
+    // it may have ended while it was looked at, and says so only once
+    if (socket.destroyed) this.#lose(stoppedError())
   }
 
   /**

@@ -6,17 +6,19 @@
  * handed over.
  */
 import { chmod, lstat, unlink } from 'node:fs/promises'
-import { createServer, type Server } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { fromSystemError, ShoalError, systemCode } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { ShoalNode } from '../node/api.ts'
 import { connectSocket } from './connect-socket.ts'
-import type { NodeInfo } from './messages.ts'
+import { type NodeInfo, toWireError } from './messages.ts'
 import { ServerConnection } from './server-connection.ts'
 import { socketPath } from './socket-path.ts'
 
 export const MAX_CONNECTIONS = 64
+/** Over that, so many more at a time are told why they get no answer; the others are closed without a word. */
+const MAX_TURNED_AWAY = 16
 /** After `close`: for requests to answer that they were cancelled, and for clients to read it. */
 const STOP_GRACE_MS = 1_000
 const FLUSH_GRACE_MS = 500
@@ -45,17 +47,21 @@ export async function startServer(node: ShoalNode, options: ServerOptions): Prom
   }
   const info: NodeInfo = { mode: options.mode, pid: process.pid, dataDir: options.dataDir }
   const connections = new Set<ServerConnection>()
+  let open = 0
   const server = createServer(socket => {
+    if (open >= MAX_CONNECTIONS) return turnAway(socket)
+    open += 1
     const connection = new ServerConnection(socket, { node, info, log })
     connections.add(connection)
     socket.on('close', () => {
+      open -= 1
       connection.settled().then(
         () => connections.delete(connection),
         () => {}
       )
     })
   })
-  server.maxConnections = MAX_CONNECTIONS
+  server.maxConnections = MAX_CONNECTIONS + MAX_TURNED_AWAY
   await listenOrReplace(server, path)
   server.on('error', err => log.warn('control socket: %s', err.message))
   log.debug('answering on %s', path)
@@ -76,6 +82,18 @@ export async function startServer(node: ShoalNode, options: ServerOptions): Prom
       return closing
     }
   }
+}
+
+/** What it asks is not read, but taken in: a socket that is closed with bytes unread may take what it was told along. */
+function turnAway(socket: Socket): void {
+  const busy = new ShoalError('ERR_RPC', `the running node has ${MAX_CONNECTIONS} control connections already`, {
+    hint: 'end a command that runs, or try again later'
+  })
+  socket.on('error', () => {})
+  socket.resume()
+  socket.end(`${JSON.stringify({ id: null, error: toWireError(busy) })}\n`)
+  const timer = setTimeout(() => socket.destroy(), FLUSH_GRACE_MS)
+  socket.on('close', () => clearTimeout(timer))
 }
 
 async function listenOrReplace(server: Server, path: string): Promise<void> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connectNode } from '../../src/rpc/client.ts'
+import { ClientConnection } from '../../src/rpc/client-connection.ts'
 import { LineDecoder } from '../../src/rpc/lines.ts'
 import { MAX_REQUEST_LINE_BYTES } from '../../src/rpc/messages.ts'
 import { MAX_CONNECTIONS, type RpcServer, startServer } from '../../src/rpc/server.ts'
@@ -150,6 +151,22 @@ it('of more connections than there may be, the later are closed at once and the 
       return await firstAnswer(socket)
     })
     .toMatchObject({ id: 2 })
+})
+
+it('a command that finds no place among the connections is told so, and nothing hangs', async () => {
+  await Promise.all(Array.from({ length: MAX_CONNECTIONS }, open))
+  await expect(connectNode(dataDir)).rejects.toMatchObject({
+    code: 'ERR_RPC',
+    message: `the running node has ${MAX_CONNECTIONS} control connections already`,
+    hint: expect.stringMatching(/later/)
+  })
+})
+
+it('a connection that ended before anything was asked says so: nobody is there', async () => {
+  const socket = await open()
+  socket.destroy()
+  await new Promise<void>(resolve => socket.once('close', resolve))
+  await expect(new ClientConnection(socket).call('hello', {})).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
 })
 
 it('who asks and does not read is not read either; nothing piles up, and nothing is lost', async () => {
