@@ -120,7 +120,7 @@ export interface FetchOptions extends AbortOptions, LimitChange {
   cache?: boolean
   /** Replace what is at the destination. Default false: ERR_EXISTS. */
   force?: boolean
-  /** Give up after so long without any progress. Default 60,000 ms. */
+  /** Give up after so long without any progress: more than 0. Default 60,000 ms. */
   timeoutMs?: number
 }
 
@@ -293,13 +293,17 @@ export interface NodeEvents {
   'peer:banned': { peerId: string; reason: string }
 }
 
-/** What works the same in this process and over the control socket. */
+/**
+ * What works the same in this process and over the control socket. All of it throws a ShoalError: ERR_NOT_RUNNING before
+ * `start` and after `stop`, ERR_ABORTED where its signal fires or the node stops meanwhile, ERR_USAGE, ERR_BAD_CID,
+ * ERR_BAD_LINK, ERR_BAD_MULTIADDR or ERR_BAD_NUMBER for what cannot be meant.
+ */
 export interface NodeApi {
   /** Resolves as soon as it can be fetched by someone who knows this node; `root:announced` follows. */
   share(path: string, options?: ShareOptions): Promise<Shared>
   /** Waits until DHT nodes hold the record; returns how many. Pends while no peer is known. */
   announced(cid: string, options?: AbortOptions): Promise<number>
-  /** @param source a CID or a link. Throws synchronously on a malformed one. */
+  /** @param source a CID or a link. Throws synchronously on a malformed one, and on options that cannot be meant. */
   fetch(source: string, options?: FetchOptions): Transfer
   list(options?: AbortOptions): Promise<RootInfo[]>
   /** Stops sharing. The user's files stay; an unfinished temporary file of a fetch is deleted. */

@@ -1,17 +1,18 @@
 /** The fetches that are under way: the local checks before any network, one job a root, a handle for each caller. */
 import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
-import { combineSignals } from '../base/abort-signals.ts'
+import { withLinked } from '../base/abort-signals.ts'
 import { abortError, ShoalError, throwIfAborted } from '../base/errors.ts'
 import { SECOND_MS } from '../base/units.ts'
 import { ingest } from '../content/ingest.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { FetchOptions, FetchResult, Transfer } from './api.ts'
+import { checkPath, checkTimeout } from './check-arguments.ts'
 import { type Destination, type Held, kindOf, resolveDestination } from './destination.ts'
 import { FetchJob, type FetchJobParts, isReadable } from './fetch-job.ts'
 import type { WatcherKind } from './fetch-watchers.ts'
-import type { LimitBook } from './limit-book.ts'
+import { checkLimits, type LimitBook } from './limit-book.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
 import { cacheFolder } from './storage/cache-folder.ts'
@@ -29,6 +30,8 @@ export interface FetchesInit {
   readonly limits: () => LimitBook
   readonly storage: () => NodeStorage
   readonly dataDir: string
+  /** Ends what is not yet a job. */
+  readonly stopping: AbortSignal
 }
 
 export class Fetches {
@@ -38,6 +41,7 @@ export class Fetches {
   readonly #limits: () => LimitBook
   readonly #storage: () => NodeStorage
   readonly #dataDir: string
+  readonly #stopping: AbortSignal
   readonly #running = new Map<string, FetchJob>()
   /** Jobs that were cancelled and have not ended yet: the next fetch of the root waits for them. */
   readonly #ending = new Map<string, Promise<unknown>>()
@@ -51,13 +55,24 @@ export class Fetches {
     this.#limits = init.limits
     this.#storage = init.storage
     this.#dataDir = init.dataDir
+    this.#stopping = init.stopping
   }
 
-  /** @throws synchronously what parseSource throws */
+  /** @throws synchronously what parseSource throws; ERR_USAGE, ERR_BAD_NUMBER of the options */
   fetch(sourceText: string, options: FetchOptions): Transfer {
     const source = parseSource(sourceText)
+    checkLimits(options)
+    checkTimeout(options.timeoutMs)
+    if (options.to !== undefined) checkPath('fetch', options.to)
+    if (options.to !== undefined && options.cache === true) {
+      throw new ShoalError('ERR_USAGE', 'to and cache exclude each other', { hint: 'leave one of them out' })
+    }
     return new TransferHandle(source, async handle =>
-      this.#storage().holding(source.cid, () => this.#fetch(source, options, handle))
+      this.#storage().holding(source.cid, () =>
+        withLinked([handle.signal, options.signal, this.#stopping], signal =>
+          this.#fetch(source, { ...options, signal }, handle)
+        )
+      )
     )
   }
 
@@ -95,9 +110,13 @@ export class Fetches {
     return { job, leave: this.#join(source.cid, job, 'reader') }
   }
 
-  async #fetch(source: Source, options: FetchOptions, handle: TransferHandle): Promise<FetchResult> {
+  async #fetch(
+    source: Source,
+    options: FetchOptions & { signal: AbortSignal },
+    handle: TransferHandle
+  ): Promise<FetchResult> {
     const startedAt = performance.now()
-    const signal = combineSignals(handle.signal, options.signal)
+    const { signal } = options
     throwIfAborted(signal)
     const cid = CID.parse(source.cid)
     const name = source.name ?? source.cid

@@ -1,7 +1,7 @@
 /** A shoal node: store, swarms and network put together behind the public API. */
 import { randomInt } from 'node:crypto'
 import { CID } from 'multiformats/cid'
-import { combineSignals, linkSignals, withLinked } from '../base/abort-signals.ts'
+import { combineSignals, withLinked } from '../base/abort-signals.ts'
 import { systemClock } from '../base/clock.ts'
 import { ShoalError, throwIfAborted } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
@@ -33,13 +33,14 @@ import type {
   Transfer,
   VerifyResult
 } from './api.ts'
+import { checkFlag } from './check-arguments.ts'
 import { makeDataDir } from './data-dir.ts'
 import { Fetches } from './fetches.ts'
 import { checkLimits, LimitBook } from './limit-book.ts'
 import { LimitRecords } from './limit-records.ts'
 import { loadOnline, type Online } from './load-online.ts'
 import type { Network } from './network.ts'
-import { notStarted } from './not-started.ts'
+import { opened } from './not-started.ts'
 import { describePeers } from './peers-report.ts'
 import { read } from './read.ts'
 import { Roots } from './roots.ts'
@@ -69,6 +70,7 @@ export class Node implements ShoalNode {
   readonly #working = new Set<Promise<void>>()
   #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
+  #isClosed = false
 
   constructor(options: NodeOptions) {
     this.#options = options
@@ -79,7 +81,8 @@ export class Node implements ShoalNode {
       roots: () => this.#openRoots,
       limits: () => this.#openLimits,
       storage: () => this.#openStorage,
-      dataDir: options.dataDir
+      dataDir: options.dataDir,
+      stopping: this.#stopping.signal
     })
   }
 
@@ -203,13 +206,15 @@ export class Node implements ShoalNode {
     await this.#swarms?.stop()
     await this.#network?.stop()
     await this.#store?.close()
+    this.#isClosed = true
   }
 
   /** Work that `stop` ends and waits for; its failure is told to whoever asked for it. */
   async #work<T>({ signal }: AbortOptions, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const work = withLinked([this.#stopping.signal, signal], async combined => {
-      throwIfAborted(combined)
-      return await run(combined)
+    opened(this.#store, this.#isClosed)
+    const work = withLinked([this.#stopping.signal, signal], async linked => {
+      throwIfAborted(linked)
+      return await run(linked)
     })
     this.#background(work)
     return await work
@@ -239,10 +244,8 @@ export class Node implements ShoalNode {
   }
 
   fetch(source: string, options: FetchOptions = {}): Transfer {
-    checkLimits(options)
-    const { signal, clear } = linkSignals(this.#stopping.signal, options.signal)
-    const transfer = this.#fetches.fetch(source, { ...options, signal })
-    this.#background(transfer.done.finally(clear))
+    const transfer = this.#fetches.fetch(source, options)
+    this.#background(transfer.done)
     return transfer
   }
 
@@ -278,6 +281,7 @@ export class Node implements ShoalNode {
 
   async setPinned(cidText: string, pinned: boolean, { signal }: AbortOptions = {}) {
     throwIfAborted(signal)
+    checkFlag('pinned', pinned)
     const { cid } = this.#rootOf(cidText)
     await this.#openStore.setEvictable(cid, !pinned)
     this.#events.emit('root:pinned', { cid: cid.toString(), pinned })
@@ -352,31 +356,26 @@ export class Node implements ShoalNode {
   }
 
   get #openStore(): ContentStore {
-    if (this.#store === undefined) throw notStarted()
-    return this.#store
+    return opened(this.#store, this.#isClosed)
   }
 
   get #openRoots(): Roots {
-    if (this.#roots === undefined) throw notStarted()
-    return this.#roots
+    return opened(this.#roots, this.#isClosed)
   }
 
   get #openLimits(): LimitBook {
-    if (this.#limits === undefined) throw notStarted()
-    return this.#limits
+    return opened(this.#limits, this.#isClosed)
   }
 
   get #openStorage(): NodeStorage {
-    if (this.#storage === undefined) throw notStarted()
-    return this.#storage
+    return opened(this.#storage, this.#isClosed)
   }
 
   get #online(): { network: Network; swarms: SwarmHost } {
-    if (this.#network === undefined || this.#swarms === undefined) {
-      if (this.#options.offline !== true) throw notStarted()
+    if (this.#options.offline === true) {
       throw new ShoalError('ERR_NOT_RUNNING', 'this node is offline', { hint: 'start it with the network' })
     }
-    return { network: this.#network, swarms: this.#swarms }
+    return { network: opened(this.#network, this.#isClosed), swarms: opened(this.#swarms, this.#isClosed) }
   }
 
   /** @throws ERR_BAD_CID, ERR_UNKNOWN_ROOT */

@@ -5,6 +5,7 @@ import { combineSignals, linkSignals } from '../base/abort-signals.ts'
 import { ShoalError, throwIfAborted } from '../base/errors.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { ReadOptions } from './api.ts'
+import { checkTimeout } from './check-arguments.ts'
 import { readContent } from './content-read.ts'
 import { DEFAULT_TIMEOUT_MS, type Fetches } from './fetches.ts'
 import { raceAbort } from './race-abort.ts'
@@ -32,12 +33,13 @@ export async function* read(
       throw new ShoalError('ERR_BAD_NUMBER', `${name} is no byte count: ${value}`)
     }
   }
+  checkTimeout(timeoutMs)
   const { dataDir, store, storage, fetches, stopping } = parts()
-  throwIfAborted(stopping)
-  throwIfAborted(options.signal)
-  const release = await storage.hold(source.cid)
   const { signal, clear } = linkSignals(stopping, options.signal)
+  let release = () => {}
   try {
+    throwIfAborted(signal)
+    release = await storage.hold(source.cid)
     const held = store.get(CID.parse(source.cid))
     if (held !== undefined && held.state === 'complete') {
       await held.load()
@@ -56,7 +58,7 @@ export async function* read(
       leave()
     }
   } finally {
-    clear()
     release()
+    clear()
   }
 }

@@ -3,6 +3,7 @@ import { ShoalError } from '../base/errors.ts'
 import { ingest } from '../content/ingest.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { Shared, ShareOptions } from './api.ts'
+import { checkPath } from './check-arguments.ts'
 import type { Fetches } from './fetches.ts'
 import type { LimitBook } from './limit-book.ts'
 import type { Roots } from './roots.ts'
@@ -15,8 +16,9 @@ export interface ShareParts {
   readonly roots: Roots
 }
 
-/** @throws ERR_EXISTS while the same content is being fetched, and whatever hashing and recording throw */
+/** @throws ERR_USAGE for an empty path, ERR_EXISTS while the same content is being fetched, and whatever hashing and recording throw */
 export async function share(parts: ShareParts, path: string, options: ShareOptions): Promise<Shared> {
+  checkPath('share', path)
   const { store, dataDir, fetches, limits, roots } = parts
   const { manifest, blocks, fingerprints, skipped, path: absolute } = await ingest(path, { ...options, dataDir })
   const name = absolute.slice(absolute.lastIndexOf('/') + 1)
