@@ -166,6 +166,7 @@ export interface FetchResult {
 }
 
 export interface TransferEvents {
+  /** The last one is `done` or `failed`, before `done` of the transfer settles. */
   'state:changed': TransferSnapshot
   /** At most twice a second. */
   progressed: TransferSnapshot
