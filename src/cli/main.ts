@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import '../base/polyfill.ts'
+import { isatty } from 'node:tty'
 import { fromSystemError } from '../base/errors.ts'
 import { SECOND_MS } from '../base/units.ts'
 import { DONE, exitCodeOf, FAILED } from './exit-code.ts'
@@ -38,9 +39,13 @@ function stopWithin(code: () => number): void {
   setTimeout(() => process.exit(code()), STOP_GRACE_MS).unref()
 }
 
+/** Nobody's terminal was lost where there is none; Node undoes that nohup has it ignored. */
+const hasTerminal = isatty(1) || isatty(2)
+
 let signals = 0
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
+    if (name === 'SIGHUP' && !hasTerminal) return
     signals += 1
     if (signals > 1 && name === 'SIGINT') process.exit(interrupt.exitCode)
     if (signals > 1) return

@@ -7,6 +7,9 @@ import { Lab, LOOPBACK } from '../helpers/cli.ts'
 import { CID_A } from '../helpers/fake-node.ts'
 import { checkout, requireBuild } from '../project/built.ts'
 
+/** That of util-linux, which runs a command on a terminal of its own. */
+const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
+
 let lab: Lab
 beforeAll(requireBuild)
 beforeEach(() => {
@@ -20,6 +23,29 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s stops a daemon within 3 s, and tha
   expect(await cli.stop(signal)).toBe(0)
   expect(performance.now() - startedAt).toBeLessThan(3_000)
   expect(cli.stderr).toBe('')
+  expect((await lab.run(['peers', '--data-dir', dataDir])).code).toBe(1)
+})
+
+test('SIGHUP leaves a daemon alone that has no terminal, as nohup and services start one', async () => {
+  const { cli, dataDir } = await lab.daemon('data')
+  cli.child.kill('SIGHUP')
+  // by then the signal has long arrived
+  expect((await lab.run(['ls', '--data-dir', dataDir])).code).toBe(0)
+  expect((await lab.run(['peers', '--data-dir', dataDir])).code).toBe(0)
+  expect(await cli.stop('SIGTERM')).toBe(0)
+})
+
+test.skipIf(!hasScript)('SIGHUP stops a daemon whose terminal is lost', async () => {
+  const dataDir = lab.path('data')
+  const command = `exec ${process.execPath} ${lab.programPath} daemon --data-dir ${dataDir} --listen ${LOOPBACK}`
+  const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] })
+  await new Promise<void>(resolve => {
+    terminal.stdout.on('data', chunk => String(chunk).includes('ready') && resolve())
+  })
+  const status = await lab.run(['status', '--json', '--data-dir', dataDir])
+  const pid = Number(status.events[0]?.['pid'])
+  process.kill(pid, 'SIGHUP')
+  await new Promise<void>(resolve => terminal.on('close', () => resolve()))
   expect((await lab.run(['peers', '--data-dir', dataDir])).code).toBe(1)
 })
 
