@@ -1,8 +1,8 @@
 /** A read of held or fetched content: from the disk where all of it is held, else through a fetch that others may share. */
 import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
-import { combineSignals, linkSignals } from '../base/abort-signals.ts'
-import { ShoalError, throwIfAborted } from '../base/errors.ts'
+import { linkSignals } from '../base/abort-signals.ts'
+import { abortError, ShoalError, throwIfAborted } from '../base/errors.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { ReadOptions } from './api.ts'
 import { checkTimeout } from './check-arguments.ts'
@@ -50,11 +50,14 @@ export async function* read(
     const { job, leave } = await fetches.joinAsReader(source, fetchTo, timeoutMs)
     const failed = new AbortController()
     job.done.catch((err: unknown) => failed.abort(err))
-    const ended = combineSignals(failed.signal, signal)
+    const abort = () => failed.abort(abortError(signal))
+    signal.addEventListener('abort', abort)
     try {
-      const { root, runner } = await raceAbort(job.rootReady, ended)
-      yield* readContent({ root, fetch: { job, runner }, failed: ended, path, offset, length, timeoutMs })
+      if (signal.aborted) abort()
+      const { root, runner } = await raceAbort(job.rootReady, failed.signal)
+      yield* readContent({ root, fetch: { job, runner }, failed: failed.signal, path, offset, length, timeoutMs })
     } finally {
+      signal.removeEventListener('abort', abort)
       leave()
     }
   } finally {

@@ -36,6 +36,20 @@ it('reads of small files, eight at a time as a web server does, keep their peer 
   await Promise.all(Array.from({ length: 8 }, readAll))
 }, 60_000)
 
+it('a read that waits for bytes and is interrupted says so, whatever the reason given', async () => {
+  const a = await lab.start('a', { up: 1_000_000 })
+  const b = await lab.start('b')
+  const { link } = await a.share(lab.file('film.mkv', 8_000_000).path)
+  for (const reason of [undefined, new Error('mine')]) {
+    const controller = new AbortController()
+    const chunks = b.read(link, { signal: controller.signal })[Symbol.asyncIterator]()
+    await chunks.next()
+    const next = chunks.next()
+    controller.abort(reason)
+    await expect(next).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  }
+})
+
 it('one file after the other, each wanted only once the one before is there', async () => {
   const { link, reader } = await shared(6, 40_000)
   for (let at = 0; at < 6; at++) {
