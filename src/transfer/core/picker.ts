@@ -134,7 +134,14 @@ export class Picker {
     const assembly = this.#progress.assemblyOf(piece)
     if (assembly === undefined) return this.#isOpenSolo(piece, giver)
     if (assembly.solo) return assembly.open > 0 && (assembly.owner ?? giver.id) === giver.id
-    return (assembly.open > 0 && assembly.owner === undefined) || helpable(assembly, giver.id) !== undefined
+    return (assembly.open > 0 && !this.#isOthers(assembly, giver)) || helpable(assembly, giver.id) !== undefined
+  }
+
+  /** Whether another goes on with the assembly, and may. */
+  #isOthers(assembly: Assembly, giver: Giver): boolean {
+    if (assembly.owner === undefined || assembly.owner === giver.id) return false
+    const owner = this.#givers.get(assembly.owner)
+    return owner !== undefined && mayGiveAll(owner, assembly)
   }
 
   /** What the piece is fetched with; undefined where it is not begun, or must come from one peer alone. */
@@ -245,7 +252,7 @@ export class Picker {
         // it stays in the queue: there may be more of its blocks
         if (late !== undefined) return late
         offeredQueue.shift()
-        if (assembly.open > 0 && assembly.owner === undefined) return this.#progress.goOn(assembly, giver.id)
+        if (assembly.open > 0 && !this.#isOthers(assembly, giver)) return this.#progress.takeOn(assembly, giver.id)
       } else offeredQueue.shift()
     }
     return undefined

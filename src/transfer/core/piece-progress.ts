@@ -111,6 +111,12 @@ export class PieceProgress {
     return assembly.blocks.find(isOpen)
   }
 
+  /** Goes on with an assembly; it is the session's from here on. */
+  takeOn(assembly: Assembly, session: SessionId): Block | undefined {
+    assembly.owner = session
+    return this.goOn(assembly, session)
+  }
+
   /** Others may go on with what the session has begun. */
   disown(session: SessionId): void {
     for (const assembly of this.#openOnes) if (assembly.owner === session) assembly.owner = undefined
@@ -127,9 +133,10 @@ export class PieceProgress {
     if (at < 0) return
     block.asked.splice(at, 1)
     const { assembly } = block
+    // also where another was asked for the same block: when that one fails too, nobody goes on
+    if (assembly.owner === session) assembly.owner = undefined
     if (block.givenBy !== undefined || block.asked.length > 0) return
     this.#setOpen(assembly, assembly.open + 1)
-    if (assembly.owner === session) assembly.owner = undefined
     if (assembly.open === assembly.blocks.length) this.#dissolve(assembly)
   }
 

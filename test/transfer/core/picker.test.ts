@@ -128,6 +128,41 @@ describe('the picker', () => {
     expect(picker.availability.pickable.count).toBe(3)
   })
 
+  it('takes up what two were asked for who both fail', () => {
+    const { ask, peers, picker } = setUp({ have: '11110', peers: ['11111', '11111', '11111'] })
+    const [a, b, c] = peers
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no peers')
+    const blocks = [ask(a), ask(a), ask(a), ask(a)]
+    const last = blocks.at(-1)
+    for (const block of blocks.slice(0, -1)) if (block !== undefined) picker.given(block, a)
+    if (last === undefined) throw new Error('nothing was picked')
+    last.assembly.helped = true
+    b.places = true
+    b.offeredQueue.push(4)
+    expect(ask(b)).toBe(last)
+    picker.released(last, a.id)
+    picker.released(last, b.id)
+    c.places = true
+    c.offeredQueue.push(4)
+    expect(picker.isOpen(4, c)).toBe(true)
+    expect(ask(c)).toBe(last)
+  })
+
+  it('takes up what another has begun and can no longer give', () => {
+    const { ask, peers, picker } = setUp({ have: '11110', peers: ['11111', '11111'] })
+    const [a, b] = peers
+    const block = ask(a)
+    if (a === undefined || b === undefined || block === undefined) throw new Error('nothing was picked')
+    picker.given(block, a)
+    b.places = true
+    b.offeredQueue.push(4)
+    expect(picker.isOpen(4, b)).toBe(false)
+    a.have.delete(4)
+    expect(picker.isOpen(4, b)).toBe(true)
+    expect(ask(b)?.assembly).toBe(block.assembly)
+    expect(block.assembly.owner).toBe(b.id)
+  })
+
   it('asks for small pieces in runs, to both sides of the one it picked', () => {
     const have = `${'1'.repeat(50)}${'0'.repeat(200)}`
     const { ask, peers } = setUp({ have, peers: ['1'.repeat(250)], size: 4 * KIB })
