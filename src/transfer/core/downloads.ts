@@ -92,12 +92,14 @@ export class Downloads {
     if (now >= session.coolUntil && !isTardy) {
       for (const piece of pieces) {
         const assembly = this.picker.assemblyOf(piece)
+        const solo = this.picker.soloOf(piece)
         if (assembly !== undefined) this.requests.takeOver(assembly, session, now)
+        else if (solo !== undefined) this.requests.takeOverSolo(solo, session, now)
       }
     }
     const open: number[] = []
     const useless: number[] = []
-    for (const piece of pieces) (this.picker.isOpen(piece, session) ? open : useless).push(piece)
+    for (const piece of pieces) (this.picker.isOpen(piece, session, now) ? open : useless).push(piece)
     if (useless.length > 0) this.#context.send(session, { type: 'decline', pieces: useless, busy: false })
     for (const piece of useless) if (!this.picker.missing.has(piece)) session.noteDeclined(piece)
     if (open.length === 0) return
@@ -212,7 +214,7 @@ export class Downloads {
 
   wantedChanged(now: number): void {
     for (const session of this.#context.sessions.values()) {
-      this.#wantAfterAll(session)
+      this.#wantAfterAll(session, now)
       this.interest.recount(session, { lazily: true })
     }
     this.#saidCompleted = false
@@ -220,8 +222,8 @@ export class Downloads {
   }
 
   /** What a session was told that we have no use for, and now have: it took it for coming from elsewhere. */
-  #wantAfterAll(session: Session): void {
-    const wanted = [...session.declined].filter(piece => this.picker.isOpen(piece, session))
+  #wantAfterAll(session: Session, now: number): void {
+    const wanted = [...session.declined].filter(piece => this.picker.isOpen(piece, session, now))
     if (wanted.length === 0) return
     for (const piece of wanted) session.declined.delete(piece)
     this.#context.send(session, { type: 'lost', runs: toRuns(wanted.sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS) })

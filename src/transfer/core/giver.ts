@@ -11,6 +11,8 @@ export interface Giver {
   /** Gives only what it offered. */
   readonly peerChoking: boolean
   readonly snubbed: boolean
+  /** It is asked for nothing before then. */
+  readonly coolUntil: number
   /** Offers what it has to give: nothing new is asked of it unasked. */
   readonly places: boolean
   /** Pieces that it offered or suggested, in its order; the picker removes what it has no use for. */

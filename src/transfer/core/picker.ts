@@ -16,11 +16,11 @@ import { type Giver, mayGive, mayGiveAll } from './giver.ts'
 import { latestBlock } from './late-block.ts'
 import { PieceProgress, type PieceState } from './piece-progress.ts'
 import type { PieceSet } from './piece-set.ts'
+import type { SoloPiece } from './solo-piece.ts'
 import type { SessionId } from './swarm-io.ts'
 
 /** Pieces that are picked at random before rarity counts, so that there is soon something to give. */
 export const RANDOM_FIRST_PIECES = 4
-const NOBODY: ReadonlySet<string> = new Set()
 
 /** Pieces that a reader waits for: what it reads next. */
 const URGENT_PIECES = 4
@@ -117,7 +117,7 @@ export class Picker {
   /** A block to ask the giver for, or undefined. The caller asks and says so with `asked`. */
   pick(giver: Giver, now: number): Block | undefined {
     return (
-      this.#pickSolo(giver) ??
+      this.#pickSolo(giver, now) ??
       (giver.places ? undefined : this.#pickPriority(giver)) ??
       this.#pickBegun(giver, assembly => assembly.owner === giver.id) ??
       this.#pickOffered(giver) ??
@@ -129,10 +129,10 @@ export class Picker {
    * Whether the piece could be asked for if the giver offered it: it is not started, nobody goes on with it, or who does
    * is slow; of a piece that failed, whether the giver may be the one that gives all of it.
    */
-  isOpen(piece: number, giver: Giver): boolean {
+  isOpen(piece: number, giver: Giver, now: number): boolean {
     if (this.availability.pickable.has(piece)) return true
     const assembly = this.#progress.assemblyOf(piece)
-    if (assembly === undefined) return this.#isOpenSolo(piece, giver)
+    if (assembly === undefined) return this.#isOpenSolo(piece, giver, now)
     if (assembly.solo) return assembly.open > 0 && (assembly.owner ?? giver.id) === giver.id
     return (assembly.open > 0 && !this.#isOthers(assembly, giver)) || helpable(assembly, giver.id) !== undefined
   }
@@ -150,12 +150,25 @@ export class Picker {
     return assembly?.solo === true ? undefined : assembly
   }
 
+  /** What a piece that must come from one peer alone is being fetched with. */
+  soloOf(piece: number): Assembly | undefined {
+    const assembly = this.#progress.assemblyOf(piece)
+    return assembly?.solo === true ? assembly : undefined
+  }
+
+  /** Whether the peer may be asked for the piece in place of the one that is slow with it. */
+  takesOverSolo(piece: number, peerId: string): boolean {
+    return this.#progress.solo.get(piece)?.takeOver(peerId) === true
+  }
+
   asked(block: Block, session: SessionId): void {
     this.#progress.asked(block, session)
   }
 
   /** The session will not give the block: rejected, cancelled, or gone. */
   released(block: Block, session: SessionId): void {
+    const giver = block.assembly.solo ? this.#givers.get(session) : undefined
+    if (giver !== undefined) this.#progress.solo.get(block.assembly.first)?.failed(giver.peerId)
     this.#progress.released(block, session)
   }
 
@@ -193,32 +206,36 @@ export class Picker {
 
   // one kind of choice each
 
-  #pickSolo(giver: Giver): Block | undefined {
+  #pickSolo(giver: Giver, now: number): Block | undefined {
     const { solo, openOnes } = this.#progress
     if (solo.size === 0) return undefined
     for (const assembly of openOnes) {
       if (!assembly.solo || (assembly.owner ?? giver.id) !== giver.id || !mayGiveAll(giver, assembly)) continue
-      if (giver.snubbed && this.#hasOtherGiver(assembly.first, NOBODY)) continue
+      const state = solo.get(assembly.first)
+      if (assembly.owner === undefined && state !== undefined && this.#hasBetter(giver, assembly.first, state, now))
+        continue
       return this.#progress.goOn(assembly, giver.id)
     }
-    for (const [piece, suspects] of solo) {
+    for (const [piece, state] of solo) {
       if (this.stateOf(piece) !== 'notStarted' || !this.missing.has(piece) || !mayGive(giver, piece)) continue
-      if (suspects.has(giver.peerId) && this.#hasOtherGiver(piece, suspects)) continue
-      if (giver.snubbed && this.#hasOtherGiver(piece, NOBODY)) continue
+      if (this.#hasBetter(giver, piece, state, now)) continue
       return this.#progress.begin({ first: piece, count: 1 }, giver.id, true)
     }
     return undefined
   }
 
-  #isOpenSolo(piece: number, giver: Giver): boolean {
-    const suspects = this.#progress.solo.get(piece)
-    if (suspects === undefined || this.stateOf(piece) !== 'notStarted' || !this.missing.has(piece)) return false
-    return !(suspects.has(giver.peerId) && this.#hasOtherGiver(piece, suspects))
+  #isOpenSolo(piece: number, giver: Giver, now: number): boolean {
+    const solo = this.#progress.solo.get(piece)
+    if (solo === undefined || this.stateOf(piece) !== 'notStarted' || !this.missing.has(piece)) return false
+    return !this.#hasBetter(giver, piece, solo, now)
   }
 
-  #hasOtherGiver(piece: number, suspects: ReadonlySet<string>): boolean {
-    for (const giver of this.#givers.values()) {
-      if (!suspects.has(giver.peerId) && !giver.snubbed && mayGive(giver, piece)) return true
+  /** Whether somebody can be asked for the piece who let us down with it less often, or as often and is not snubbed. */
+  #hasBetter(giver: Giver, piece: number, solo: SoloPiece, now: number): boolean {
+    const rank = ({ peerId, snubbed }: Giver) => 2 * solo.failuresOf(peerId) + Number(snubbed)
+    const own = rank(giver)
+    for (const other of this.#givers.values()) {
+      if (rank(other) < own && now >= other.coolUntil && mayGive(other, piece)) return true
     }
     return false
   }

@@ -9,6 +9,7 @@ import type { PieceMap } from '../../content/piece-map.ts'
 import { type Assembly, assemble, type Block, giversOf, isOpen } from './assembly.ts'
 import { Availability } from './availability.ts'
 import { PieceSet } from './piece-set.ts'
+import { SoloPiece } from './solo-piece.ts'
 import type { SessionId } from './swarm-io.ts'
 
 export type PieceState = 'have' | 'verifying' | 'inProgress' | 'notStarted'
@@ -24,7 +25,7 @@ export class PieceProgress {
   readonly #verifying = new Map<number, readonly string[]>()
   readonly #inProgress = new Map<number, Assembly>()
   readonly #openOnes = new Set<Assembly>()
-  readonly #solo = new Map<number, ReadonlySet<string>>()
+  readonly #solo = new Map<number, SoloPiece>()
   #wanted: PieceSet
 
   /** @param have copied */
@@ -61,8 +62,8 @@ export class PieceProgress {
     return new Set(this.#inProgress.values())
   }
 
-  /** Pieces to be fetched from one peer alone, with the peers that should not be it. */
-  get solo(): ReadonlyMap<number, ReadonlySet<string>> {
+  /** Pieces to be fetched from one peer alone. */
+  get solo(): ReadonlyMap<number, SoloPiece> {
     return this.#solo
   }
 
@@ -190,7 +191,9 @@ export class PieceProgress {
     // one without bytes cannot come out any better from anybody: it stays as it is
     if (givers === undefined || this.#pieces.wireSize(piece) === 0) return undefined
     this.#verifying.delete(piece)
-    this.#solo.set(piece, new Set([...givers, ...(this.#solo.get(piece) ?? [])]))
+    const solo = this.#solo.get(piece) ?? new SoloPiece()
+    this.#solo.set(piece, solo)
+    for (const peerId of givers) solo.failed(peerId)
     this.#updatePickable(piece)
     return givers
   }

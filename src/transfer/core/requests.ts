@@ -176,7 +176,7 @@ export class Requests {
     if (moved) this.#unsnub(session)
     if (session.requests.size === 0) return
     session.silentSince ??= session.lastDownAt
-    if (now - session.silentSince >= this.#context.config.snubMs) this.#snub(session)
+    if (now - session.silentSince >= this.#context.config.snubMs) this.#snub(session, now)
     if (!session.places || !this.#context.follows('late')) return
     const patienceMs = this.#hasOther(session) ? session.patienceMs : MAX_PATIENCE_MS
     if (now - session.lastDownAt >= patienceMs) this.#giveUp(session, now)
@@ -185,7 +185,11 @@ export class Requests {
 
   /** Whether it owes us for longer than it should take: others are better. */
   isTardy(session: Session, now: number): boolean {
-    if (session.requests.size === 0 || !session.places || !this.#context.follows('late')) return false
+    return session.places && this.#isLate(session, now)
+  }
+
+  #isLate(session: Session, now: number): boolean {
+    if (session.requests.size === 0 || !this.#context.follows('late')) return false
     const isEndgame = this.#picker.availability.pickable.isEmpty
     const leastMs = session.hasGiven || !isEndgame ? MIN_TARDY_MS : MIN_UNTRIED_TARDY_MS
     const usualMs = Math.max(leastMs, TARDY_FACTOR * this.#paceMs)
@@ -214,6 +218,14 @@ export class Requests {
       else this.#giveUp(session, now)
     }
     if (best !== undefined) assembly.helped = true
+  }
+
+  /** The same of a piece that comes from one peer alone: who is slow with it is not helped, but makes room. */
+  takeOverSolo(assembly: Assembly, by: Session, now: number): void {
+    const slow = this.#context.sessions.get(assembly.owner ?? by.id)
+    if (slow === undefined || slow === by || !this.#isLate(slow, now)) return
+    if (isGiving(slow, now) && !isQuicker(by, slow, now)) return
+    if (this.#picker.takesOverSolo(assembly.first, by.peerId)) this.#spare(slow, assembly)
   }
 
   /** It need not give these any more: it is as slow as another, who was asked before. */
@@ -259,18 +271,21 @@ export class Requests {
     this.#picker.disown(session.id)
   }
 
-  #snub(session: Session): void {
+  #snub(session: Session, now: number): void {
     if (!session.snubbed) {
       session.snubbed = true
       this.#picker.snubChanged(session)
     }
-    this.#giveUpSolo(session)
+    this.#giveUpSolo(session, now)
   }
 
-  /** A piece that may come from one peer alone must not wait for one that is silent: nobody else could be asked. */
-  #giveUpSolo(session: Session): void {
+  /**
+   * A piece that may come from one peer alone must not wait for one that is silent: nobody else could be asked. Where all
+   * are silent each has its time: asked and given up at every tick, none could ever give it.
+   */
+  #giveUpSolo(session: Session, now: number): void {
     for (const request of [...session.requests.values()]) {
-      if (!request.block.assembly.solo) continue
+      if (!request.block.assembly.solo || now - request.askedAt < this.#context.config.snubMs) continue
       this.#remove(session, request)
       this.#released(request.block, session.id)
       this.#picker.disown(session.id)

@@ -26,6 +26,7 @@ class Peer implements Giver {
   peerChoking = false
   places = false
   snubbed = false
+  coolUntil = 0
   offeredQueue: number[] = []
   offered = new Set<number>()
   ms = 100
@@ -144,7 +145,7 @@ describe('the picker', () => {
     picker.released(last, b.id)
     c.places = true
     c.offeredQueue.push(4)
-    expect(picker.isOpen(4, c)).toBe(true)
+    expect(picker.isOpen(4, c, 0)).toBe(true)
     expect(ask(c)).toBe(last)
   })
 
@@ -156,9 +157,9 @@ describe('the picker', () => {
     picker.given(block, a)
     b.places = true
     b.offeredQueue.push(4)
-    expect(picker.isOpen(4, b)).toBe(false)
+    expect(picker.isOpen(4, b, 0)).toBe(false)
     a.have.delete(4)
-    expect(picker.isOpen(4, b)).toBe(true)
+    expect(picker.isOpen(4, b, 0)).toBe(true)
     expect(ask(b)?.assembly).toBe(block.assembly)
     expect(block.assembly.owner).toBe(b.id)
   })
