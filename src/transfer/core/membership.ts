@@ -139,9 +139,10 @@ export class Membership {
 
   /**
    * Dials as many as there is room for: a few at once, so that there is soon something to fetch, and the others when
-   * more peers are known. Later one at a time that is preferred to one of those we dialled, which is left then.
+   * more peers are known. Later one at a time that is preferred to one of those we dialled, which is left then; while
+   * nothing comes from all that are there, whoever else is known, in the same time.
    */
-  dial(now: number): void {
+  dial(now: number, isStarved = false): void {
     const { maxPendingDials, firstDialled, maxDialled, turnoverMs } = this.#init.config
     this.#beganAt ??= now
     const pending = this.#pool.pending(now)
@@ -152,7 +153,8 @@ export class Membership {
     this.#emitDials(room, isFirst || !mixes ? 'trust' : 'affinity', now)
     if (!mixes || room > 0 || pending > 0 || now - this.#turnedAt < turnoverMs) return
     this.#turnedAt = now
-    if (this.#pool.bestAffinity(now) > (this.#leastPreferred()?.affinity ?? Number.POSITIVE_INFINITY)) {
+    if (isStarved) this.#emitDials(1, 'affinity', now)
+    else if (this.#pool.bestAffinity(now) > (this.#leastPreferred()?.affinity ?? Number.POSITIVE_INFINITY)) {
       this.#emitDials(1, 'affinity', now)
     }
   }
@@ -169,12 +171,22 @@ export class Membership {
     if (
       least === undefined ||
       least.session === newcomer ||
+      this.#hasAlone(least.session, newcomer) ||
       least.affinity >= affinity(this.#init.selfId, newcomer.peerId)
     )
       return
     if (least.session.requests.size === 0 && least.session.uploads.size === 0) {
       this.end(least.session, 'full', 'other peers are preferred', now)
     }
+  }
+
+  /** Whether the session has something that we lack, and no other has anything; of the newcomer that is not known yet. */
+  #hasAlone(session: Session, newcomer: Session): boolean {
+    if (session.lacked === 0) return false
+    for (const other of this.sessions.values()) {
+      if (other !== session && other !== newcomer && other.lacked > 0) return false
+    }
+    return true
   }
 
   #emitDials(count: number, order: 'trust' | 'affinity', now: number): void {

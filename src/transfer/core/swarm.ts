@@ -4,6 +4,7 @@
  * PieceExchange (what we fetch and give). Here inputs are told apart and given to the parts in order.
  */
 import type { Random } from '../../base/random.ts'
+import { SECOND_MS } from '../../base/units.ts'
 import { FEATURE_LARGE_FRAMES, FEATURE_PLACES, type Have } from '../protocol/messages.ts'
 import { DEFAULT_CONFIG, type SwarmConfig } from './config.ts'
 import { HaveAnnouncer } from './have-announcer.ts'
@@ -15,6 +16,9 @@ import type { Session } from './session.ts'
 import { type SwarmSnapshot, snapshotOf } from './snapshot.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { Action, Input, SessionId } from './swarm-io.ts'
+
+/** Without a byte for so long a fetch dials more than it has room for: those it has may have nothing that it lacks. */
+const STARVED_MS = 10 * SECOND_MS
 
 export class Swarm {
   readonly #root: Uint8Array
@@ -30,6 +34,8 @@ export class Swarm {
   #priorities: Extract<Input, { type: 'prioritiesSet' }> | undefined
   #actions: Action[] = []
   #now = 0
+  /** When something came last, or nothing was to come. */
+  #fedAt: number | undefined
 
   constructor(init: { root: Uint8Array; selfId: string; random: Random; config?: Partial<SwarmConfig> }) {
     this.#root = init.root
@@ -211,6 +217,7 @@ export class Swarm {
 
   #tick({ moved, heldBack, upLimit }: Extract<Input, { type: 'tick' }>): void {
     const received = new Set<SessionId>()
+    if (heldBack?.length || moved.some(({ down }) => down > 0)) this.#fedAt = this.#now
     for (const { session: id, down, up } of moved) {
       const session = this.#members.sessions.get(id)
       if (session === undefined) continue
@@ -235,7 +242,11 @@ export class Swarm {
 
   #dial(): void {
     const isFetching = this.#exchange?.downloads.isLeeching ?? !this.#paused
-    if (isFetching) this.#members.dial(this.#now)
+    if (!isFetching) this.#fedAt = undefined
+    else {
+      this.#fedAt ??= this.#now
+      this.#members.dial(this.#now, this.#now - this.#fedAt >= STARVED_MS)
+    }
   }
 
   #withSession(id: SessionId, run: (session: Session) => void): void {

@@ -1,0 +1,52 @@
+/** Whom a node dials that gets nothing from those it has. */
+import { describe, expect, it } from 'vitest'
+import { SECOND_MS } from '../../../src/base/units.ts'
+import { affinity } from '../../../src/transfer/core/affinity.ts'
+import { FEATURE_PLACES } from '../../../src/transfer/protocol/messages.ts'
+import { ALL, Bench, bits, hello, only } from './bench.ts'
+
+/** So many peers that gave what they have, which is no more than we have by now. */
+function satisfied(count: number, outbound: boolean): Bench {
+  const bench = new Bench('1100')
+  for (let session = 1; session <= count; session++) {
+    bench.do({ type: 'sessionOpened', session, peerId: `peer${session}`, outbound })
+    bench.say(session, hello(bits('1100'), { features: FEATURE_PLACES }))
+    bench.say(session, { type: 'interested' })
+  }
+  bench.tick(
+    250,
+    Array.from({ length: count }, (_, at) => ({ session: at + 1, down: 1000, up: 1000 }))
+  )
+  return bench
+}
+
+describe('a seeder that is found', () => {
+  it.each([
+    [12, false],
+    [12, true],
+    [40, false]
+  ])('is dialled by one that has %i peers with nothing to give (outbound: %s)', (count, outbound) => {
+    for (let at = 0; at < 10; at++) {
+      const bench = satisfied(count, outbound)
+      const actions = bench.do({ type: 'peersFound', peers: [{ id: `seeder${at}`, addrs: [], seeder: true }] })
+      for (let second = 0; second < 60; second++) {
+        for (let session = 1; session <= count; session++) bench.say(session, { type: 'interested' })
+        actions.push(...bench.tick(1000))
+      }
+      expect(only(actions, 'dial seeder').length).toBeGreaterThan(0)
+    }
+  })
+})
+
+describe('who alone has what we lack', () => {
+  it('is not left for one that is preferred', () => {
+    const ids = Array.from({ length: 20 }, (_, i) => `p${i}`).sort((a, b) => affinity('me', a) - affinity('me', b))
+    const [least = '', other = '', ...rest] = ids
+    const bench = new Bench('1100', { firstDialled: 2, maxDialled: 2, turnoverMs: SECOND_MS })
+    bench.open(1, ALL, least)
+    bench.open(2, bits('1100'), other)
+    expect(only(bench.open(3, bits('1100'), rest.at(-1)), 'disconnect')).toEqual([])
+    bench.open(4, ALL, rest.at(-2))
+    expect(only(bench.open(5, ALL, rest.at(-3)), 'disconnect')).toEqual(['1: disconnect full'])
+  })
+})
