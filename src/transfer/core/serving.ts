@@ -104,9 +104,10 @@ export class Serving {
         // with the first of a batch that waits for its turn the others were rejected
         if (offset >= end || offset + length <= start || !session.uploads.has(id)) continue
         this.cancel(session, id)
-        this.placer.broken(session, piece)
         this.#context.send(session, { type: 'reject', id, code: 'notHeld' })
       }
+      // a batch starts when all of it is held: what nobody asked for of it must not hold up the rest
+      this.placer.broken(session, piece)
     }
   }
 

@@ -123,3 +123,17 @@ it('a piece that failed is taken from another that offers it, though it chokes u
   expect(only(bench.do({ type: 'pieceFalse', piece: 0 }), 'ban')).toEqual(['ban peer1'])
   expect(only(bench.offer(2, 0), '2: request')).toHaveLength(1)
 })
+
+describe('a batch that waits for its turn', () => {
+  it('goes on without a piece of it that was lost and that nobody asked for', () => {
+    const bench = new Bench('11', {}, 200 * KIB)
+    for (const session of [1, 2]) {
+      bench.openPlacer(session, NONE)
+      expect(only(bench.say(session, { type: 'interested' }), 'offer')).toEqual([`${session}: offer 0,1`])
+    }
+    expect(only(bench.say(1, ask(1, 0, 400 * KIB)), 'upload').length).toBe(1)
+    expect(only(bench.say(2, ask(1, 0, 200 * KIB)), 'upload')).toEqual([])
+    bench.do({ type: 'piecesLost', pieces: [1] })
+    expect(only(bench.wait(500), '2: upload').length).toBe(1)
+  })
+})
