@@ -17,6 +17,8 @@ import type { Action, Input, SessionId } from './swarm-io.ts'
 const SETTLE_MS = SECOND_MS
 /** How long a peer is not dialled that closed without a word. */
 const WAIT_MS = 5 * SECOND_MS
+/** A peer that was dialled and has not said hello by then is not waited for. */
+const HELLO_MS = 30 * SECOND_MS
 /** A session in which nothing moved for so long after its beginning does not count when there are peers to dial … */
 const UNTRIED_MS = 5 * SECOND_MS
 /** … and makes room for a newcomer where there is none. */
@@ -114,8 +116,10 @@ export class Membership {
     this.#pex.gone(session.id)
     const twin = [...this.sessions.values()].some(other => other.peerId === session.peerId)
     if (!twin) {
-      this.#pool.disconnected(session.peerId, now, code === undefined ? WAIT_MS : waitAfter(code))
-      if (!session.greeted && code === undefined) this.#pool.dialFailed(session.peerId, now)
+      // too slow to say hello, on either side: no more than a dial that failed
+      const isUnanswered = !session.greeted && (code === undefined || code === 'idle')
+      this.#pool.disconnected(session.peerId, now, code === undefined || isUnanswered ? WAIT_MS : waitAfter(code))
+      if (isUnanswered) this.#pool.dialFailed(session.peerId, now)
     }
     this.#init.onGone(session)
   }
@@ -216,8 +220,12 @@ export class Membership {
     if (message !== undefined) this.#init.emit({ type: 'send', session: session.id, message })
   }
 
-  /** Ends the session where it is of no use: a silent one, or that of two seeders. @param haveAll we hold every piece */
+  /** Ends the session where it is of no use: a silent one, be it from the start, or that of two seeders. @param haveAll we hold every piece */
   checkLife(session: Session, haveAll: boolean, now: number): void {
+    if (!session.greeted) {
+      if (now - session.openedAt >= HELLO_MS) this.end(session, 'idle', 'no hello', now)
+      return
+    }
     const { livenessMs, idleMs } = this.#init.config
     const interest = session.amInterested || session.peerInterested
     if (interest) session.lastInterestAt = now

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { SECOND_MS } from '../../../src/base/units.ts'
 import { affinity } from '../../../src/transfer/core/affinity.ts'
+import type { Input } from '../../../src/transfer/core/swarm-io.ts'
 import { FEATURE_PLACES } from '../../../src/transfer/protocol/messages.ts'
 import { ALL, Bench, bits, hello, only } from './bench.ts'
 
@@ -35,6 +36,27 @@ describe('a seeder that is found', () => {
       }
       expect(only(actions, 'dial seeder').length).toBeGreaterThan(0)
     }
+  })
+})
+
+describe('a peer that was dialled and says no hello', () => {
+  const found: Input = { type: 'peersFound', peers: [{ id: 'peer1', addrs: [], seeder: true }] }
+
+  it('is left after 30 s, and dialled again', () => {
+    const bench = new Bench('0000')
+    expect(bench.do(found)).toEqual(['dial peer1'])
+    bench.open(1)
+    expect(bench.wait(29 * SECOND_MS)).toEqual([])
+    expect(bench.wait(SECOND_MS)).toEqual(['1: disconnect idle'])
+    expect(bench.wait(6 * SECOND_MS)).toEqual(['dial peer1'])
+  })
+
+  it('is dialled again soon when it was it that waited in vain', () => {
+    const bench = new Bench('0000')
+    bench.do(found)
+    bench.open(1)
+    bench.say(1, { type: 'goodbye', code: 'idle', message: 'no hello' })
+    expect(bench.wait(6 * SECOND_MS)).toEqual(['dial peer1'])
   })
 })
 
