@@ -10,7 +10,7 @@ import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
 
 /** `haveBitfield` messages in one session: each costs the other side a look at every piece. */
-const MAX_HAVE_BITFIELDS = 16
+export const MAX_HAVE_BITFIELDS = 16
 
 type MessageOf<T extends Message['type']> = Extract<Message, { type: T }>
 

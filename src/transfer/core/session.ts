@@ -58,6 +58,8 @@ export class Session implements Giver {
   hasManifest = false
   /** Times that they said anew what they hold. */
   haveBitfields = 0
+  /** Times that we did. */
+  haveBitfieldsSent = 0
   /** Pieces that we miss and they hold. */
   lacked = 0
 

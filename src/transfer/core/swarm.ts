@@ -10,7 +10,7 @@ import { DEFAULT_CONFIG, type SwarmConfig } from './config.ts'
 import { HaveAnnouncer } from './have-announcer.ts'
 import { Membership } from './membership.ts'
 import { NodeMessages } from './node-messages.ts'
-import { PeerMessages } from './peer-messages.ts'
+import { MAX_HAVE_BITFIELDS, PeerMessages } from './peer-messages.ts'
 import { PieceExchange } from './piece-exchange.ts'
 import type { Session } from './session.ts'
 import { type SwarmSnapshot, snapshotOf } from './snapshot.ts'
@@ -198,6 +198,12 @@ export class Swarm {
     // before sessions join: those that place offer at once
     exchange.downloads.setWanted(ranges, onlyThese)
     for (const session of [...this.#members.sessions.values()]) {
+      session.haveBitfieldsSent += 1
+      if (session.haveBitfieldsSent > MAX_HAVE_BITFIELDS) {
+        // the hello of the next session says it, which comes in a moment
+        this.#context.end(session, 'stopping', 'what this node holds changed too often for one session')
+        continue
+      }
       this.#context.send(session, { type: 'haveBitfield', have: this.#ownHave() })
       if (!session.greeted) continue
       if (before === undefined && !session.materialise(pieces.count)) {

@@ -61,6 +61,16 @@ describe('haves', () => {
     expect(only(bench.tick(), 'have')).toEqual(['1: have 0+2,3+1'])
   })
 
+  it('are told anew sixteen times in a session, as more would be a flood, and then in the next', () => {
+    const bench = new Bench('1000')
+    bench.do({ type: 'peersFound', peers: [{ id: 'peer1', addrs: [], seeder: false }] })
+    bench.open(1, NONE)
+    for (let at = 1; at <= 16; at++) expect(bench.load('1100')).toContain('1: haveBitfield bitfield')
+    expect(bench.load('1110')).toEqual(['1: disconnect stopping'])
+    expect(only(bench.wait(4 * SECOND_MS), 'dial')).toEqual(['dial peer1'])
+    expect(bench.open(2)).toContain('2: hello bitfield')
+  })
+
   it('that came before the manifest count after it', () => {
     const bench = new Bench()
     bench.open(1, bits('0001'))
