@@ -141,6 +141,11 @@ export class SimNode {
     this.post({ type: 'requestCompleted', session, id })
   }
 
+  /** Another storage is attached, with the same pieces. */
+  reload(): void {
+    if (this.#manifest) this.#load()
+  }
+
   #load(): void {
     this.#manifest = true
     this.post({ type: 'manifestReady', pieces: this.#sim.pieces, nodeCount: 1, have: this.have })
@@ -155,6 +160,8 @@ export class SimNode {
       case 'request':
         this.requests += 1
         this.requested.set(action.offset, (this.requested.get(action.offset) ?? 0) + 1)
+        // asked anew: what came of it before is not used
+        this.#blocks.delete(action.offset)
         this.#arriving.set(`${action.session}:${action.id}`, { offset: action.offset, length: action.length, got: 0 })
         this.#send(action.session, { ...action, type: 'request' })
         return
