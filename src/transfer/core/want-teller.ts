@@ -3,7 +3,12 @@
  * may say: one that says nothing new is not sent, one that only takes back waits for the next tick, and there are so many
  * a second. Readers that come and go by the hundred, as those of a web server do, stay within it.
  *
- * Invariant: unless `#isStale`, what was told last is what is wanted now, as far as a message can name it.
+ * What comes is not told: the reader says itself what it waits for next. One whose buffer is full waits for nothing, and
+ * would otherwise press for the next piece all the time, as all others that play the same: they would be sent what
+ * everybody waits for, and nothing new would come.
+ *
+ * Invariant: unless `#isStale`, what was told last is what was wanted when the readers last said so, as far as a message
+ * can name it, and some of it is missing where anything is.
  */
 import { TokenBucket } from '../../base/token-bucket.ts'
 import { MAX_HAVE_RUNS } from '../protocol/limits.ts'
@@ -25,6 +30,8 @@ export class WantTeller {
   #told: Want | undefined
   /** What it named, in order. */
   #toldRuns: readonly Run[] = []
+  /** Where in `#toldRuns` what is still missing begins. */
+  #toldAt = { run: 0, passed: 0 }
   #onlyThese = false
   #isStale = false
 
@@ -46,17 +53,27 @@ export class WantTeller {
     if (this.#isMore(want)) this.#tell(want, now)
   }
 
-  /** A piece came, or went: what was told may name nothing that is still to come, or not this one. */
+  /** A piece came, or went: what was told may name nothing that is still to come though there is more, or not this one. */
   pieceChanged(piece: number, isLost: boolean): void {
     if (this.#told === undefined) return
-    if (isLost || this.#told.urgent.some(({ first, count }) => piece >= first && piece < first + count)) {
-      this.#isStale = true
-    }
+    const isLast = isWithin(piece, this.#toldRuns) && !this.#isAnyToldMissing()
+    if (isLost || (isLast && this.#picker.wants.urgent.length > 0)) this.#isStale = true
   }
 
   /** Says what was left to say, if it may. */
   settle(now: number): void {
     if (this.#isStale && this.#bucket?.allows(now, 1) !== false) this.#tell(this.#current(), now)
+  }
+
+  /** What came since is behind `#toldAt`: each piece is looked at once. */
+  #isAnyToldMissing(): boolean {
+    for (; ; this.#toldAt = { run: this.#toldAt.run + 1, passed: 0 }) {
+      const run = this.#toldRuns[this.#toldAt.run]
+      if (run === undefined) return false
+      for (; this.#toldAt.passed < run.count; this.#toldAt.passed++) {
+        if (this.#picker.missing.has(run.first + this.#toldAt.passed)) return true
+      }
+    }
   }
 
   #current(): Want {
@@ -67,7 +84,7 @@ export class WantTeller {
   /** Whether anything is wanted that the peers do not know of. */
   #isMore({ urgent, ahead, only }: Want): boolean {
     if (this.#told?.only === true && !only) return true
-    return !isCovered(urgent, this.#toldRuns) || !isCovered(ahead, this.#toldRuns)
+    return !isCovered(urgent, this.#told?.urgent ?? []) || !isCovered(ahead, this.#toldRuns)
   }
 
   #tell(want: Want, now: number): void {
@@ -81,6 +98,7 @@ export class WantTeller {
     if (!this.#bucket.take(now, 1)) return
     this.#isStale = false
     this.#told = want
+    this.#toldAt = { run: 0, passed: 0 }
     this.#toldRuns = [...want.urgent, ...want.ahead].sort((a, b) => a.first - b.first)
     for (const session of this.#context.sessions.values()) {
       if (session.places && session.greeted) this.#context.send(session, want)
@@ -90,6 +108,9 @@ export class WantTeller {
 
 const runsOf = (pieces: readonly number[]): Run[] =>
   toRuns([...new Set(pieces)].sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS)
+
+const isWithin = (piece: number, runs: readonly Run[]) =>
+  runs.some(({ first, count }) => piece >= first && piece < first + count)
 
 /** Whether every piece of `runs` is in `known`, both in order. */
 function isCovered(runs: readonly Run[], known: readonly Run[]): boolean {

@@ -50,6 +50,23 @@ describe('all that readers wait for is told', () => {
   })
 })
 
+describe('what a reader waits for comes', () => {
+  const come = (bench: Bench, session: number, piece: number) => {
+    const ids = bench.offer(session, piece).flatMap(text => /request (\d+)/.exec(text)?.[1] ?? [])
+    const said = ids.flatMap(id => bench.do({ type: 'requestCompleted', session, id: Number(id) }))
+    return [...said, ...bench.do({ type: 'pieceVerified', piece }), ...bench.wait(250)]
+  }
+
+  it('and what comes after it is not pressed for until the reader says so', () => {
+    const bench = new Bench('0'.repeat(16))
+    bench.openPlacer(1, ALL)
+    expect(only(wanting(bench, MIB_AT(0, 8)), 'want')).toEqual(['1: want 0+4 then 4+4 only'])
+    expect(only(come(bench, 1, 0), 'want')).toEqual([])
+    expect(only(come(bench, 1, 1), 'want')).toEqual([])
+    expect(only(wanting(bench, MIB_AT(2, 8)), 'want')).toEqual(['1: want 2+4 then 6+4 only'])
+  })
+})
+
 describe('readers that come and go', () => {
   it('say nothing of what changes nothing, and take back at the next tick', () => {
     const bench = new Bench('00000')
