@@ -16,8 +16,17 @@ export interface Frame {
   readonly onSent: (beganAt: number) => void
 }
 
-export class Uplink {
+export interface Uplink {
   /** Payload that left. */
+  readonly sentBytes: number
+  readonly controlBytes: number
+  readonly bytesPerMs: number
+  /** A control message. @param onOut told when its last byte leaves or left, at once or then */
+  control(connection: object, bytes: number, onOut: (leavesAt: number) => void): void
+  enqueue(connection: object, frame: Frame): void
+}
+
+export class FairUplink implements Uplink {
   sentBytes = 0
   controlBytes = 0
   readonly bytesPerMs: number
@@ -36,6 +45,10 @@ export class Uplink {
     this.bytesPerMs = bytesPerMs
   }
 
+  control(_connection: object, bytes: number, onOut: (leavesAt: number) => void): void {
+    onOut(this.sendControl(bytes))
+  }
+
   /** Returns when the last byte of the message leaves. Messages leave in order. */
   sendControl(bytes: number): number {
     const from = Math.max(this.#events.now, this.#controlEndsAt, this.#isBusy ? this.#frameEndsAt : 0)
@@ -44,7 +57,7 @@ export class Uplink {
     return this.#controlEndsAt
   }
 
-  enqueue(frame: Frame): void {
+  enqueue(_connection: object, frame: Frame): void {
     this.#frames.push(frame)
     if (!this.#isBusy) this.#sendNext()
   }

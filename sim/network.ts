@@ -39,6 +39,7 @@ export class ConnectionEnd {
   readonly host: Host
   readonly peerId: string
   readonly delayMs: number
+  readonly bufferBytes: number
   isOpen = true
   /** Waits for the uplink. */
   queuedBytes = 0
@@ -47,11 +48,12 @@ export class ConnectionEnd {
   downBytes = 0
   #other: ConnectionEnd | undefined
 
-  constructor(session: number, host: Host, peerId: string, delayMs: number) {
+  constructor(session: number, host: Host, peerId: string, delayMs: number, bufferBytes: number) {
     this.session = session
     this.host = host
     this.peerId = peerId
     this.delayMs = delayMs
+    this.bufferBytes = bufferBytes
   }
 
   get other(): ConnectionEnd {
@@ -64,7 +66,7 @@ export class ConnectionEnd {
   }
 
   get isWritable(): boolean {
-    return this.isOpen && this.queuedBytes < STREAM_BUFFER_BYTES
+    return this.isOpen && this.queuedBytes < this.bufferBytes
   }
 }
 
@@ -77,16 +79,19 @@ export class Network {
   inFlightBytes = 0
   readonly #events: EventQueue
   readonly #hash: RunHash
+  readonly #bufferBytes: number
   #nextSession = 1
 
-  constructor(events: EventQueue, hash: RunHash) {
+  /** @param bufferBytes data of one connection that may wait for the uplink */
+  constructor(events: EventQueue, hash: RunHash, bufferBytes: number = STREAM_BUFFER_BYTES) {
     this.#events = events
     this.#hash = hash
+    this.#bufferBytes = bufferBytes
   }
 
   connect(a: { host: Host; peerId: string }, b: { host: Host; peerId: string }, delayMs: number): ConnectionEnd {
-    const end = new ConnectionEnd(this.#nextSession++, a.host, b.peerId, delayMs)
-    const other = new ConnectionEnd(this.#nextSession++, b.host, a.peerId, delayMs)
+    const end = new ConnectionEnd(this.#nextSession++, a.host, b.peerId, delayMs, this.#bufferBytes)
+    const other = new ConnectionEnd(this.#nextSession++, b.host, a.peerId, delayMs, this.#bufferBytes)
     end.join(other)
     other.join(end)
     return end
@@ -107,7 +112,7 @@ export class Network {
     const { bytes } = data
     end.queuedBytes += bytes
     end.upBytes += bytes
-    end.host.uplink.enqueue({
+    end.host.uplink.enqueue(end, {
       bytes,
       isWanted: () => end.isOpen,
       onSent: beganAt => {
@@ -157,9 +162,10 @@ export class Network {
   }
 
   #deliver(end: ConnectionEnd, bytes: number, arrive: () => void): void {
-    const leavesAt = end.host.uplink.sendControl(bytes)
-    const arrivesAt = leavesAt + end.delayMs
-    this.#events.at(arrivesAt, () => end.other.host.downlink.receive(bytes, arrivesAt, arrive))
+    end.host.uplink.control(end, bytes, leavesAt => {
+      const arrivesAt = leavesAt + end.delayMs
+      this.#events.at(arrivesAt, () => end.other.host.downlink.receive(bytes, arrivesAt, arrive))
+    })
   }
 
   #note(kind: number, session: number, detail: number): void {

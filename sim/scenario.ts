@@ -28,6 +28,8 @@ export interface Scenario {
   readonly groups: readonly Group[]
   /** One way, on average; each pair has its own, within a quarter of it. */
   readonly delayMs: number
+  /** Control messages wait behind data in the buffer of their socket and in the router's queue; without it nowhere. */
+  readonly kernel?: { readonly socketKib: number; readonly queueMs: number }
   /** Peers come in bursts, each as large as all before it: the size of the first, and the time between. */
   readonly doubling?: { readonly first: number; readonly everySeconds: number }
   /** Share of the connections that are lost each minute. */
@@ -43,7 +45,18 @@ export interface Scenario {
 }
 
 const KEYS = [
-  ...['title', 'mib', 'pieceKib', 'seeder', 'groups', 'delayMs', 'doubling', 'lossPerMinute', 'churnPerMinute'],
+  ...[
+    'title',
+    'mib',
+    'pieceKib',
+    'seeder',
+    'groups',
+    'delayMs',
+    'kernel',
+    'doubling',
+    'lossPerMinute',
+    'churnPerMinute'
+  ],
   ...['seederLeaves', 'reader', 'core', 'uploader', 'targets']
 ]
 
@@ -59,6 +72,7 @@ export function readScenario(path: string, name: string): Scenario {
 export function parseScenario(value: unknown, name: string): Scenario {
   const from = fields(value, 'the scenario', KEYS)
   const seeder = fields(from['seeder'], 'seeder', ['up', 'down'])
+  const kernel = from['kernel'] === undefined ? undefined : fields(from['kernel'], 'kernel', ['socketKib', 'queueMs'])
   const doubling = from['doubling'] === undefined ? undefined : fields(from['doubling'], 'doubling')
   const reader = from['reader'] === undefined ? undefined : fields(from['reader'], 'reader')
   return {
@@ -69,6 +83,12 @@ export function parseScenario(value: unknown, name: string): Scenario {
     seeder: { up: positive(seeder['up'], 'seeder.up'), down: positive(seeder['down'], 'seeder.down') },
     groups: list(from['groups'], 'groups').map(parseGroup),
     delayMs: positive(from['delayMs'], 'delayMs'),
+    ...(kernel && {
+      kernel: {
+        socketKib: positive(kernel['socketKib'], 'kernel.socketKib'),
+        queueMs: positive(kernel['queueMs'], 'kernel.queueMs')
+      }
+    }),
     ...(doubling && {
       doubling: {
         first: positive(doubling['first'], 'doubling.first'),

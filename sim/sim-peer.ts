@@ -9,10 +9,11 @@ import type { SwarmConfig } from '../src/transfer/core/config.ts'
 import { Swarm } from '../src/transfer/core/swarm.ts'
 import type { Action, Input } from '../src/transfer/core/swarm-io.ts'
 import type { Message, PexPeer } from '../src/transfer/protocol/messages.ts'
-import { Downlink, Uplink } from './access-link.ts'
+import { Downlink, FairUplink, type Uplink } from './access-link.ts'
 import type { EventQueue } from './event-queue.ts'
 import { type Asked, type Hands, HOSTILE_KINDS, type HostileKind, type Hostility, hostility } from './hostile.ts'
 import { Incoming } from './incoming.ts'
+import { KernelUplink } from './kernel-uplink.ts'
 import type { ConnectionEnd, Data, Host, Network } from './network.ts'
 import { SimUploader, type UploaderSettings } from './sim-uploader.ts'
 
@@ -35,6 +36,8 @@ export interface SimPeerInit {
   /** Bytes a millisecond. */
   readonly up: number
   readonly down: number
+  /** What its router's queue takes; undefined: control messages overtake data. */
+  readonly queueBytes: number | undefined
   readonly joinedAt: number
   readonly random: Random
   readonly config: Partial<SwarmConfig>
@@ -80,7 +83,9 @@ export class SimPeer implements Host {
     this.init = init
     this.id = init.id
     this.index = init.index
-    this.uplink = new Uplink(world.events, init.up)
+    const { events } = world
+    const { up, queueBytes } = init
+    this.uplink = queueBytes === undefined ? new FairUplink(events, up) : new KernelUplink(events, up, queueBytes)
     this.downlink = new Downlink(world.events, init.down)
     const kind = HOSTILE_KINDS.find((one: HostileKind) => one === init.behaviour)
     this.#hostility = kind === undefined ? undefined : hostility(kind)

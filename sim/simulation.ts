@@ -56,7 +56,7 @@ export class Simulation implements World {
     this.seed = seed
     this.#random = seededRandom(seed)
     this.#tracker = new Tracker(seededRandom(this.#random.below(2 ** 32)))
-    this.network = new Network(this.events, this.hash)
+    this.network = new Network(this.events, this.hash, scenario.kernel && scenario.kernel.socketKib * KIB)
     this.startedAt = this.events.now
     this.pieces = piecesOf(scenario)
     const plan = planOf(scenario)
@@ -137,6 +137,7 @@ export class Simulation implements World {
 
   #add(planned: Planned, isSeeder: boolean): SimPeer {
     const index = this.peers.length
+    const { kernel } = this.scenario
     const peer = new SimPeer(this, {
       id: `peer-${String(index).padStart(4, '0')}`,
       index,
@@ -144,6 +145,7 @@ export class Simulation implements World {
       behaviour: planned.behaviour,
       up: planned.up * MBIT,
       down: planned.down * MBIT,
+      queueBytes: kernel && Math.max(1, kernel.queueMs * planned.up * MBIT),
       joinedAt: this.events.now,
       random: seededRandom(this.#random.below(2 ** 32)),
       config: this.scenario.core,

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Downlink, Uplink } from '../../sim/access-link.ts'
+import { Downlink, FairUplink } from '../../sim/access-link.ts'
 import { EventQueue } from '../../sim/event-queue.ts'
+import { KernelUplink } from '../../sim/kernel-uplink.ts'
 
 describe('the event queue', () => {
   it('runs events by time, and by order of posting where times are equal', () => {
@@ -35,10 +36,10 @@ describe('the event queue', () => {
 describe('an uplink', () => {
   it('sends frames in order at its rate, control messages ahead of those that wait', () => {
     const events = new EventQueue()
-    const uplink = new Uplink(events, 10)
+    const uplink = new FairUplink(events, 10)
     const sent: Array<[string, number]> = []
     const frame = (name: string, isWanted = true) =>
-      uplink.enqueue({ bytes: 1000, isWanted: () => isWanted, onSent: () => sent.push([name, events.now - 1000]) })
+      uplink.enqueue({}, { bytes: 1000, isWanted: () => isWanted, onSent: () => sent.push([name, events.now - 1000]) })
     frame('a')
     frame('dropped', false)
     frame('b')
@@ -49,6 +50,34 @@ describe('an uplink', () => {
       ['b', 205]
     ])
     expect(uplink.sentBytes).toBe(2000)
+  })
+})
+
+describe('an uplink with queues', () => {
+  it('sends in the order of its connections, in turn once the router takes no more, and nothing overtakes', () => {
+    const events = new EventQueue()
+    const uplink = new KernelUplink(events, 10, 2000)
+    const sent: Array<[string, number]> = []
+    const note = (name: string) => sent.push([name, events.now - 1000])
+    const [one, two] = [{}, {}]
+    const frame = (connection: object, name: string, isWanted = true) =>
+      uplink.enqueue(connection, { bytes: 1000, isWanted: () => isWanted, onSent: () => note(name) })
+    // two are in the router, the others wait in the kernel
+    for (const name of ['a', 'b', 'c']) frame(one, name)
+    frame(one, 'dropped', false)
+    uplink.control(one, 100, at => note(`control, ${at - 1000}`))
+    frame(two, 'x')
+    frame(two, 'y')
+    while (events.step(3000)) {}
+    expect(sent).toEqual([
+      ['a', 100],
+      ['b', 200],
+      ['c', 300],
+      ['x', 400],
+      ['control, 410', 410],
+      ['y', 510]
+    ])
+    expect([uplink.sentBytes, uplink.controlBytes]).toEqual([5000, 100])
   })
 })
 

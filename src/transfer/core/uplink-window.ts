@@ -17,6 +17,8 @@ const MAX_WINDOW_BYTES = 32 * MIB
 const FORGET_MS = 60 * SECOND_MS
 /** The best rate fades by a half in so long. */
 const FADE_MS = 30 * SECOND_MS
+/** The rate of the last seconds lags behind while it rises. It may be believed to have been so many times as high. */
+const MAX_RISE = 2
 /** What a peer that says nothing is believed to take of the best rate. */
 const PRESUMED_SHARE = 0.75
 /** News of what was handed to a stream comes this much later than it takes at the least, or else is doubted. */
@@ -43,9 +45,12 @@ export class UplinkWindow {
     this.#pieceBytes = pieceBytes
   }
 
-  /** As much is placed: a batch on its way, and what goes out from an offer to the news that it arrived. */
+  /**
+   * As much is placed: a batch on its way, and what goes out from an offer to the news that it arrived. A quarter of the
+   * offers are declined and made anew to somebody else, which takes one more trip.
+   */
   placeBelow(now: number): number {
-    const ahead = this.#inTime(2 * (this.#tripMs ?? 0) + 2 * this.#slackMs(now), now)
+    const ahead = this.#inTime(3 * (this.#tripMs ?? 0) + 2 * this.#slackMs(now), now)
     return Math.min(MAX_WINDOW_BYTES, this.#pieceBytes + Math.max(BLOCK_BYTES, ahead))
   }
 
@@ -93,7 +98,8 @@ export class UplinkWindow {
   }
 
   #inTime(ms: number, now: number): number {
-    return (this.#rate.rate(now) * ms) / SECOND_MS
+    const rate = Math.min(this.#bestRate(now), MAX_RISE * this.#rate.rate(now))
+    return (rate * ms) / SECOND_MS
   }
 
   #bestRate(now: number): number {

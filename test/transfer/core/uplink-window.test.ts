@@ -28,15 +28,15 @@ describe('the uplink window', () => {
     expect(window.startBelow(0)).toBe(BLOCK_BYTES)
   })
 
-  it('grows with the rate and the trip, to what goes out in two trips', () => {
+  it('grows with the rate and the trip, to what goes out in three trips', () => {
     const slow = flowing(10, MIB, 100)
     const fast = flowing(10, 10 * MIB, 100)
     const far = flowing(10, 10 * MIB, 400)
     const beyond = ({ window, now }: { window: UplinkWindow; now: number }) => window.placeBelow(now) - MIB
-    expect(beyond(slow)).toBe(BLOCK_BYTES)
-    // 10 MiB/s for 2 × (100 ms + 20 ms of slack)
-    expect(beyond(fast) / MIB).toBeCloseTo(2.4, 0)
-    expect(beyond(far) / MIB).toBeCloseTo(8.4, 0)
+    expect(beyond(slow)).toBeLessThan(0.4 * MIB)
+    // 10 MiB/s for 3 × 100 ms and 2 × 20 ms of slack
+    expect(beyond(fast) / MIB).toBeCloseTo(3.4, 0)
+    expect(beyond(far) / MIB).toBeCloseTo(12.4, 0)
     expect((fast.window.startBelow(fast.now) - BLOCK_BYTES) / MIB).toBeCloseTo(1.2, 0)
   })
 
@@ -44,6 +44,20 @@ describe('the uplink window', () => {
     const { window, now } = flowing(10, 1000 * MIB, 500)
     expect(window.placeBelow(now)).toBe(32 * MIB)
     expect(window.startBelow(now)).toBe(32 * MIB)
+  })
+
+  it('goes by the best rate while the rate rises, but never by more than twice the present one', () => {
+    const { window, now } = flowing(10, MIB, 100)
+    for (let at = now; at < now + SECOND_MS; at += 100) window.arrived(MIB, at)
+    const rising = window.placeBelow(now + SECOND_MS)
+    // 2.8 MiB/s over five seconds
+    expect((rising - MIB) / MIB).toBeCloseTo(2.8 * 0.34, 1)
+    const { window: falling, now: later } = flowing(10, 10 * MIB, 100)
+    const before = falling.placeBelow(later) - MIB
+    for (let at = later; at < later + 5 * SECOND_MS; at += 100) falling.arrived(MIB / 10, at)
+    const after = falling.placeBelow(later + 5 * SECOND_MS) - MIB
+    expect(after).toBeLessThan(before / 3)
+    expect(after).toBeGreaterThan(before / 10)
   })
 
   it('falls back to its floor when nothing arrives any more', () => {
