@@ -215,7 +215,7 @@ export class Downloads {
   wantedChanged(now: number): void {
     for (const session of this.#context.sessions.values()) {
       this.#wantAfterAll(session, now)
-      this.interest.recount(session, { lazily: true })
+      this.interest.recount(session)
     }
     this.#saidCompleted = false
     this.start(now)

@@ -2,8 +2,8 @@
  * Whether we want something of a session: it holds pieces that we miss, and we are fetching.
  *
  * Invariant: `lacked` of a session that joined is the number of missing pieces that it holds, and `amInterested` is what
- * it was told last. Between two ticks a session may be told that we want nothing more a moment late: readers that come
- * and go want nothing in between, and to say so each time would cost more than it is worth.
+ * it was told last. That we want nothing more is told at the next tick: readers that come and go, or wait for one piece
+ * after the other, want nothing in between, and to say so each time would cost more than it is worth.
  */
 import type { Picker } from './picker.ts'
 import type { Session } from './session.ts'
@@ -22,9 +22,9 @@ export class Interest {
   }
 
   /** What the session holds, or what is missing, changed as a whole. */
-  recount(session: Session, { lazily = false } = {}): void {
+  recount(session: Session): void {
     session.lacked = session.greeted ? this.#picker.missing.countCommon(session.have) : 0
-    if (!lazily || !session.amInterested) this.update(session)
+    if (!session.amInterested) this.update(session)
   }
 
   /** Says what was left to say. */
@@ -66,7 +66,7 @@ export class Interest {
   missingChanged(piece: number, by: 1 | -1): void {
     for (const session of this.#context.sessions.values()) {
       if (session.have.has(piece)) session.lacked += by
-      this.update(session)
+      if (!session.amInterested) this.update(session)
     }
   }
 

@@ -51,18 +51,18 @@ describe('all that readers wait for is told', () => {
 })
 
 describe('what a reader waits for comes', () => {
-  const come = (bench: Bench, session: number, piece: number) => {
-    const ids = bench.offer(session, piece).flatMap(text => /request (\d+)/.exec(text)?.[1] ?? [])
-    const said = ids.flatMap(id => bench.do({ type: 'requestCompleted', session, id: Number(id) }))
-    return [...said, ...bench.do({ type: 'pieceVerified', piece }), ...bench.wait(250)]
-  }
+  const come = (bench: Bench, piece: number) => [
+    ...bench.offer(1, piece),
+    ...bench.do({ type: 'pieceVerified', piece }),
+    ...bench.wait(250)
+  ]
 
   it('and what comes after it is not pressed for until the reader says so', () => {
     const bench = new Bench('0'.repeat(16))
     bench.openPlacer(1, ALL)
     expect(only(wanting(bench, MIB_AT(0, 8)), 'want')).toEqual(['1: want 0+4 then 4+4 only'])
-    expect(only(come(bench, 1, 0), 'want')).toEqual([])
-    expect(only(come(bench, 1, 1), 'want')).toEqual([])
+    expect(only(come(bench, 0), 'want')).toEqual([])
+    expect(only(come(bench, 1), 'want')).toEqual([])
     expect(only(wanting(bench, MIB_AT(2, 8)), 'want')).toEqual(['1: want 2+4 then 6+4 only'])
   })
 })
@@ -98,5 +98,22 @@ describe('readers that come and go', () => {
     expect((told * units) / seconds).toBeLessThan(MESSAGE_UNITS_PER_SEC / 2)
     wanting(bench, MIB_AT(199))
     expect([...only(bench.wait(250), '1: want')].every(want => want.includes('199+1'))).toBe(true)
+  })
+
+  it('one after the other, each with its piece, say neither that they wait nor that they do not', () => {
+    const bench = new Bench('0'.repeat(1000))
+    bench.openPlacer(1, ALL)
+    const told: string[] = []
+    for (let piece = 0; piece < 1000; piece++) {
+      told.push(...wanting(bench, MIB_AT(piece)), ...bench.offer(1, piece))
+      bench.now += 20
+      told.push(...bench.do({ type: 'pieceVerified', piece }), ...wanting(bench))
+      bench.now += 5
+      if (piece % 10 === 9) told.push(...bench.do({ type: 'tick', moved: [] }))
+    }
+    const seconds = bench.now / 1000
+    const changes = [...only(told, '1: want'), ...only(told, 'nterested')].length
+    const units = unitsOf({ type: 'interested' }, 1000)
+    expect((changes * units) / seconds).toBeLessThan(MESSAGE_UNITS_PER_SEC * 0.6)
   })
 })
