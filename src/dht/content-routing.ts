@@ -7,6 +7,7 @@ import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { combineSignals, linkSignals, withLinked } from '../base/abort-signals.ts'
 import { abortError } from '../base/errors.ts'
+import { RecentMap } from '../base/recent-map.ts'
 import { AddressLookups, type Looked } from './address-lookups.ts'
 import { AskedNodes } from './asked-nodes.ts'
 import { K, type KadDHT, ownRecords, type RoutingTableView, routingTable, writeOwnRecord } from './kad.ts'
@@ -24,6 +25,8 @@ const FIND_PEER_TIMEOUT_MS = 6_000
 /** A whole lookup or announcement. */
 const LOOKUP_TIMEOUT_MS = 30_000
 const PROVIDE_TIMEOUT_MS = 60_000
+/** Providers of whom a lookup remembers where they were said to be: names are free. */
+const MAX_TOLD_OF = 1_000
 
 export interface FoundProvider {
   /** Peer ID. */
@@ -210,7 +213,7 @@ export class ContentRouting {
     const answered = new Map<string, PeerId>()
     const named = new Set<string>([this.#self.toString()])
     const given = new Set(named)
-    const told = new Map<string, ToldAddresses>()
+    const told = new RecentMap<string, ToldAddresses>(MAX_TOLD_OF)
     const lookups = new AddressLookups(peer => this.#findAddrs(peer, signal))
     const give = (id: string, addrs: string[]): FoundProvider => {
       given.add(id)
@@ -333,9 +336,15 @@ export class ContentRouting {
   }
 }
 
-/** Named by kad-dht's own walk, or in the answer to our question. */
-function providersIn(event: QueryEvent): readonly PeerInfo[] {
-  return event.name === 'PROVIDER' || event.name === 'PEER_RESPONSE' ? event.providers : []
+/** Named by kad-dht's own walk, or in the answer to our question; each once, as it is named first: one answer, one vote. */
+function providersIn(event: QueryEvent): Iterable<PeerInfo> {
+  if (event.name !== 'PROVIDER' && event.name !== 'PEER_RESPONSE') return []
+  const first = new Map<string, PeerInfo>()
+  for (const provider of event.providers) {
+    const id = provider.id.toString()
+    if (!first.has(id)) first.set(id, provider)
+  }
+  return first.values()
 }
 
 function plain(addrs: readonly Multiaddr[]): string[] {

@@ -146,6 +146,26 @@ test('a provider whom a liar names first with addresses that lead nowhere is nam
   expect(stats.providers).toBe(1)
 })
 
+test('one answer has one vote on where a provider is, however often it names it', async () => {
+  const [holder, sharer, bad] = [await host(), await host(), await host()]
+  await sharer.dialer.connectTo(addrOf(holder))
+  await until('tables', () => sharer.routing.tableSize > 0 && holder.routing.tableSize > 0)
+  const cid = someCid('votes')
+  await sharer.routing.provide(cid)
+  const lie = { ...nameOf(sharer), addrs: Array.from({ length: 8 }, (_, i) => `/ip4/127.0.0.9/tcp/${i + 1}`) }
+  const getter = await host({ dht: { mode: 'client' } })
+  await answerAs(bad, type => {
+    if (type === TYPES.GET_PROVIDERS) {
+      return { closer: [nameOf(holder)], providers: Array.from({ length: 20 }, () => lie) }
+    }
+    return type === TYPES.PING ? {} : undefined
+  })
+  await getter.dialer.connectTo(addrOf(bad))
+  await getter.routing.ready()
+  const { found } = await find(getter, cid)
+  expect(found.flatMap(({ addrs }) => addrs)).toContain(bare(addrOf(sharer)))
+})
+
 test('withdrawn: this node no longer names itself', async () => {
   const [a, b] = [await host(), await host({ dht: { mode: 'client' } })]
   await b.dialer.connectTo(addrOf(a))
