@@ -4,7 +4,8 @@
  *
  * An address that failed waits; the wait doubles. Of one host so many addresses may fail within the memory, then others of
  * it that never worked wait too: a swarm may live behind one address, so that is a large number. All that is for names
- * that are tried there: whoever was found at an address is dialled there, whatever names were tried in vain.
+ * that are tried there: whoever was found at an address is dialled there, whatever names were tried in vain, and waits for
+ * failures of its own alone.
  */
 
 import { RecentMap } from '../../base/recent-map.ts'
@@ -34,8 +35,8 @@ export class DialGuard {
   readonly #failedOfHost = new Map<string, number>()
   /** Address → the peers that are looked for there now, and how often each. */
   readonly #underWay = new Map<string, Map<string, number>>()
-  /** Address → the peer that was found there, be it that another was looked for. */
-  readonly #found = new RecentMap<string, string>(MAX_REMEMBERED)
+  /** Address → the peer that was found there, be it that another was looked for, and how often it was not, since then. */
+  readonly #found = new RecentMap<string, Failed & { readonly peerId: string }>(MAX_REMEMBERED)
 
   /** Given by the user, who may try as often as it takes. */
   readonly #trusted = new Set<string>()
@@ -51,15 +52,14 @@ export class DialGuard {
    * @param maxOfHost addresses of its host that may have failed
    */
   allows(addr: string, peerId: string, now: number, maxOfHost = MAX_FAILED_OF_HOST): boolean {
-    if (this.#trusted.has(addr) || this.#found.get(addr) === peerId) return true
+    if (this.#trusted.has(addr)) return true
+    const found = this.#found.get(addr)
+    if (found?.peerId === peerId) return mayTryAgain(found, now)
     const failed = this.#recent(addr, now)
     const underWay = this.#underWay.get(addr)
     const others = (underWay?.size ?? 0) - (underWay?.has(peerId) === true ? 1 : 0)
     if (others > 0 && others + (failed?.times ?? 0) >= FREE_FAILURES) return false
-    if (failed !== undefined) {
-      const doublings = failed.times - FREE_FAILURES
-      return doublings < 0 || now - failed.at >= Math.min(MAX_WAIT_MS, WAIT_MS * 2 ** doublings)
-    }
+    if (failed !== undefined) return mayTryAgain(failed, now)
     return this.#failedOf(hostOf(addr), now) < maxOfHost
   }
 
@@ -79,9 +79,11 @@ export class DialGuard {
   }
 
   /** @param peerId who was looked for there; default: whoever was found there before */
-  failed(addr: string, now: number, peerId = this.#found.get(addr)): void {
+  failed(addr: string, now: number, peerId = this.#found.get(addr)?.peerId): void {
     const times = (this.#recent(addr, now)?.times ?? 0) + 1
-    if (this.#found.get(addr) === peerId) this.#found.delete(addr)
+    const found = this.#found.get(addr)
+    if (found !== undefined && found.peerId === peerId)
+      this.#found.set(addr, { ...found, times: found.times + 1, at: now })
     this.#forget(addr)
     this.#failed.set(addr, { times, at: now })
     const host = hostOf(addr)
@@ -99,13 +101,13 @@ export class DialGuard {
 
   /** Another was looked for there, and this one answered. */
   found(addr: string, peerId: string): void {
-    this.#found.set(addr, peerId)
+    this.#found.set(addr, { peerId, times: 0, at: 0 })
   }
 
   /** The order in which the addresses of a peer are tried: where it was found comes first, what failed last. */
-  rank(addr: string, peerId = this.#found.get(addr)): number {
+  rank(addr: string, peerId = this.#found.get(addr)?.peerId): number {
     const found = this.#found.get(addr)
-    if (found !== undefined) return found === peerId ? 0 : 2
+    if (found !== undefined) return found.peerId === peerId && found.times === 0 ? 0 : 2
     return this.#failed.has(addr) ? 2 : 1
   }
 
@@ -134,4 +136,9 @@ export class DialGuard {
     if (left > 0) this.#failedOfHost.set(host, left)
     else this.#failedOfHost.delete(host)
   }
+}
+
+function mayTryAgain({ times, at }: Failed, now: number): boolean {
+  const doublings = times - FREE_FAILURES
+  return doublings < 0 || now - at >= Math.min(MAX_WAIT_MS, WAIT_MS * 2 ** doublings)
 }

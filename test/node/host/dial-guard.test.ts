@@ -106,6 +106,27 @@ it('dials whoever was found at an address there, whatever names failed there or 
   expect(guard.rank(VICTIM, PEER)).toBe(0)
   expect(guard.allows(VICTIM, 'another', 1)).toBe(false)
   expect(guard.rank(VICTIM, 'another')).toBe(2)
-  guard.failed(VICTIM, 1, PEER)
+  for (let time = 0; time < FREE_FAILURES; time++) guard.failed(VICTIM, 1, PEER)
   expect(guard.allows(VICTIM, PEER, 2)).toBe(false)
+})
+
+it('whoever was found at an address waits for its own failures there, not for those of false names', () => {
+  const guard = new DialGuard()
+  for (let at = 0; at < 20; at++) {
+    guard.failed(VICTIM, at, `false-${at}`)
+    guard.found(VICTIM, PEER)
+  }
+  // it starts anew
+  guard.failed(VICTIM, 100, PEER)
+  expect(guard.allows(VICTIM, 'false-20', 101)).toBe(false)
+  expect(guard.rank(VICTIM, PEER)).toBe(2)
+  expect(guard.allows(VICTIM, PEER, 101)).toBe(true)
+  // it is gone
+  let dials = 0
+  for (let now = 101; now < 3_600_000; now += 1_000) {
+    if (!guard.allows(VICTIM, PEER, now)) continue
+    dials += 1
+    guard.failed(VICTIM, now, PEER)
+  }
+  expect(dials).toBeLessThan(20)
 })
