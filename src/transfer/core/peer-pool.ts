@@ -21,6 +21,11 @@ const MAX_BACKOFF_MS = 10 * MINUTE_MS
 /** Failures after which a peer is forgotten when it is from peer exchange alone. */
 const MAX_FAILURES = 5
 
+/** After so many dials in vain one goes to whoever waits longest. */
+const VAIN_A_TURN = 2
+/** Of dials in vain that this is owed for. */
+const MAX_OWED = 16
+
 /** The lower, the more it is trusted. */
 export type Source = 'found' | 'pex'
 
@@ -30,6 +35,7 @@ interface Known {
   source: Source
   seeder: boolean
   failures: number
+  /** Once that is over it waits for its dial, since then. */
   notBefore: number
   pendingSince: number | undefined
   connected: boolean
@@ -43,6 +49,8 @@ export class PeerPool {
   readonly #known = new Map<string, Known>()
   readonly #bannedUntil = new Map<string, number>()
   readonly #hearsay = new Hearsay()
+  /** Dials in vain for which nobody had a turn yet. */
+  #inVain = 0
 
   constructor(selfId: string) {
     this.#selfId = selfId
@@ -72,7 +80,7 @@ export class PeerPool {
         seeder: peer.seeder,
         failures: 0,
         // who hears of whom does so at the same moment as the other side: two connections would come of it
-        notBefore: source === 'pex' && this.#selfId > peer.id ? now + YIELD_MS : 0,
+        notBefore: source === 'pex' && this.#selfId > peer.id ? now + YIELD_MS : now,
         pendingSince: undefined,
         connected: false,
         teller: source === 'pex' ? teller : undefined,
@@ -144,6 +152,7 @@ export class PeerPool {
     if (known === undefined) return
     known.pendingSince = undefined
     known.failures += 1
+    this.#inVain = Math.min(MAX_OWED, this.#inVain + 1)
     known.notBefore = Math.max(known.notBefore, now + backoff(known.failures))
     if (known.source === 'pex' && known.failures >= MAX_FAILURES) this.#known.delete(peerId)
   }
@@ -155,7 +164,8 @@ export class PeerPool {
   }
 
   /**
-   * Up to `count` peers to dial, marked as being dialled: those that never failed first.
+   * Up to `count` peers to dial, marked as being dialled: those that never failed first. Names are free, and whoever is
+   * named anew never failed: so while dials are in vain some go to whoever waits longest, in whatever order others come.
    * @param order `trust`: those that were found before those of hearsay; `affinity`: whoever is preferred
    */
   takeDials(count: number, now: number, order: 'trust' | 'affinity' = 'trust'): PexPeer[] {
@@ -165,13 +175,17 @@ export class PeerPool {
       if (peer.connected || isPending(peer, now) || now < peer.notBefore) continue
       if (this.#isBelieved(peer, now)) ready.push(peer)
     }
+    const longest = [...ready].sort((a, b) => a.notBefore - b.notBefore)
     const trust = (peer: Known) => (order === 'trust' && peer.source === 'pex' ? 1 : 0)
     ready.sort((a, b) => a.failures - b.failures || trust(a) - trust(b) || b.affinity - a.affinity)
     const dials: PexPeer[] = []
-    for (const peer of ready) {
-      if (dials.length >= count) break
+    while (dials.length < count) {
+      const isOwed = this.#inVain >= VAIN_A_TURN
+      const peer = (isOwed ? longest : ready).shift()
+      if (peer === undefined) break
       // the dials before this one may have used up what its teller is believed
-      if (!this.#isBelieved(peer, now)) continue
+      if (peer.pendingSince === now || !this.#isBelieved(peer, now)) continue
+      if (isOwed) this.#inVain -= VAIN_A_TURN
       peer.pendingSince = now
       if (peer.teller !== undefined) this.#hearsay.dialled(peer.teller, now)
       dials.push({ id: peer.id, addrs: peer.addrs, seeder: peer.seeder })
@@ -199,12 +213,12 @@ export class PeerPool {
     return now < (this.#bannedUntil.get(peerId) ?? 0)
   }
 
-  /** Drops the peer that is the least use; false when all are as good as the newcomer. */
+  /** Drops the peer that is the least use, of several the one known last; false when all are as good as the newcomer. */
   #makeRoom(source: Source): boolean {
     let worst: Known | undefined
     for (const peer of this.#known.values()) {
       if (peer.connected || peer.pendingSince !== undefined) continue
-      if (worst === undefined || worth(peer) < worth(worst)) worst = peer
+      if (worst === undefined || worth(peer) <= worth(worst)) worst = peer
     }
     if (worst === undefined || worth(worst) >= (source === 'found' ? 1 : 0)) return false
     return this.#known.delete(worst.id)
@@ -219,7 +233,7 @@ function backoff(failures: number): number {
   return failures === 0 ? 0 : Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (failures - 1))
 }
 
-/** 0 for a rumour and 1 for one that was found, less for each failure. */
-function worth(peer: Known): number {
-  return (peer.source === 'found' ? 1 : 0) - peer.failures
+/** 0 for a rumour and 1 for one that was found, less for each failure; of the latter the first one costs nothing. */
+function worth({ source, failures }: Known): number {
+  return source === 'found' ? 1 - Math.max(0, failures - 1) : -failures
 }

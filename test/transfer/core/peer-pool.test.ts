@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HOUR_MS, SECOND_MS } from '../../../src/base/units.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/base/units.ts'
 import { MAX_KNOWN_PEERS, PeerPool } from '../../../src/transfer/core/peer-pool.ts'
 
 const peer = (id: string, ...addrs: string[]) => ({ id, addrs, seeder: false })
@@ -90,6 +90,35 @@ describe('the peer pool', () => {
     expect(pool.size).toBe(MAX_KNOWN_PEERS)
     pool.add(peer('late'), 'found', 0)
     expect(ids(pool.takeDials(2, 0)).sort()).toEqual(['late', 'named'])
+  })
+})
+
+describe('where a hundred names are found every 15 s, and dials of them take 16 s', () => {
+  /** @returns when `real`, found first, is dialled; its dials fail `failures` times */
+  function dialledAtMs(real: string, failures: number): number {
+    const pool = poolOf(real)
+    const underWay: { id: string; endsMs: number }[] = []
+    let failed = 0
+    for (let now = 0; now <= HOUR_MS; now += SECOND_MS) {
+      if (now % (15 * SECOND_MS) === 0) for (let i = 0; i < 100; i++) pool.add(peer(`nobody ${now} ${i}`), 'found', now)
+      for (let dial = underWay[0]; dial !== undefined && dial.endsMs <= now; dial = underWay[0]) {
+        underWay.shift()
+        pool.dialFailed(dial.id, now)
+      }
+      for (const { id } of pool.takeDials(8 - underWay.length, now, 'affinity')) {
+        if (id === real && failed++ === failures) return now
+        underWay.push({ id, endsMs: now + 16 * SECOND_MS })
+      }
+    }
+    return Number.POSITIVE_INFINITY
+  }
+
+  it.each(['a', 'b', 'c', 'd', 'e', 'f'])('the one that was found before is dialled soon: %s', id => {
+    expect(dialledAtMs(id, 0)).toBeLessThanOrEqual(32 * SECOND_MS)
+  })
+
+  it.each(['a', 'b', 'c'])('one whose dial failed has its turn again: %s', id => {
+    expect(dialledAtMs(id, 1)).toBeLessThanOrEqual(20 * MINUTE_MS)
   })
 })
 
