@@ -59,6 +59,8 @@ const MAX_DIALLED_ADDRS = 16
 /** So long a connection that came in may take to say who it is, and a stream to say what it is for. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const DEFAULT_MAX_CONNECTIONS = 600
+/** To look at all interfaces takes as long as an answer of the DHT. */
+const OWN_ADDRS_MS = 1_000
 /** At stop, what is queued has so long to go out. */
 const CLOSE_TIMEOUT_MS = 300
 
@@ -232,7 +234,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       .getConnections(peer)
       .filter(({ direction, remoteAddr }) => direction === 'outbound' && dnsName(remoteAddr) === undefined)
       .map(({ remoteAddr }) => remoteAddr)
-  boundPeers(libp2p.peerStore, { isConnected, reachedAt })
+  const own = { id: self, addrs: fresh(() => libp2p.getMultiaddrs(), OWN_ADDRS_MS) }
+  boundPeers(libp2p.peerStore, { isConnected, reachedAt, own })
   libp2p.addEventListener('connection:open', () => makeRoom(libp2p.getConnections(), maxConnections, Date.now()))
   try {
     await libp2p.start()
@@ -305,7 +308,7 @@ async function closeConnections(libp2p: Libp2p<Services>): Promise<void> {
 
 /**
  * libp2p stores its own addresses a second after a listener opened or closed; that timer keeps a process alive for a
- * second after stop(). We store them ourselves at the start, and nothing else changes them.
+ * second after stop(). We store them ourselves at the start; whoever reads them gets those of the moment.
  */
 function silenceAddressUpdates(libp2p: Libp2p<Services>): void {
   const { components } = libp2p as unknown as {
@@ -313,6 +316,16 @@ function silenceAddressUpdates(libp2p: Libp2p<Services>): void {
   }
   const manager = components?.addressManager
   if (manager?._updatePeerStoreAddresses !== undefined) manager._updatePeerStoreAddresses = () => {}
+}
+
+/** What `read` returned last, unless that was longer ago. */
+function fresh<T>(read: () => T, maxAgeMs: number): () => T {
+  let last: { readonly value: T; readonly atMs: number } | undefined
+  return () => {
+    const now = systemClock.now()
+    if (last === undefined || now - last.atMs > maxAgeMs) last = { value: read(), atMs: now }
+    return last.value
+  }
 }
 
 function dialQueueOf(libp2p: Libp2p<Services>): DialQueueView {

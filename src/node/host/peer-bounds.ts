@@ -20,6 +20,8 @@ export interface PeerBounds {
   readonly isConnected?: (peer: PeerId) => boolean
   /** Where a connected peer was dialled. Default: nowhere. */
   readonly reachedAt?: (peer: PeerId) => readonly Multiaddr[]
+  /** Where this node is now: its own entry, once there is one, is read with these. Default: as it was written. */
+  readonly own?: { readonly id: PeerId; readonly addrs: () => readonly Multiaddr[] }
 }
 
 /**
@@ -30,13 +32,17 @@ export interface PeerBounds {
  */
 export function boundPeers(
   store: PeerStore,
-  { isConnected = () => false, reachedAt = () => [] }: PeerBounds = {}
+  { isConnected = () => false, reachedAt = () => [], own }: PeerBounds = {}
 ): void {
   const get = store.get.bind(store)
   const merge = store.merge.bind(store)
   const patch = store.patch.bind(store)
   const save = store.save.bind(store)
-  store.get = async (id, options) => sureFirst(await get(id, options))
+  store.get = async (id, options) => {
+    const peer = await get(id, options)
+    if (own?.id.equals(id) !== true) return sureFirst(peer)
+    return { ...peer, addresses: own.addrs().map(addr => ({ multiaddr: withoutPeer(addr, id), isCertified: true })) }
+  }
   store.merge = async (id, data, options) => {
     const isRumour = Object.keys(data).every(key => key === 'multiaddrs')
     if (isRumour && isConnected(id)) return await merge(id, {}, options)
