@@ -69,7 +69,8 @@ export class FirstContact {
   #timer: NodeJS.Timeout | undefined
   #look: NodeJS.Timeout | undefined
   #addrs = ''
-  #work: Promise<void> = Promise.resolve()
+  /** Under way: one that begins anew does not wait for one whose dials lead nowhere. */
+  readonly #rounds = new Set<Promise<void>>()
 
   constructor(init: FirstContactInit) {
     this.#init = init
@@ -99,7 +100,7 @@ export class FirstContact {
     clearTimeout(this.#timer)
     clearInterval(this.#look)
     this.#stopped.abort()
-    await this.#work
+    await Promise.all(this.#rounds)
     await this.#init.book.flush()
   }
 
@@ -142,8 +143,11 @@ export class FirstContact {
   }
 
   #begin(): Promise<void> {
-    this.#work = this.#runRound().catch(err => this.#init.log.error('a round of dialling failed', err))
-    return this.#work
+    const round = this.#runRound()
+      .catch(err => this.#init.log.error('a round of dialling failed', err))
+      .finally(() => this.#rounds.delete(round))
+    this.#rounds.add(round)
+    return round
   }
 
   #schedule(waitMs: number): void {

@@ -236,3 +236,37 @@ test('entries that make no sense are left out', async () => {
   await writeFile(join(dir, PEERS_FILE), JSON.stringify({ version: 1, peers }))
   expect((await book()).recent()).toEqual([{ id, addrs: ['/ip4/10.0.0.1/tcp/1'], lastSeenMs: 5 }])
 })
+
+test('stop waits for every round that is under way', async () => {
+  vi.useFakeTimers()
+  const ends: (() => void)[] = []
+  const libp2p = {
+    getConnections: () => [],
+    addEventListener: () => {},
+    removeEventListener: () => {},
+    dial: () => new Promise((_, reject) => ends.push(() => reject(new Error('ended'))))
+  }
+  const remembered = { id: await someId(), addrs: ['/ip4/127.0.0.1/tcp/1'], lastSeenMs: 0 }
+  let addrs = ['/ip4/127.0.0.1/tcp/4160']
+  const moving = new FirstContact({
+    libp2p: libp2p as unknown as FirstContactInit['libp2p'],
+    dialer: {} as unknown as FirstContactInit['dialer'],
+    book: { recent: () => [remembered], find: () => remembered, saw: () => {}, flush: async () => {} },
+    peers: [],
+    log: silentLogger,
+    addrs: () => addrs
+  })
+  void moving.start()
+  addrs = ['/ip4/192.0.2.7/tcp/4160']
+  await vi.advanceTimersByTimeAsync(LOOK_EVERY_MS + 1)
+  expect(ends).toHaveLength(2)
+  let isStopped = false
+  const stopped = moving.stop().then(() => {
+    isStopped = true
+  })
+  ends[1]?.()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(isStopped).toBe(false)
+  ends[0]?.()
+  await stopped
+})
