@@ -24,6 +24,15 @@ export function otherFound(err: unknown): string | undefined {
   return err instanceof Error ? WRONG_PEER.exec(err.message)?.[1] : undefined
 }
 
+/** This machine has no network, or none that leads there: no packet left it. */
+const NOT_SENT: ReadonlySet<string | undefined> = new Set(['ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL'])
+
+/** Whether anybody was asked to answer; of several addresses, one of them. */
+export function wasSent(err: unknown): boolean {
+  if (err instanceof AggregateError && err.errors.length > 0) return err.errors.some(wasSent)
+  return !NOT_SENT.has(systemCode(err))
+}
+
 export function reasonOf(err: unknown, stage: DialStage): string {
   if (err instanceof AggregateError && err.errors.length > 0) {
     return [...new Set(err.errors.map(inner => reasonOf(inner, stage)))].slice(0, 3).join('; ')
@@ -55,6 +64,6 @@ export function unreachable(target: string, err: unknown, stage: DialStage): Sho
   return new ShoalError('ERR_UNREACHABLE', `cannot reach ${target}: ${reason}`, {
     cause: err,
     hint: 'check the address, and that a shoal node is running there',
-    details: { target, reason }
+    details: { target, reason, isSent: wasSent(err) }
   })
 }

@@ -4,9 +4,9 @@
  */
 import type { Connection, Transport } from '@libp2p/interface'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
-import { ShoalError, systemCode } from '../../base/errors.ts'
+import { ShoalError } from '../../base/errors.ts'
 import { isTcpAddr } from './addresses.ts'
-import { otherFound } from './dial-error.ts'
+import { otherFound, wasSent } from './dial-error.ts'
 import { type DialGuard, MAX_FAILED_OF_HOST } from './dial-guard.ts'
 
 /**
@@ -17,9 +17,6 @@ export const MAX_FAILED_OF_HOST_AT_ALL = 4 * MAX_FAILED_OF_HOST
 
 /** A limit that ends a dial after so long ended one in vain. */
 const VAIN_MS = 2_000
-
-/** This machine has no network, or none that leads there: no packet left it. */
-const NOT_SENT: ReadonlySet<string | undefined> = new Set(['ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL'])
 
 /** As the guard knows it. */
 export function plainAddr(addr: Multiaddr): string {
@@ -44,7 +41,7 @@ export function guardDials<T extends Transport>(transport: T, guard: DialGuard, 
       return connection
     } catch (err) {
       const isVain = !isCalledOff(options.signal) || now() - beganAt >= VAIN_MS
-      if (isVain && !NOT_SENT.has(systemCode(err))) guard.failed(addr, now(), peerId)
+      if (isVain && wasSent(err)) guard.failed(addr, now(), peerId)
       const other = otherFound(err)
       if (other !== undefined) guard.found(addr, other)
       throw err

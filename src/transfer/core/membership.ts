@@ -132,8 +132,8 @@ export class Membership {
     for (const peer of this.#pex.received(session.id, message)) this.#pool.add(peer, 'pex', now, session.peerId)
   }
 
-  dialFailed(peerId: string, now: number): void {
-    this.#pool.dialFailed(peerId, now)
+  dialFailed({ peerId, isSent = true }: Extract<Input, { type: 'dialFailed' }>, now: number): void {
+    this.#pool.dialFailed(peerId, now, { isSent })
   }
 
   /** There is something to fetch again: peers that left because there was nothing are of interest now. */

@@ -12,6 +12,8 @@ import { Hearsay } from './hearsay.ts'
 export const MAX_KNOWN_PEERS = 1000
 /** Of these, told by one peer alone: nobody fills the table with rumours. */
 export const MAX_KNOWN_OF_TELLER = 200
+/** A peer's failures beyond which dials without a network count for nothing: it is dialled within 20 s of having one. */
+const MAX_NOT_SENT = 3
 /** A dial that nobody reported on is over after this. */
 const DIAL_LOST_MS = MINUTE_MS
 /** Of two that hear of each other the one with the greater ID leaves the dial to the other for so long. */
@@ -147,11 +149,12 @@ export class PeerPool {
     known.notBefore = now + waitMs
   }
 
-  dialFailed(peerId: string, now: number): void {
+  /** @param failure.isSent false where this machine had no network: that says little of the peer. Default: true */
+  dialFailed(peerId: string, now: number, { isSent = true }: { readonly isSent?: boolean } = {}): void {
     const known = this.#known.get(peerId)
     if (known === undefined) return
     known.pendingSince = undefined
-    known.failures += 1
+    if (isSent || known.failures < MAX_NOT_SENT) known.failures += 1
     this.#inVain = Math.min(MAX_OWED, this.#inVain + 1)
     known.notBefore = Math.max(known.notBefore, now + backoff(known.failures))
     if (known.source === 'pex' && known.failures >= MAX_FAILURES) this.#known.delete(peerId)

@@ -49,7 +49,8 @@ export type Input =
     }
   /** Peers that may have the root (providers, link, by hand). Peer exchange comes as a message. */
   | { readonly type: 'peersFound'; readonly peers: readonly PexPeer[] }
-  | { readonly type: 'dialFailed'; readonly peerId: string }
+  /** `isSent`: false where this machine had no network to dial it by; default true. */
+  | { readonly type: 'dialFailed'; readonly peerId: string; readonly isSent?: boolean }
   /** What the local reader wants first, in the order given; empty: rarest first alone. Ranges of the piece space. */
   | {
       readonly type: 'prioritiesSet'

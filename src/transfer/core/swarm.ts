@@ -140,7 +140,7 @@ export class Swarm {
         this.#dial()
         return
       case 'dialFailed':
-        this.#members.dialFailed(input.peerId, this.#now)
+        this.#members.dialFailed(input, this.#now)
         this.#dial()
         return
       case 'prioritiesSet':

@@ -19,3 +19,8 @@ export function dialReason(err: unknown): string {
   if (err instanceof ShoalError && typeof err.details['reason'] === 'string') return err.details['reason']
   return 'did not answer'
 }
+
+/** False where the dialer says that this machine had no network to dial it by. */
+export function wasSent(err: unknown): boolean {
+  return !(err instanceof ShoalError) || err.details['isSent'] !== false
+}

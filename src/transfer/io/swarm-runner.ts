@@ -10,7 +10,7 @@ import { Swarm } from '../core/swarm.ts'
 import type { Action, Input } from '../core/swarm-io.ts'
 import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
 import { Downloads, type Request } from './downloads.ts'
-import { dialReason, goodbyeReason } from './end-reasons.ts'
+import { dialReason, goodbyeReason, wasSent } from './end-reasons.ts'
 import { FetchFacts } from './fetch-facts.ts'
 import { NodeAnswers } from './node-answers.ts'
 import type { PeerSession, SessionHandlers } from './peer-session.ts'
@@ -391,7 +391,7 @@ export class SwarmRunner {
       if (this.#stopping.signal.aborted) return
       this.facts.failed(peer.id, dialReason(err))
       this.#host.init.log.debug(`dial of ${peer.id} failed: ${err instanceof Error ? err.message : String(err)}`)
-      this.#post({ type: 'dialFailed', peerId: peer.id })
+      this.#post({ type: 'dialFailed', peerId: peer.id, isSent: wasSent(err) })
     } finally {
       clear()
     }

@@ -38,6 +38,17 @@ test('nothing listens there: refused', async () => {
   })
 })
 
+test('a dial that had no network says so', async () => {
+  const a = await host()
+  const { signal } = new AbortController()
+  // no TCP packet is ever sent to these
+  const nowhere = ['/ip4/255.255.255.255/tcp/4160', '/ip4/224.0.0.1/tcp/4160']
+  const dial = async (addrs: string[]) => a.dialer.dial({ id: await someId(), addrs, seeder: false }, { signal })
+  await expect(dial(nowhere.slice(1))).rejects.toMatchObject({ details: { isSent: false } })
+  await expect(dial(nowhere)).rejects.toMatchObject({ details: { isSent: false } })
+  await expect(dial([...nowhere, '/ip4/127.0.0.1/tcp/1'])).rejects.toMatchObject({ details: { isSent: true } })
+})
+
 test('an HTTP server is told as such, at once', async () => {
   const addr = await listening(createHttpServer((_request, response) => response.end('hello')))
   const a = await host()

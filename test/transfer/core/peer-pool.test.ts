@@ -33,6 +33,18 @@ describe('the peer pool', () => {
     expect(waits).toEqual([0, 5, 10, 20])
   })
 
+  it('waits seconds after dials that had no network, however many', () => {
+    const pool = poolOf('a')
+    pool.add(peer('rumour'), 'pex', 0)
+    let now = 0
+    for (; now < HOUR_MS; now += SECOND_MS) {
+      for (const { id } of pool.takeDials(2, now)) pool.dialFailed(id, now, { isSent: false })
+    }
+    expect(ids(pool.takeDials(2, now + 20 * SECOND_MS)).sort()).toEqual(['a', 'rumour'])
+    pool.dialFailed('a', now)
+    expect(pool.takeDials(1, now + 20 * SECOND_MS)).toEqual([])
+  })
+
   it('forgets one from peer exchange that never answers, not one that the user named', () => {
     const pool = poolOf('named')
     pool.add(peer('rumour'), 'pex', 0)
