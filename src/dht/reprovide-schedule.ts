@@ -74,11 +74,11 @@ export class ReprovideSchedule {
     }
   }
 
-  /** Due before its turn; but not one that is running, or that waits because it failed. @returns whether it was not due before */
+  /** Due before its turn; but not one that is running, or that waits because it failed. @returns whether it is due now */
   early(cid: string, nowMs: number): boolean {
     const entry = this.#entries.get(cid)
-    if (entry === undefined || entry.running || entry.failures > 0 || entry.dueMs <= nowMs) return false
-    entry.dueMs = nowMs
+    if (entry === undefined || entry.running || entry.failures > 0) return false
+    entry.dueMs = Math.min(entry.dueMs, nowMs)
     return true
   }
 

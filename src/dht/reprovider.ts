@@ -307,7 +307,7 @@ export class Reprovider {
     await this.#checkAddresses()
   }
 
-  /** Those announced longest ago first. */
+  /** Those announced longest ago first; those that are due and not begun count, so that few are before what is new. */
   #announceThin(): void {
     const now = this.#elapsed.nowMs()
     let count = 0

@@ -469,6 +469,28 @@ test('records whose holders have gone and whose announcement fails wait longer e
   await reprovider.stop()
 })
 
+test('what is shared waits for few of those that are announced before their turn, however slowly that goes', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider } = node(time, new MemoryStore())
+  await reprovider.start()
+  for (let i = 0; i < 200; i++) await reprovider.add(cidNumber(i))
+  await time.pass(HOUR)
+  const provide = network.provide.bind(network)
+  network.provide = async (cid, options) => {
+    await new Promise<void>(resolve => time.startTimer(resolve, 60_000))
+    return await provide(cid, options)
+  }
+  network.isThin = () => true
+  await time.pass(10 * 60_000)
+  network.calls.length = 0
+  await reprovider.add(cidNumber(200))
+  await time.pass(6 * 60_000)
+  expect(network.calls.map(({ cid }) => cid)).toContain(cidNumber(200).toString())
+  const stopped = reprovider.stop()
+  await time.pass(60_000)
+  await stopped
+})
+
 test('what is added again while it is being removed stays', async () => {
   const time = new VirtualTime()
   const store = new MemoryStore()
