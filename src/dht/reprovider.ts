@@ -278,6 +278,8 @@ export class Reprovider {
       if (nodes === 0) return this.#schedule.failed(text, now)
       const isEnough = this.#schedule.succeeded(text, now)
       await this.#store.save(text, isEnough ? this.#clock.wallMs() : 0)
+      // removed meanwhile
+      if (signal.aborted) return
       this.#nodes.set(text, nodes)
       this.#announcedAt.delete(text)
       if (isEnough) this.#announcedAt.set(text, now)

@@ -491,6 +491,30 @@ test('what is shared waits for few of those that are announced before their turn
   await stopped
 })
 
+test('what is removed as its announcement is written down was never announced', async () => {
+  const time = new VirtualTime()
+  const store = new MemoryStore()
+  const { reprovider } = node(time, store)
+  await reprovider.start()
+  let write = () => {}
+  const save = store.save
+  store.save = async (cid, ms) => {
+    if (ms > 0) await new Promise<void>(resolve => (write = resolve))
+    await save(cid, ms)
+  }
+  await reprovider.add(cidNumber(0))
+  await time.pass(0)
+  const removed = reprovider.remove(cidNumber(0))
+  write()
+  await removed
+  store.save = save
+  const controller = new AbortController()
+  const announced = reprovider.announced(cidNumber(0), { signal: controller.signal })
+  controller.abort()
+  await expect(announced).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  await reprovider.stop()
+})
+
 test('what is added again while it is being removed stays', async () => {
   const time = new VirtualTime()
   const store = new MemoryStore()
