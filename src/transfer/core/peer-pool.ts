@@ -23,8 +23,10 @@ const MAX_BACKOFF_MS = 10 * MINUTE_MS
 /** Failures after which a peer is forgotten when it is from peer exchange alone. */
 const MAX_FAILURES = 5
 
-/** After so many dials in vain one goes to whoever waits longest. */
+/** After so many dials in vain one goes to whoever was found most often, of several to the one that waits longest. */
 const VAIN_A_TURN = 2
+/** Who is found by several lookups counts more than names that are ever new; no sooner after another than so long. */
+const FOUND_AGAIN_MS = 10 * SECOND_MS
 /** Of dials in vain that this is owed for. */
 const MAX_OWED = 16
 
@@ -35,6 +37,9 @@ interface Known {
   readonly id: string
   addrs: readonly string[]
   source: Source
+  /** How often it was found, at different times; 0 for hearsay. */
+  found: number
+  foundAt: number
   seeder: boolean
   failures: number
   /** Once that is over it waits for its dial, since then. */
@@ -79,6 +84,8 @@ export class PeerPool {
         id: peer.id,
         addrs: peer.addrs.slice(0, MAX_PEX_ADDRS),
         source,
+        found: source === 'found' ? 1 : 0,
+        foundAt: now,
         seeder: peer.seeder,
         failures: 0,
         // who hears of whom does so at the same moment as the other side: two connections would come of it
@@ -99,6 +106,10 @@ export class PeerPool {
       // fresh word from a better source: its addresses first, and another chance soon
       if (known.source === 'pex') known.failures = Math.min(known.failures, 1)
       known.source = 'found'
+      if (known.found === 0 || now - known.foundAt >= FOUND_AGAIN_MS) {
+        known.found += 1
+        known.foundAt = now
+      }
       if (known.failures > 0) known.notBefore = Math.min(known.notBefore, now + backoff(known.failures))
     }
     const addrs = source === 'found' ? [...peer.addrs, ...known.addrs] : [...known.addrs, ...peer.addrs]
@@ -168,7 +179,7 @@ export class PeerPool {
 
   /**
    * Up to `count` peers to dial, marked as being dialled: those that never failed first. Names are free, and whoever is
-   * named anew never failed: so while dials are in vain some go to whoever waits longest, in whatever order others come.
+   * named anew never failed: so while dials are in vain some go to those that were found before, in whatever order others come.
    * @param order `trust`: those that were found before those of hearsay; `affinity`: whoever is preferred
    */
   takeDials(count: number, now: number, order: 'trust' | 'affinity' = 'trust'): PexPeer[] {
@@ -178,13 +189,13 @@ export class PeerPool {
       if (peer.connected || isPending(peer, now) || now < peer.notBefore) continue
       if (this.#isBelieved(peer, now)) ready.push(peer)
     }
-    const longest = [...ready].sort((a, b) => a.notBefore - b.notBefore)
+    const steady = [...ready].sort((a, b) => b.found - a.found || a.notBefore - b.notBefore)
     const trust = (peer: Known) => (order === 'trust' && peer.source === 'pex' ? 1 : 0)
     ready.sort((a, b) => a.failures - b.failures || trust(a) - trust(b) || b.affinity - a.affinity)
     const dials: PexPeer[] = []
     while (dials.length < count) {
       const isOwed = this.#inVain >= VAIN_A_TURN
-      const peer = (isOwed ? longest : ready).shift()
+      const peer = (isOwed ? steady : ready).shift()
       if (peer === undefined) break
       // the dials before this one may have used up what its teller is believed
       if (peer.pendingSince === now || !this.#isBelieved(peer, now)) continue
@@ -216,14 +227,14 @@ export class PeerPool {
     return now < (this.#bannedUntil.get(peerId) ?? 0)
   }
 
-  /** Drops the peer that is the least use, of several the one known last; false when all are as good as the newcomer. */
+  /** Drops the peer that is the least use, of several the one known longest; false when all are of more than the newcomer. */
   #makeRoom(source: Source): boolean {
     let worst: Known | undefined
     for (const peer of this.#known.values()) {
       if (peer.connected || peer.pendingSince !== undefined) continue
-      if (worst === undefined || worth(peer) <= worth(worst)) worst = peer
+      if (worst === undefined || worth(peer) < worth(worst)) worst = peer
     }
-    if (worst === undefined || worth(worst) >= (source === 'found' ? 1 : 0)) return false
+    if (worst === undefined || worth(worst) >= (source === 'found' ? 2 : 0)) return false
     return this.#known.delete(worst.id)
   }
 }
@@ -236,7 +247,7 @@ function backoff(failures: number): number {
   return failures === 0 ? 0 : Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (failures - 1))
 }
 
-/** 0 for a rumour and 1 for one that was found, less for each failure; of the latter the first one costs nothing. */
-function worth({ source, failures }: Known): number {
-  return source === 'found' ? 1 - Math.max(0, failures - 1) : -failures
+/** 0 for a rumour, for others how often they were found; less for each failure. */
+function worth({ found, failures }: Known): number {
+  return found - failures
 }

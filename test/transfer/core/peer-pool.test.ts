@@ -106,13 +106,13 @@ describe('the peer pool', () => {
 })
 
 describe('where a hundred names are found every 15 s, and dials of them take 16 s', () => {
-  /** @returns when `real`, found first, is dialled; its dials fail `failures` times */
-  function dialledAtMs(real: string, failures: number): number {
-    const pool = poolOf(real)
+  /** @returns when `real`, found first, and again each time, is dialled; its dials fail `failures` times */
+  function dialledAtMs(real: string, failures: number, pool = poolOf(real)): number {
     const underWay: { id: string; endsMs: number }[] = []
     let failed = 0
     for (let now = 0; now <= HOUR_MS; now += SECOND_MS) {
-      if (now % (15 * SECOND_MS) === 0) for (let i = 0; i < 100; i++) pool.add(peer(`nobody ${now} ${i}`), 'found', now)
+      if (now % (15 * SECOND_MS) === 0)
+        for (let i = 0; i < 100; i++) pool.add(peer(i === 50 && now > 0 ? real : `nobody ${now} ${i}`), 'found', now)
       for (let dial = underWay[0]; dial !== undefined && dial.endsMs <= now; dial = underWay[0]) {
         underWay.shift()
         pool.dialFailed(dial.id, now)
@@ -130,7 +130,13 @@ describe('where a hundred names are found every 15 s, and dials of them take 16 
   })
 
   it.each(['a', 'b', 'c'])('one whose dial failed has its turn again: %s', id => {
-    expect(dialledAtMs(id, 1)).toBeLessThanOrEqual(20 * MINUTE_MS)
+    expect(dialledAtMs(id, 1)).toBeLessThanOrEqual(MINUTE_MS)
+    expect(dialledAtMs(id, 5)).toBeLessThanOrEqual(10 * MINUTE_MS)
+  })
+
+  it.each(['a', 'b', 'c'])('one that is found when the pool is full of names is dialled soon: %s', id => {
+    const full = poolOf(...Array.from({ length: MAX_KNOWN_PEERS }, (_, i) => `nobody ${i}`))
+    expect(dialledAtMs(id, 0, full)).toBeLessThanOrEqual(MINUTE_MS)
   })
 })
 
