@@ -121,8 +121,11 @@ export class NodeStorage extends Storage {
     const { store, dataDir } = this.#init
     const { root, totalBytes } = init.manifest
     // what is found or copied is not fetched; whether it is, the store knows once it has looked
-    const reserve = () => this.reserve(root.toString(), { name: init.name, bytes: totalBytes })
-    return await store.beginFetch({ ...init, reserve, evictable: liesIn(init.path, cacheFolder(dataDir)) })
+    const cid = root.toString()
+    const reserve = () => this.reserve(cid, { name: init.name, bytes: totalBytes })
+    const evictable = liesIn(init.path, cacheFolder(dataDir))
+    // whoever asked for it may be gone: a deletion would wait for the store's turn of this root, and this for its end
+    return await this.holding(cid, () => store.beginFetch({ ...init, reserve, evictable }))
   }
 
   async collectGarbage({ dryRun = false, deletePartials = false }: GcOptions): Promise<GcReport> {
