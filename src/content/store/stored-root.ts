@@ -244,6 +244,12 @@ export class StoredRoot extends RootSummary {
     return { bad, wrong: wrong.filter(({ path }) => !named.has(path)) }
   }
 
+  /** Whether all of it is at its place, files with other fingerprints hashed. Changes nothing there. @throws system errors */
+  async isWhole(signal?: AbortSignal): Promise<boolean> {
+    await this.checkFiles(signal)
+    return this.state === 'complete' && this.have.isFull && (await this.#treeFaults(signal)).length === 0
+  }
+
   /**
    * Whether the tree on the disk is the content's, kinds, sizes and links, after folders, empty files and symbolic links
    * that were missing are made again, where nothing else is wrong. A link that cannot be made there is no fault, as at the

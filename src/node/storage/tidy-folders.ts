@@ -10,7 +10,7 @@ import { cacheFolder } from './cache-folder.ts'
 import { overlaps } from './footprint.ts'
 import { realPathOf } from './real-path.ts'
 
-export type HeldRoot = Pick<StoredRoot, 'path' | 'state'>
+export type HeldRoot = Pick<StoredRoot, 'path' | 'state' | 'isWhole'>
 
 export interface TidyInit {
   readonly disk: Disk
@@ -39,21 +39,24 @@ async function tidyCache(init: TidyInit): Promise<GarbageItem[]> {
     const path = join(folder, name)
     const cid = cidOf(name)
     if (cid === undefined) continue
+    const root = held(cid)
+    // what is held here, as most of it is, needs no look at all that is held
+    if (root?.path === path || !(await isElsewhere(root))) continue
     const stats = await disk.lstat(path).catch(() => undefined)
     if (stats === undefined) continue
     const size = stats.isDirectory() ? await sizeOfFolder(disk, path) : Number(stats.size)
     const real = await realPathOf(path)
     const others = await Promise.all(paths().map(realPathOf))
-    if (others.some(each => overlaps(each, real)) || !(await isElsewhere(disk, held(cid)))) continue
+    if (held(cid) !== root || others.some(each => overlaps(each, real))) continue
     items.push(await deleted(init, { kind: 'cache', path, size }))
   }
   return items
 }
 
-/** Whether nothing held needs the cached content: what is held of it lies whole where its record says, and that is not here. */
-async function isElsewhere(disk: Disk, root: HeldRoot | undefined): Promise<boolean> {
+/** Whether nothing held needs the cached content: it is held nowhere, or lies whole where its record says, as a look shows. */
+async function isElsewhere(root: HeldRoot | undefined): Promise<boolean> {
   if (root === undefined) return true
-  return root.state === 'complete' && (await disk.lstat(root.path).catch(() => undefined)) !== undefined
+  return root.state === 'complete' && (await root.isWhole().catch(() => false))
 }
 
 /** Undefined for a name that no fetch gives. */

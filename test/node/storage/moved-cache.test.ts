@@ -55,6 +55,32 @@ it('cached content that is held elsewhere from then on goes with gc', async () =
   expect((await node.verify(first?.cid ?? '')).bad).toEqual([])
 })
 
+it('cached content stays where what is held elsewhere is not whole any more, noticed or not', async () => {
+  const tree = join(lab.dir, 'tree')
+  mkdirSync(join(tree, 'hollow'), { recursive: true })
+  for (const name of ['a', 'b']) writeFileSync(join(tree, name), Buffer.alloc(MB, name))
+  const source = await lab.start('source')
+  const { cid } = await source.share(tree)
+  const node = await lab.start('node', { peers: source.addrs })
+  const { path } = await node.fetch(cid, { cache: true }).done
+  const own = join(lab.dir, 'own')
+  cpSync(tree, own, { recursive: true })
+  expect((await node.share(own)).cid).toBe(cid)
+  const changes = [
+    [() => rmSync(join(own, 'a')), () => cpSync(join(tree, 'a'), join(own, 'a'))],
+    [() => writeFileSync(join(own, 'b'), Buffer.alloc(MB)), () => cpSync(join(tree, 'b'), join(own, 'b'))],
+    [() => rmSync(join(own, 'hollow'), { recursive: true }), () => mkdirSync(join(own, 'hollow'))]
+  ] as const
+  for (const [change, undo] of changes) {
+    change()
+    expect((await node.gc()).items).toEqual([])
+    expect(readFileSync(join(path, 'a')).equals(Buffer.alloc(MB, 'a'))).toBe(true)
+    undo()
+    expect(await node.verify(cid)).toMatchObject({ bad: [], wrong: [] })
+  }
+  expect((await node.gc()).items).toMatchObject([{ kind: 'cache', path, size: 2 * MB, fate: 'deleted' }])
+})
+
 describe('cached content is held', () => {
   it('by a node that reaches the data folder through a symbolic link, and by one that does not again', async () => {
     const { roots } = await cached()
