@@ -127,7 +127,7 @@ async function probeFolder(disk: Disk, probe: string): Promise<void> {
 
 /**
  * Makes the temporary file or folder, its name durable, or takes over one that a lost data folder left behind.
- * @throws ERR_EXISTS where something else has its name
+ * @throws ERR_EXISTS where something else has its name, or something else lies in it
  */
 export async function claimTemp(
   disk: Disk,
@@ -141,6 +141,9 @@ export async function claimTemp(
     if (!isOurs) {
       throw inTheWayError(temp, `the temporary ${folder ? 'folder' : 'file'}`)
     }
+    const other = folder ? await findOther(disk, temp, manifest) : undefined
+    // it would move into place with the rest
+    if (other !== undefined) throw inTheWayError(other, `the fetch that goes on in ${temp}: it is none of the content`)
     return { id: identityOf(old), adopted: true }
   }
   let isMade = false
@@ -166,6 +169,20 @@ export async function claimTemp(
     if (isMade) await dropEmpty(disk, temp).catch(() => {})
     throw fromSystemError(err, temp)
   }
+}
+
+/** @returns what lies in an unfinished folder and has no name of the content; undefined where there is no such thing */
+async function findOther(disk: Disk, temp: string, manifest: Manifest): Promise<string | undefined> {
+  // a file system may write a name in another way
+  const plain = (path: string) => path.normalize('NFC').toLowerCase()
+  const known = new Set([...manifest.entries.map(({ path }) => join(temp, path)), probeIn(temp, manifest)].map(plain))
+  for (const { kind, path } of manifest.entries) {
+    if (kind !== 'directory') continue
+    const folder = join(temp, path)
+    if ((await statOf(disk, folder))?.isDirectory() !== true) continue
+    for (const name of await disk.readdir(folder)) if (!known.has(plain(join(folder, name)))) return join(folder, name)
+  }
+  return undefined
 }
 
 /** Nobody has written to it, or it stays. */

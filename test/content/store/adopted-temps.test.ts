@@ -107,3 +107,30 @@ test('the copy that could not be moved into place is where the message says, unt
   expect((await readdir(join(dir, 'place'))).sort()).toEqual(['out'])
   expect((await store.collectGarbage({ ...ALL, dryRun: true })).items).toEqual([])
 })
+
+test('what else lies in the folder that is found never becomes part of the content: it is named and stays', async () => {
+  const temp = await fetchedElsewhere()
+  await mkdir(join(temp, 'b'))
+  await writeFile(join(temp, '.shoal-probe'), '')
+  const store = await openStore(join(dir, 'data'))
+  for (const name of ['own.txt', 'b/own.txt', '.hidden']) {
+    await writeFile(join(temp, name), 'own')
+    for (const copy of [false, true]) {
+      const place = copy ? await openStore(join(dir, 'copying')) : store
+      if (copy) await share(place, content, join(dir, 'mine'))
+      await expect(beginFetch(place, content, out)).rejects.toMatchObject({
+        code: 'ERR_EXISTS',
+        message: expect.stringContaining(join(temp, name)),
+        hint: 'move it away and run the same command again'
+      })
+      if (copy) await place.close()
+    }
+    expect(await readFile(join(temp, name), 'utf8')).toBe('own')
+    await rm(join(temp, name))
+  }
+  const root = await beginFetch(store, content, out)
+  expect(await root.recheckUnrecorded()).toBe(3)
+  await writePieces(root, content)
+  await root.complete()
+  expect((await readdir(out)).sort()).toEqual(['a', 'b'])
+})
