@@ -256,8 +256,12 @@ export class Fetches {
     // a content of another layout cannot be recognised by hashing it again; then the destination counts as in the way
     const { manifest, blocks, fingerprints, skipped } = await ingest(destination.path, { signal })
     if (skipped.length > 0 || !manifest.root.equals(cid)) return undefined
-    const name = destination.path.slice(destination.path.lastIndexOf('/') + 1)
-    return await store.addShared({ manifest, blocks, fingerprints, path: destination.path, name })
+    const { path } = destination
+    // of which the manifest was lost: it stays what it was, fetched or cached
+    if (known?.path === path && known.state !== 'partial') {
+      return await this.#storage().beginFetch({ manifest, blocks, path, name: known.name, force: false, signal })
+    }
+    return await store.addShared({ manifest, blocks, fingerprints, path, name: path.slice(path.lastIndexOf('/') + 1) })
   }
 }
 

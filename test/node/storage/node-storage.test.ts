@@ -11,6 +11,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { silentLogger } from '../../../src/base/log.ts'
+import { Database } from '../../../src/content/store/database.ts'
 import { createNode, type NodeEvents, type ShoalNode } from '../../../src/index.ts'
 import { collect, eachWithLab, type NodeLab } from '../../helpers/node-lab.ts'
 
@@ -86,6 +88,27 @@ describe('a storage limit', () => {
       }
       await node.remove(cid)
       rmSync(path)
+    }
+  })
+
+  it('counts what was fetched and is recognised by its bytes, as its manifest was lost, as what it was', async () => {
+    const source = await lab.start('source')
+    mkdirSync(out('tree'))
+    for (const name of ['a', 'b']) writeFileSync(join(out('tree'), name), lab.file(name, MB / 2).bytes)
+    const { cid } = await source.share(out('tree'))
+    for (const options of [{ cache: true }, { to: out('tree.out') }]) {
+      const name = `node ${options.cache === true}`
+      const node = await lab.start(name, { peers: source.addrs })
+      const { path } = await node.fetch(cid, options).done
+      await node.stop()
+      const db = await Database.open(out(`${name}/store`), () => {}, silentLogger)
+      for await (const key of db.keys('node/')) await db.write([{ type: 'del', key }], { sync: true })
+      await db.close()
+      const again = await lab.start(name, { offline: true })
+      expect(await again.list()).toMatchObject([{ state: 'damaged' }])
+      expect(await again.fetch(cid, options).done).toMatchObject({ fetched: 0, path })
+      expect(await again.list()).toMatchObject([{ state: 'seeding', have: MB, pinned: options.cache !== true }])
+      expect((await again.status()).storage.used).toBe(MB)
     }
   })
 
