@@ -1,4 +1,5 @@
 /** CIDs that shoal reads: v0 or v1, raw or dag-pb, sha2-256. */
+import { base32upper } from 'multiformats/bases/base32'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { ShoalError } from '../base/errors.ts'
@@ -8,12 +9,16 @@ export const DAG_PB = 0x70
 export const SHA2_256 = 0x12
 
 /**
+ * In base 32 of small or capital letters (as in QR codes), 36 or 58: the same CID.
  * @throws ERR_BAD_CID for what is no CID at all; ERR_UNSUPPORTED_CID for a codec or hash that shoal cannot read
  */
 export function parseCid(text: string): CID {
   let cid: CID
   try {
-    cid = CID.parse(text.trim())
+    const given = text.trim()
+    const read = given.startsWith(base32upper.prefix) ? CID.parse(given, base32upper) : CID.parse(given)
+    // one that was read as `bAFY…` is printed so, too, and would pass for another
+    cid = CID.decode(read.bytes)
   } catch (cause) {
     throw new ShoalError('ERR_BAD_CID', `not a CID: ${JSON.stringify(text.slice(0, 120))}`, {
       cause,

@@ -9,6 +9,15 @@ test('reads v0 and v1, any base, with white space around', () => {
     expect(parseCid(text).toV1().equals(cid)).toBe(true)
 })
 
+test('reads capital letters, and is the same for all spellings', () => {
+  const text = cidOf(RAW, new Uint8Array(32).fill(7)).toString()
+  for (const other of [text.toUpperCase(), `b${text.slice(1).toUpperCase()}`, `B${text.slice(1)}`]) {
+    const cid = parseCid(` ${other}\n`)
+    expect([`${cid}`, `${cid.toV1()}`, cid.equals(parseCid(text))]).toEqual([text, text, true])
+    expect(() => parseCid(other.slice(0, -1))).toThrow(expect.objectContaining({ code: 'ERR_BAD_CID' }))
+  }
+})
+
 test('copies the digest', () => {
   const digest = createHash('sha256').digest()
   const cid = cidOf(RAW, digest)

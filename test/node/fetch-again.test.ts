@@ -113,3 +113,13 @@ describe('what no piece tells of', () => {
     expect(await b.verify(cid)).toMatchObject({ bad: [], wrong: [] })
   })
 })
+
+test('two spellings of a CID are one fetch', async () => {
+  const { cid } = await b.fetch(link, { to: into }).done
+  const c = await lab.start('c')
+  await c.connect(b.addrs[0] ?? '')
+  const fetches = [cid, `b${cid.slice(1).toUpperCase()}`, cid.toUpperCase()].map(text => c.fetch(text, { cache: true }))
+  const done = await Promise.all(fetches.map(each => each.done))
+  expect(done.map(({ cid, path }) => [cid, path])).toEqual(done.map(() => [cid, join(lab.dir, 'c/cache', cid)]))
+  expect(fetches.map(each => each.cid)).toEqual([cid, cid, cid])
+})
