@@ -257,11 +257,13 @@ export class Fetches {
     const { manifest, blocks, fingerprints, skipped } = await ingest(destination.path, { signal })
     if (skipped.length > 0 || !manifest.root.equals(cid)) return undefined
     const { path } = destination
-    // of which the manifest was lost: it stays what it was, fetched or cached
-    if (known?.path === path && known.state !== 'partial') {
-      return await this.#storage().beginFetch({ manifest, blocks, path, name: known.name, force: false, signal })
+    const name = known?.path === path ? known.name : path.slice(path.lastIndexOf('/') + 1)
+    // its manifest was lost, or it was removed and lies in the cache still: it is what it was, fetched or cached
+    const isFetched = known?.path === path && known.state !== 'partial'
+    if (isFetched || path === join(cacheFolder(this.#dataDir), cid.toString())) {
+      return await this.#storage().beginFetch({ manifest, blocks, path, name, force: false, signal })
     }
-    return await store.addShared({ manifest, blocks, fingerprints, path, name: path.slice(path.lastIndexOf('/') + 1) })
+    return await store.addShared({ manifest, blocks, fingerprints, path, name })
   }
 }
 

@@ -29,7 +29,7 @@ export interface FetchInit {
   readonly name: string
   /** Replace what is at `path`. */
   readonly force: boolean
-  /** The node may delete it when it needs room. Only of what is new at `path`. Default false. */
+  /** The node may delete it when it needs room. Only of what is new at `path`, and nobody else's. Default false. */
   readonly evictable?: boolean
   /** Makes room for all of it. Called where something is to be fetched, before anything is written; what it throws ends this. */
   readonly reserve?: () => Promise<void>
@@ -106,14 +106,14 @@ async function isTempThere(disk: Disk, { temp, tempId }: StoredRoot): Promise<bo
   return stats !== undefined && identityOf(stats) === tempId
 }
 
-/** Of a root that was at this place before: as it was. Files that nobody fetched are their owner's. */
+/** Of a root that was at this place before: as it was. Files that nobody fetched are their owner's, but where only the node writes. */
 function ownership(
   host: FetchHost,
   { path, evictable = false }: FetchInit,
   otherwise: 'share' | 'get'
 ): Pick<NewRoot, 'source' | 'evictable'> {
   const before = host.current()
-  if (before?.path !== path) return { source: otherwise, evictable: evictable && otherwise === 'get' }
+  if (before?.path !== path) return { source: evictable ? 'get' : otherwise, evictable }
   return { source: otherwise === 'get' ? 'get' : before.source, evictable: before.isEvictable }
 }
 

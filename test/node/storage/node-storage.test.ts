@@ -112,6 +112,18 @@ describe('a storage limit', () => {
     }
   })
 
+  it('counts what lies in the cache still, as it was removed, as cached when it is fetched again', async () => {
+    const source = await lab.start('source')
+    const { cid, bytes } = await shared(source, 'thing', MB)
+    const node = await lab.start('node', { peers: source.addrs })
+    const { path } = await node.fetch(cid, { cache: true }).done
+    await node.remove(cid)
+    expect(readFileSync(path).equals(bytes)).toBe(true)
+    expect(await node.fetch(cid, { cache: true }).done).toMatchObject({ fetched: 0, path })
+    expect(await node.list()).toMatchObject([{ state: 'seeding', have: MB, pinned: false }])
+    expect((await node.status()).storage).toMatchObject({ used: MB, evictable: MB })
+  })
+
   it('never leads to a place of the user’s whose tree is not the content’s, even by force', async () => {
     const source = await lab.start('source')
     const { cid, bytes } = await shared(source, 'thing', MB)
