@@ -13,6 +13,7 @@ import { type Destination, type Held, kindOf, resolveDestination } from './desti
 import { FetchJob, type FetchJobParts, isReadable } from './fetch-job.ts'
 import type { WatcherKind } from './fetch-watchers.ts'
 import { checkLimits, type LimitBook } from './limit-book.ts'
+import { refuseOwnPlace } from './own-data-dir.ts'
 import type { Roots } from './roots.ts'
 import { parseSource, type Source } from './sources.ts'
 import { cacheFolder } from './storage/cache-folder.ts'
@@ -120,10 +121,7 @@ export class Fetches {
     throwIfAborted(signal)
     const cid = CID.parse(source.cid)
     const name = source.name ?? source.cid
-    const destination =
-      options.cache === true
-        ? await this.#cached(cid, signal)
-        : await resolveDestination(options.to, name, await this.#held(cid))
+    const destination = options.cache === true ? await this.#cached(cid, signal) : await this.#given(cid, name, options)
     this.#checkElsewhere(source.cid, destination.path)
     const there = await this.#alreadyThere(cid, destination, signal)
     if (there !== undefined) {
@@ -205,6 +203,14 @@ export class Fetches {
     const isKnown = await isReadable(known)
     // what is lost of a root is fetched again to where it was
     return { path: known.path, isFolder: !isKnown || known.manifest.entries[0]?.kind === 'directory' }
+  }
+
+  /** @throws ERR_USAGE for a new place among the node's own files; what resolveDestination throws */
+  async #given(cid: CID, name: string, { to }: FetchOptions): Promise<Destination> {
+    const held = await this.#held(cid)
+    const destination = await resolveDestination(to, name, held)
+    if (destination.path !== held?.path) await refuseOwnPlace(destination.path, this.#dataDir)
+    return destination
   }
 
   /** Where it is fetched to at this moment, or held whole, wherever that is; else in the data folder. */
