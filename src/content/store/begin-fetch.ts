@@ -7,6 +7,7 @@ import {
   checkSpace,
   claimTemp,
   existsError,
+  findTemp,
   isFolderRoot,
   makeParent,
   refuseSpecial,
@@ -31,7 +32,7 @@ export interface FetchInit {
   readonly force: boolean
   /** The node may delete it when it needs room. Only of what is new at `path`, and nobody else's. Default false. */
   readonly evictable?: boolean
-  /** Makes room for all of it. Called where something is to be fetched, before anything is written; what it throws ends this. */
+  /** Makes room for all of it. Called where something is to be fetched and can be, before anything is written; what it throws ends this. */
   readonly reserve?: () => Promise<void>
   readonly signal?: AbortSignal
 }
@@ -120,14 +121,18 @@ function ownership(
 async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | undefined): Promise<StoredRoot> {
   const { manifest, path, name, signal } = init
   const { disk } = host
-  await init.reserve?.()
   const hasTemp = manifest.entries[0]?.kind !== 'symlink'
   const temp = hasTemp ? tempPath(path, manifest.root) : null
   let claimed: Awaited<ReturnType<typeof claimTemp>> | undefined
   let isForeign = false
+  // whatever may end it here comes first: nothing is deleted for room in vain
   if (temp !== null) {
     await makeParent(disk, path)
     await checkNames(disk, temp, manifest)
+    await findTemp(disk, temp, manifest)
+  }
+  await init.reserve?.()
+  if (temp !== null) {
     if ((await statOf(disk, temp)) === undefined) await checkSpace(disk, path, manifest.totalBytes)
     claimed = await claimTemp(disk, temp, manifest)
     await host.trash.noteMade(temp, claimed)

@@ -126,8 +126,24 @@ async function probeFolder(disk: Disk, probe: string): Promise<void> {
 }
 
 /**
- * Makes the temporary file or folder, its name durable, or takes over one that a lost data folder left behind.
+ * @returns the identity of a temporary file or folder that is there and can be taken over; undefined where there is none
  * @throws ERR_EXISTS where something else has its name, or something else lies in it
+ */
+export async function findTemp(disk: Disk, temp: string, manifest: Manifest): Promise<string | undefined> {
+  const folder = isFolderRoot(manifest)
+  const old = await statOf(disk, temp)
+  if (old === undefined) return undefined
+  const isOurs = (folder ? old.isDirectory() : old.isFile()) && Number(old.uid) === process.geteuid?.()
+  if (!isOurs) throw inTheWayError(temp, `the temporary ${folder ? 'folder' : 'file'}`)
+  const other = folder ? await findOther(disk, temp, manifest) : undefined
+  // it would move into place with the rest
+  if (other !== undefined) throw inTheWayError(other, `the fetch that goes on in ${temp}: it is none of the content`)
+  return identityOf(old)
+}
+
+/**
+ * Makes the temporary file or folder, its name durable, or takes over one that a lost data folder left behind.
+ * @throws what findTemp throws; ERR_IO, ERR_NO_SPACE, … where it cannot be made
  */
 export async function claimTemp(
   disk: Disk,
@@ -135,17 +151,8 @@ export async function claimTemp(
   manifest: Manifest
 ): Promise<{ id: string; adopted: boolean }> {
   const folder = isFolderRoot(manifest)
-  const old = await statOf(disk, temp)
-  if (old !== undefined) {
-    const isOurs = (folder ? old.isDirectory() : old.isFile()) && Number(old.uid) === process.geteuid?.()
-    if (!isOurs) {
-      throw inTheWayError(temp, `the temporary ${folder ? 'folder' : 'file'}`)
-    }
-    const other = folder ? await findOther(disk, temp, manifest) : undefined
-    // it would move into place with the rest
-    if (other !== undefined) throw inTheWayError(other, `the fetch that goes on in ${temp}: it is none of the content`)
-    return { id: identityOf(old), adopted: true }
-  }
+  const found = await findTemp(disk, temp, manifest)
+  if (found !== undefined) return { id: found, adopted: true }
   let isMade = false
   try {
     if (folder) {

@@ -1,11 +1,12 @@
 /** Paths that the content may have and the file system may not, at this place: said before anything is written. */
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { ContentStore } from '../../../src/content/store/content-store.ts'
 import type { Disk } from '../../../src/content/store/disk.ts'
 import { nodeDisk } from '../../../src/content/store/node-disk.ts'
-import { bytes, contentOf, temporaryFolder } from './content.ts'
+import { tempPath } from '../../../src/content/store/temp-name.ts'
+import { bytes, contentOf, type Tree, temporaryFolder } from './content.ts'
 import { beginFetch, share } from './stores.ts'
 
 const stores: ContentStore[] = []
@@ -48,4 +49,29 @@ test('a name of 200 bytes where they have 143 at most', async () => {
     await expect(beginFetch(store, content, join(dir, 'encrypted/out'))).rejects.toMatchObject({ code: 'ERR_IO' })
     expect(await readdir(join(dir, 'encrypted'))).toEqual([])
   }
+})
+
+test('room is made only for what is not refused at its place', async () => {
+  const dir = await temporaryFolder()
+  const store = await open(join(dir, 'data'))
+  const made: string[] = []
+  const begin = async (tree: Tree, name: string) => {
+    const { manifest, blocks } = await contentOf(tree)
+    const path = join(dir, name)
+    return await store.beginFetch({
+      manifest,
+      blocks,
+      path,
+      name,
+      force: false,
+      reserve: async () => void made.push(name)
+    })
+  }
+  await expect(begin({ a: bytes(700, 'a'), [deep(20)]: 'folder' }, 'deep'.repeat(40))).rejects.toThrow('too long')
+  const tree = { a: bytes(700, 'a') }
+  await writeFile(tempPath(join(dir, 'taken'), (await contentOf(tree)).manifest.root), 'own')
+  await expect(begin(tree, 'taken')).rejects.toMatchObject({ code: 'ERR_EXISTS' })
+  expect(made).toEqual([])
+  await begin(tree, 'free')
+  expect(made).toEqual(['free'])
 })
