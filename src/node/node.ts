@@ -310,6 +310,7 @@ export class Node implements ShoalNode {
 
   async peers({ signal }: AbortOptions = {}): Promise<PeerInfo[]> {
     throwIfAborted(signal)
+    opened(this.#storage, this.#isClosed)
     return this.#network === undefined ? [] : describePeers(this.#network, this.#swarms)
   }
 

@@ -95,6 +95,7 @@ describe('a node', () => {
       () => node.setPinned(cid, true),
       () => node.gc(),
       () => node.status(),
+      () => node.peers(),
       () => node.limits(),
       () => node.setLimits({ up: 5 }),
       () => node.setLimits({ cid, up: 5 }),
