@@ -28,7 +28,7 @@ export function makeRoom(connections: readonly Held[], maxConnections: number, w
   const held = connections.map(connection => ({ connection, origin: originOf(connection.remoteAddr.toString()) }))
   const crowdingOf = crowding(held.map(({ origin }) => origin))
   const isIdle = ({ direction, streams, timeline }: Held) =>
-    direction === 'inbound' && streams.length === 0 && wallNow - timeline.open >= SETTLE_MS
+    direction === 'inbound' && streams.length === 0 && !isSettling(wallNow - timeline.open)
   const idle = held.filter(({ connection }) => isIdle(connection))
   idle.sort(
     (a, b) => crowdingOf(b.origin) - crowdingOf(a.origin) || a.connection.timeline.open - b.connection.timeline.open
@@ -44,6 +44,9 @@ export function makeRoom(connections: readonly Held[], maxConnections: number, w
     connection.abort(new ShoalError('ERR_UNREACHABLE', 'its host has too many connections, and others want to come'))
   }
 }
+
+/** What was opened in the future was opened before the clock was set back: nobody knows how long ago. */
+const isSettling = (ageMs: number) => ageMs >= 0 && ageMs < SETTLE_MS
 
 interface Placed {
   readonly connection: Held

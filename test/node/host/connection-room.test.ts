@@ -103,3 +103,14 @@ it('ends those of the site that has most, though each is from another host of it
   expect(endedOf(few)).toEqual([])
   expect(endedOf(flood)).toEqual([0, 1, 2])
 })
+
+it('a clock that was set back makes nobody new: what was opened before it was makes room', () => {
+  const made = Array.from({ length: ALLOWED + 1 }, (_, at) => hold(`192.0.2.${at}`, '0')).flat()
+  const yearMs = 365 * 86_400_000
+  makeRoom(
+    made.map(({ held }) => held),
+    MAX,
+    NOW - yearMs
+  )
+  expect(endedOf(made)).toEqual([0])
+})
