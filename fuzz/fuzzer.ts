@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { type Random, seededRandom } from '../src/base/random.ts'
 import { Coverage } from './coverage.ts'
+import { TooDear, withinBounds } from './input-cost.ts'
 import { Mutator } from './mutator.ts'
 import { BrokenClaim, type Target } from './target.ts'
 
@@ -113,14 +114,14 @@ export class Fuzzer {
     const kind = kindOf(error)
     if (this.#findings.has(kind)) return
     this.#findings.set(kind, { input, error })
-    this.#findings.set(kind, await this.#shrunk(input, kind))
+    if (!(error instanceof TooDear)) this.#findings.set(kind, await this.#shrunk(input, kind))
   }
 
   async #failure(input: Uint8Array): Promise<unknown> {
     this.#options.onInput?.(input)
     try {
       // a target may keep what it is given, and must not see it change
-      await this.#target.run(input.slice())
+      await withinBounds(() => this.#target.run(input.slice()))
       return undefined
     } catch (err) {
       return err ?? new Error('undefined was thrown')

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Fuzzer, kindOf } from '../../fuzz/fuzzer.ts'
+import { MAX_INPUT_BYTES, withinBounds } from '../../fuzz/input-cost.ts'
 import { InputReader } from '../../fuzz/input-reader.ts'
 import { Mutator, varint } from '../../fuzz/mutator.ts'
 import { claim, orDeclared, type Target, texts } from '../../fuzz/target.ts'
@@ -63,6 +64,30 @@ describe('the fuzzer', () => {
       { seed: 1 }
     ).run({ inputs: 10 })
     expect(findings.map(({ error }) => kindOf(error))).toEqual([expect.stringMatching(/^TypeError later/)])
+  })
+})
+
+describe('an input', () => {
+  it('that is slow each time is a finding, and one that was slow once is none', async () => {
+    const busy = (ms: number) => {
+      for (const end = performance.now() + ms; performance.now() < end; );
+    }
+    let times = 0
+    await expect(withinBounds(() => busy(21), 20)).rejects.toThrow(/^an input took \d+ ms$/)
+    await withinBounds(() => (times++ === 0 ? busy(600) : undefined), 500)
+    expect(times).toBe(2)
+  })
+
+  it('that takes much memory is a finding, be it touched or not', async () => {
+    const kept: Uint8Array[] = []
+    const takes = async (bytes: number) => {
+      const run = () => void kept.push(new Uint8Array(bytes))
+      const { findings } = await new Fuzzer(target(run), { seed: 1 }).run({ inputs: 3 })
+      kept.length = 0
+      return findings.map(({ error }) => (error as Error).message)
+    }
+    expect(await takes(MAX_INPUT_BYTES + 1)).toEqual([expect.stringMatching(/^an input took 1\d\d MiB$/)])
+    expect(await takes(1_000)).toEqual([])
   })
 })
 
