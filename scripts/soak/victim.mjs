@@ -149,14 +149,18 @@ export class Victim {
    * @param {'own' | 'far'} what
    */
   async #judgeRoot(root, what) {
+    const wasMoving = root.isMoving
     await root.load()
     const recorded = root.state === 'partial' ? this.#recorded : new Set()
     this.lost.push(...(await falsePieces(root, what)))
     this.recordedPieces += recorded.size
     this.hashedPieces += root.unrecordedCount
-    // Only where files were being moved may what is recorded have to be hashed again: then all of it.
+    // Only where files were being moved may what is recorded have to be hashed again.
     const doubted = [...recorded].filter(piece => !root.have.has(piece))
-    if (doubted.length > 0 && doubted.length < recorded.size) this.lost.push(`${doubted.length} recorded pieces`)
+    if (doubted.length > 0 && !wasMoving) this.lost.push(`${doubted.length} recorded pieces would be hashed again`)
+    if (root.state === 'complete' && root.unrecordedCount > 0) {
+      this.lost.push(`${root.unrecordedCount} pieces of ${what}, which is whole, would be hashed again`)
+    }
     await root.recheckUnrecorded()
     await root.checkFiles()
     this.lost.push(...(await falsePieces(root, what)))
