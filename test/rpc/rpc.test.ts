@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -81,6 +82,20 @@ test('nobody listens: undefined', async () => {
 test('the socket is for its owner alone', async () => {
   await serve()
   expect((await stat(join(dataDir, 'control.sock'))).mode & 0o777).toBe(0o600)
+})
+
+test('there is no moment in which others could open the socket', async () => {
+  const path = join(dataDir, 'control.sock')
+  const modes: number[] = []
+  const { listen } = Server.prototype
+  const spy = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...args: unknown[]) {
+    const result = Reflect.apply(listen, this, args)
+    modes.push(statSync(path).mode & 0o777)
+    return result
+  })
+  closers.push(() => spy.mockRestore())
+  await serve()
+  expect(modes).toEqual([0o600])
 })
 
 test('every method does over there what it does here', async () => {

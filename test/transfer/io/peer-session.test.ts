@@ -232,6 +232,19 @@ describe('a peer that does not read', () => {
     expect(clock.offences).toEqual([])
   })
 
+  it('is left as soon where it goes on asking, and is answered', async () => {
+    const { stream, session, clock } = open()
+    stream.takesMore = false
+    session.sendData(1, data)
+    for (const part of [0.3, 0.6, 0.9]) {
+      clock.now = part * WRITE_TIMEOUT_MS
+      session.sendMessage({ type: 'reject', id: 1, code: 'choked' })
+      await microtasks()
+    }
+    clock.now = WRITE_TIMEOUT_MS
+    expect(session.endedAsStuck(clock.now)).toBe(true)
+  })
+
   it('is slow, not stuck, where its stream drains now and then', () => {
     const { stream, session, clock } = open()
     stream.takesMore = false

@@ -316,6 +316,25 @@ describe('a peer that does as it likes', () => {
     expect(frames.filter(frame => frame.type === TYPE_GO_AWAY).map(frame => frame.length)).toEqual([1])
   })
 
+  test('reads a byte at a time: its stream takes nothing more until all that waits has gone', async () => {
+    const { muxer, send, frames } = byHand()
+    const opened = accepted(muxer)
+    send(TYPE_WINDOW, FLAG_SYN, 1, 0)
+    const stream = await opened
+    let toldOfRoom = 0
+    for (const event of ['drain', 'idle'] as const) stream.addEventListener(event, () => (toldOfRoom += 1))
+    const waiting = 100
+    expect(stream.send(new Uint8Array(INITIAL_WINDOW_BYTES + waiting))).toBe(false)
+    const sent = () =>
+      frames.filter(({ type, length }) => type === TYPE_DATA && length > 0).reduce((sum, { length }) => sum + length, 0)
+    await expect.poll(sent).toBe(INITIAL_WINDOW_BYTES)
+    for (let read = 1; read < waiting; read++) send(TYPE_WINDOW, 0, 1, 1)
+    await expect.poll(sent).toBe(INITIAL_WINDOW_BYTES + waiting - 1)
+    expect([toldOfRoom, stream.writeBufferLength]).toEqual([0, 1])
+    send(TYPE_WINDOW, 0, 1, 1)
+    await expect.poll(() => toldOfRoom).toBeGreaterThan(0)
+  })
+
   test('a ping is answered with its number', async () => {
     const { send, frames } = byHand()
     send(TYPE_PING, FLAG_SYN, 0, 0xfeedbeef)
