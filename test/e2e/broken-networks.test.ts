@@ -15,7 +15,8 @@ beforeEach(() => {
 afterEach(() => lab.close())
 
 async function shared(name: string, args: readonly string[] = []) {
-  const cli = lab.cli(['share', 'file.bin', '--json', '--data-dir', lab.path(name), '--listen', LOOPBACK, ...args])
+  const listen = args.includes('--listen') ? [] : ['--listen', LOOPBACK]
+  const cli = lab.cli(['share', 'file.bin', '--json', '--data-dir', lab.path(name), ...listen, ...args])
   return { cli, link: String((await cli.event('shared'))['link']) }
 }
 
@@ -56,7 +57,22 @@ it('a fetch that sleeps and wakes goes on', async () => {
   expect(isCopy('b')).toBe(true)
 }, 120_000)
 
-it('once in, a network does without the node that let everybody in', async () => {
+it('a fetch that wakes after all that it knew was restarted finds it again', async () => {
+  writeFileSync(lab.path('file.bin'), keystream(SIZE, 'long sleep'))
+  const first = await shared('a', ['--up', '6M'])
+  const peer = new URLSearchParams(first.link.split('?')[1]).get('peer') ?? ''
+  const fetch = get('b', first.link)
+  await fetch.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
+  fetch.child.kill('SIGSTOP')
+  await first.cli.stop('SIGKILL')
+  const again = await shared('a', ['--listen', peer.split('/p2p/')[0] ?? ''])
+  expect(again.link).toBe(first.link)
+  fetch.child.kill('SIGCONT')
+  expect(await fetch.exited, fetch.stderr).toBe(0)
+  expect(isCopy('b')).toBe(true)
+}, 120_000)
+
+it('once in, a network does without the node that let everybody in, also after a restart', async () => {
   writeFileSync(lab.path('file.bin'), keystream(1_000_000, 'bootstrap'))
   const hub = await lab.daemon('hub')
   const sharer = await lab.daemon('sharer', ['--peer', hub.addr])
@@ -69,6 +85,12 @@ it('once in, a network does without the node that let everybody in', async () =>
   const after = get('after', cid, ['--peer', other.addr])
   expect(await after.exited, after.stderr).toBe(0)
   expect(isCopy('after')).toBe(true)
+  // all that it is told of is gone: it remembers whom it met
+  await other.cli.stop()
+  const back = await lab.daemon('other', ['--peer', hub.addr])
+  const restarted = get('restarted', cid, ['--peer', back.addr])
+  expect(await restarted.exited, restarted.stderr).toBe(0)
+  expect(isCopy('restarted')).toBe(true)
 }, 120_000)
 
 it('a sharer that comes back at another address is found again', async () => {
