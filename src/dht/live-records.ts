@@ -5,8 +5,10 @@
 import type { AbortOptions, PeerId, PeerStore } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
+import { type Clock, systemClock } from '../base/clock.ts'
 
 interface Providers {
+  addProvider(cid: CID, peer: PeerId, options?: AbortOptions & { time?: Date }): Promise<void>
   getProviders(cid: CID, options?: AbortOptions): Promise<PeerId[]>
   /** When each record was written. */
   loadProviders(cid: CID, options?: AbortOptions): Promise<Iterable<[PeerId, Date]>>
@@ -17,11 +19,21 @@ export interface LiveRecordsInit {
   readonly self: PeerId
   readonly peerStore: Pick<PeerStore, 'get'>
   readonly validityMs: number
+  readonly clock?: Clock
 }
 
-export function giveLiveRecords(dht: KadDHT, { self, peerStore, validityMs }: LiveRecordsInit): void {
+/**
+ * Records are dated by a monotonic clock: one that was written before the wall clock was set back would be given out for
+ * as long as that is.
+ */
+export function giveLiveRecords(dht: KadDHT, init: LiveRecordsInit): void {
+  const { self, peerStore, validityMs, clock = systemClock } = init
   const { providers } = dht as unknown as { providers?: Providers }
   if (providers === undefined) return
+  const startMs = clock.wallMs() - clock.now()
+  const nowMs = () => startMs + clock.now()
+  const addProvider = providers.addProvider.bind(providers)
+  providers.addProvider = (cid, peer, options) => addProvider(cid, peer, { time: new Date(nowMs()), ...options })
   const isKnown = (peer: PeerId) =>
     peerStore.get(peer).then(
       () => true,
@@ -31,7 +43,7 @@ export function giveLiveRecords(dht: KadDHT, { self, peerStore, validityMs }: Li
     const records = [...(await providers.loadProviders(cid, options))]
     const isLive = await Promise.all(
       records.map(async ([peer, written]) =>
-        peer.equals(self) ? true : Date.now() - written.getTime() < validityMs && (await isKnown(peer))
+        peer.equals(self) ? true : nowMs() - written.getTime() < validityMs && (await isKnown(peer))
       )
     )
     return records.filter((_, at) => isLive[at]).map(([peer]) => peer)
