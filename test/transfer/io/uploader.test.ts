@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { PeerSession } from '../../../src/transfer/io/peer-session.ts'
 import { RateLimiter } from '../../../src/transfer/io/rate-limiter.ts'
 import type { PeerStream, PieceStorage } from '../../../src/transfer/io/seams.ts'
-import { MAX_READS, Uploader } from '../../../src/transfer/io/uploader.ts'
+import { MAX_READS, MAX_READS_PER_SESSION, SET_ASIDE_MS, Uploader } from '../../../src/transfer/io/uploader.ts'
 import { DATA_HEADER_BYTES, dataFrameHeader } from '../../../src/transfer/protocol/frame.ts'
 import { MemoryStorage, mapPieces } from '../../helpers/memory-storage.ts'
 
@@ -31,12 +31,13 @@ class HoldingStream implements PeerStream {
   readonly sent: Sent[] = []
   /** Each frame as soon as it was sent. */
   consumes = false
+  takesMore = true
   send(chunks: readonly Uint8Array[], onConsumed = () => {}): boolean {
     const last = chunks.at(-1) ?? new Uint8Array(0)
     const bytes = last.subarray(last.byteLength % KIB)
     this.sent.push({ bytes, chunks: chunks.length, frame: Buffer.concat(chunks), consume: onConsumed })
     if (this.consumes) onConsumed()
-    return true
+    return this.takesMore
   }
   async close(): Promise<void> {}
   abort(): void {}
@@ -131,6 +132,35 @@ describe('the buffer of a read', () => {
     for (const { consume } of stream.sent) consume()
     ask(one, 1)
     expect(reads[1]?.into?.buffer).not.toBe(reads[0]?.into?.buffer)
+  })
+})
+
+describe('sessions that take nothing', () => {
+  it('hold what others could be served with for five seconds, and get theirs when they take more', async () => {
+    const { uploader, reads, session, ask } = bench()
+    const stuck = Array.from({ length: MAX_READS / MAX_READS_PER_SESSION }, session)
+    for (const { stream, session: one } of stuck) {
+      stream.takesMore = false
+      for (const piece of [0, 2]) ask(one, piece)
+    }
+    for (const { answer } of reads) answer(1)
+    await turn()
+    expect(reads).toHaveLength(MAX_READS)
+    const { stream, session: other } = session()
+    ask(other, 1)
+    uploader.tick(SET_ASIDE_MS - 1)
+    expect(reads).toHaveLength(MAX_READS)
+    uploader.tick(SET_ASIDE_MS)
+    expect(reads).toHaveLength(MAX_READS + 1)
+    reads[MAX_READS]?.answer(2)
+    await turn()
+    expect(stream.sent.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)).toBe(MIB)
+    const [first] = stuck
+    if (first === undefined) throw new Error('nobody is stuck')
+    first.stream.takesMore = true
+    first.stream.onDrain?.()
+    uploader.drained(first.session)
+    expect(reads.length).toBeGreaterThan(MAX_READS + 1)
   })
 })
 
