@@ -16,6 +16,7 @@ import { parseKey } from '../../src/node/host/identity.ts'
 import { parsePeers } from '../../src/node/host/peer-book.ts'
 import { isLimit, LimitRecords } from '../../src/node/limit-records.ts'
 import { ScheduleRecords } from '../../src/node/schedule-records.ts'
+import { UseBook } from '../../src/node/storage/use-book.ts'
 import { InputReader } from '../input-reader.ts'
 import { claim, orDeclared, type Target, textOf, texts, utf8 } from '../target.ts'
 
@@ -123,10 +124,33 @@ class FilledKeyValue implements KeyValue {
 export const startRecords: Target = {
   name: 'start-records',
   claims:
-    'limits and schedules of a damaged folder are numbers in their range or left out; an announcement is planned in time',
+    'limits, schedules and uses of a damaged folder are numbers in their range or left out; an announcement is planned in time',
   maxBytes: 1_024,
-  seeds: () => texts('\u0005{"up":1000,"down":null}', '\u00051700000000000', '\u00050', '\u0005-1', '\u0005{}'),
-  dictionary: texts('"up":', '"down":', 'null', '1e999', '0.5', '-1', 'NaN', '9007199254740993', 'Infinity', ' '),
+  seeds: () =>
+    texts(
+      '\u0005{"up":1000,"down":null}',
+      '\u00051700000000000',
+      '\u00050',
+      '\u0005-1',
+      '\u0005{}',
+      '\u0003abc{"usedAt":1,"holders":2,"seenAt":3}',
+      '\u0003abc{"usedAt":1,"holders":-2,"seenAt":3}'
+    ),
+  dictionary: texts(
+    '"up":',
+    '"down":',
+    '"usedAt":',
+    '"holders":',
+    '"seenAt":',
+    'null',
+    '1e999',
+    '0.5',
+    '-1',
+    'NaN',
+    '9007199254740993',
+    'Infinity',
+    ' '
+  ),
   run: async input => {
     const reader = new InputReader(input)
     const name = textOf(reader.bytes(40))
@@ -135,11 +159,16 @@ export const startRecords: Target = {
       new Map([
         [`limits/${name}`, value],
         [`provided/${name}`, value],
+        [`use/${name}`, value],
         ['provided-as', value]
       ])
     )
     for (const { up, down } of (await new LimitRecords(kv).load()).values())
       claim(isLimit(up) && isLimit(down), 'a limit that is none')
+    const uses = new UseBook(kv)
+    await uses.load(new Set([name]))
+    for (const number of Object.values(uses.of(name) ?? {}))
+      claim(Number.isSafeInteger(number) && number >= 0, `a use of ${number}`)
     const schedule = new ReprovideSchedule(seededRandom(1))
     const announced = await new ScheduleRecords(kv).load()
     const now = 1_700_000_000_000
