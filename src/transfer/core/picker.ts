@@ -10,6 +10,7 @@
  */
 import type { Random } from '../../base/random.ts'
 import type { PieceMap } from '../../content/piece-map.ts'
+import { MAX_HAVE_RUNS } from '../protocol/limits.ts'
 import { type Assembly, type Block, helpable, isOpen, runAround, runForward } from './assembly.ts'
 import type { Availability } from './availability.ts'
 import { type Giver, mayGive, mayGiveAll } from './giver.ts'
@@ -24,6 +25,8 @@ export const RANDOM_FIRST_PIECES = 4
 
 /** Pieces that a reader waits for: what it reads next. */
 const URGENT_PIECES = 4
+/** What comes after, of all readers: no more than one message names. More is named when these are here. */
+const AHEAD_PIECES = MAX_HAVE_RUNS
 
 export class Picker {
   readonly #pieces: PieceMap
@@ -95,16 +98,14 @@ export class Picker {
 
   /** Pieces that a reader waits for and that are not here: the first few, and what comes after. */
   get wants(): { urgent: number[]; ahead: number[] } {
-    const urgent: number[] = []
-    const ahead: number[] = []
+    const pieces = new Set<number>()
     for (const { first, end } of this.#ranges) {
-      for (let piece = first; piece < end; piece++) {
-        if (!this.missing.has(piece)) continue
-        const list = urgent.length < URGENT_PIECES ? urgent : ahead
-        list.push(piece)
+      for (let piece = first; piece < end && pieces.size < URGENT_PIECES + AHEAD_PIECES; piece++) {
+        if (this.missing.has(piece)) pieces.add(piece)
       }
     }
-    return { urgent, ahead }
+    const inOrder = [...pieces]
+    return { urgent: inOrder.slice(0, URGENT_PIECES), ahead: inOrder.slice(URGENT_PIECES) }
   }
 
   /** Pieces without bytes that are wanted: they need no peer. They are verifying from here on. */

@@ -1,18 +1,19 @@
 /**
  * Tells those who place what the local readers want. Each `want` makes a peer choose anew, so it costs much of what we
- * may say: one that says nothing new is not sent, one that only takes back waits for the next tick, and there are so many
- * a second. Readers that come and go by the hundred, as those of a web server do, stay within it.
+ * may say: one that says nothing new is not sent, one that only takes back waits for the next tick, and all of a
+ * second cost less than peers stand. Readers that come and go by the hundred, as those of a web server do, stay within
+ * it, and so do hundreds that read far ahead.
  *
  * What comes is not told: the reader says itself what it waits for next. One whose buffer is full waits for nothing, and
  * would otherwise press for the next piece all the time, as all others that play the same: they would be sent what
  * everybody waits for, and nothing new would come.
  *
- * Invariant: unless `#isStale`, what was told last is what was wanted when the readers last said so, as far as a message
- * can name it, and some of it is missing where anything is.
+ * Invariant: unless `#isStale`, what was told last is what was wanted when the readers last said so, as far as the picker
+ * names it, and some of it is missing where anything is.
  */
 import { TokenBucket } from '../../base/token-bucket.ts'
-import { MAX_HAVE_RUNS } from '../protocol/limits.ts'
 import type { Message, Run } from '../protocol/messages.ts'
+import { MESSAGE_UNITS_PER_SEC, unitsOf } from './message-budget.ts'
 import type { Picker } from './picker.ts'
 import { toRuns } from './piece-set.ts'
 import type { Session } from './session.ts'
@@ -20,8 +21,14 @@ import type { SwarmContext } from './swarm-context.ts'
 
 type Want = Extract<Message, { type: 'want' }>
 
-/** And at once after a pause. A reader of 400 MB/s wants something new 400 times, 16 MiB at a time. */
-export const WANTS_PER_SEC = 40
+/**
+ * What may be said in a second, and at once after a pause, in the units that peers count in: two fifths of what they
+ * stand. That is 38 times what one reader wants of pieces of 1 MiB, 12 times what three hundred want. A reader of 400 MB/s
+ * wants something new 400 times.
+ */
+export const WANT_UNITS_PER_SEC = (2 * MESSAGE_UNITS_PER_SEC) / 5
+
+const LEAST_UNITS = unitsOf({ type: 'want', urgent: [], ahead: [], only: true }, 0)
 
 export class WantTeller {
   readonly #context: SwarmContext
@@ -62,7 +69,8 @@ export class WantTeller {
 
   /** Says what was left to say, if it may. */
   settle(now: number): void {
-    if (this.#isStale && this.#bucket?.allows(now, 1) !== false) this.#tell(this.#current(), now)
+    // without a look at what is wanted while not even the least could be said
+    if (this.#isStale && this.#bucket?.allows(now, LEAST_UNITS) !== false) this.#tell(this.#current(), now)
   }
 
   /** What came since is behind `#toldAt`: each piece is looked at once. */
@@ -94,8 +102,8 @@ export class WantTeller {
       this.#isStale = false
       return
     }
-    this.#bucket ??= new TokenBucket(now, WANTS_PER_SEC, WANTS_PER_SEC)
-    if (!this.#bucket.take(now, 1)) return
+    this.#bucket ??= new TokenBucket(now, WANT_UNITS_PER_SEC, WANT_UNITS_PER_SEC)
+    if (!this.#bucket.take(now, unitsOf(want, this.#picker.missing.length))) return
     this.#isStale = false
     this.#told = want
     this.#toldAt = { run: 0, passed: 0 }
@@ -106,8 +114,7 @@ export class WantTeller {
   }
 }
 
-const runsOf = (pieces: readonly number[]): Run[] =>
-  toRuns([...new Set(pieces)].sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS)
+const runsOf = (pieces: readonly number[]): Run[] => toRuns([...pieces].sort((a, b) => a - b))
 
 const isWithin = (piece: number, runs: readonly Run[]) =>
   runs.some(({ first, count }) => piece >= first && piece < first + count)

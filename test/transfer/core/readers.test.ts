@@ -1,8 +1,8 @@
 /** What readers want, many of them and often: all of it is told, and no more often than peers stand. */
 import { describe, expect, it } from 'vitest'
 import { KIB, MIB } from '../../../src/base/units.ts'
-import { MESSAGE_UNITS_PER_SEC, unitsOf } from '../../../src/transfer/core/message-budget.ts'
-import { WANTS_PER_SEC } from '../../../src/transfer/core/want-teller.ts'
+import { MESSAGE_UNITS_PER_SEC, MessageBudget, unitsOf } from '../../../src/transfer/core/message-budget.ts'
+import { WANT_UNITS_PER_SEC } from '../../../src/transfer/core/want-teller.ts'
 import { ALL, Bench, only } from './bench.ts'
 
 const MIB_AT = (piece: number, count = 1) => ({ offset: piece * MIB, length: count * MIB })
@@ -94,7 +94,7 @@ describe('readers that come and go', () => {
     }
     const seconds = bench.now / 1000
     const units = unitsOf({ type: 'want', urgent: [{ first: 0, count: 1 }], ahead: [], only: true }, 200)
-    expect(told).toBeLessThan((seconds + 1) * (WANTS_PER_SEC + 8))
+    expect(told).toBeLessThan((seconds + 1) * (WANT_UNITS_PER_SEC / units + 8))
     expect((told * units) / seconds).toBeLessThan(MESSAGE_UNITS_PER_SEC / 2)
     wanting(bench, MIB_AT(199))
     expect([...only(bench.wait(250), '1: want')].every(want => want.includes('199+1'))).toBe(true)
@@ -115,5 +115,31 @@ describe('readers that come and go', () => {
     const changes = [...only(told, '1: want'), ...only(told, 'nterested')].length
     const units = unitsOf({ type: 'interested' }, 1000)
     expect((changes * units) / seconds).toBeLessThan(MESSAGE_UNITS_PER_SEC * 0.6)
+  })
+
+  it.each([
+    [300, MIB],
+    [64, 256 * KIB],
+    [1, 4 * KIB]
+  ])('%i of them, far ahead in pieces of %i bytes, stay within what a peer stands', (readers, size) => {
+    const count = 8000
+    const bench = new Bench('0'.repeat(count), {}, size)
+    bench.openPlacer(1, ALL)
+    const budget = new MessageBudget(bench.now)
+    const wanted = new Map<number, { offset: number; length: number }>()
+    for (let at = 0; at < 600; at++) {
+      bench.now += 25
+      const reader = at % readers
+      const first = (Math.floor((reader * count) / readers) + Math.floor(at / readers) * Math.ceil(MIB / size)) % count
+      wanted.delete(reader)
+      wanted.set(reader, { offset: first * size, length: Math.min(16 * MIB, (count - first) * size) })
+      const input = { type: 'prioritiesSet', ranges: [...wanted.values()], onlyThese: true } as const
+      for (const action of [
+        ...bench.swarm.handle(input, bench.now),
+        ...(at % 10 === 0 ? bench.swarm.handle({ type: 'tick', moved: [] }, bench.now) : [])
+      ]) {
+        if (action.type === 'send') expect(budget.take(action.message, count, bench.now)).toBe(true)
+      }
+    }
   })
 })
