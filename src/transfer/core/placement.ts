@@ -313,9 +313,9 @@ export class Placement {
   }
 
   /**
-   * For those who read: what nobody else has of what they read soon (else all of a swarm that reads the same would send
-   * what everybody has, and nothing new would come), what they wait for, what they read soon, anything. For the others
-   * the rarest, beside what readers wait for.
+   * For those who read: what they wait for and nobody else has, what nobody else has of what they read soon (else all of
+   * a swarm that reads the same would send what everybody has, and nothing new would come), what they wait for, what they
+   * read soon, anything. For the others the rarest, beside what readers wait for.
    */
   #choose(lacking: readonly Lacker[], below: number): { taker: Lacker & Within; piece: number } | undefined {
     const rarest = (takers: ReadonlyArray<Lacker & Within>, less: number) =>
@@ -326,15 +326,15 @@ export class Placement {
     const first = all(wants => wants?.urgent, lacking)
     if (readers.length === 0) return rarest(first, below)
     const ahead = all(wants => wants?.ahead, readers)
+    const urgent = all(wants => wants?.urgent, readers)
     const free = readers.filter(({ lane }) => lane.wants?.only === false)
+    const anything = all(() => undefined, free)
     return (
+      rarest(urgent, Math.min(below, 1)) ??
       rarest(ahead, Math.min(below, 1)) ??
       rarest(first, below) ??
       rarest(ahead, below) ??
-      rarest(
-        all(() => undefined, free),
-        below
-      )
+      rarest(anything, below)
     )
   }
 

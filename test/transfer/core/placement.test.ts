@@ -372,6 +372,7 @@ class Model {
     const readers = takers.filter(({ wants }) => wants !== undefined)
     const free = readers.filter(({ wants }) => wants?.only === false)
     const classes: Array<[readonly Member[], (member: Member) => number[] | undefined, number]> = [
+      [readers, ({ wants }) => wants?.urgent, Math.min(below, 1)],
       [readers, ({ wants }) => wants?.ahead, Math.min(below, 1)],
       [takers, ({ wants }) => wants?.urgent, below],
       [readers, ({ wants }) => wants?.ahead, below],

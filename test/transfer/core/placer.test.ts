@@ -258,7 +258,7 @@ describe('a seeder', () => {
     bench.decline(1, [...Array(20).keys()])
     bench.say(1, { type: 'want', urgent: [{ first: 7, count: 1 }], ahead: [{ first: 12, count: 1 }], only: true })
     const lost = bench.say(1, { type: 'lost', runs: [{ first: 0, count: 20 }] })
-    expect(only(lost, 'offer')).toEqual(['1: offer 12', '1: offer 7'])
+    expect(only(lost, 'offer')).toEqual(['1: offer 7', '1: offer 12'])
   })
 
   it('places nothing when it has no slots, or places nothing at all', () => {
