@@ -86,7 +86,7 @@ export class Reader {
       const length = Math.min(CHUNK_BYTES, end - offset)
       if (!this.#isHeld(offset, offset + length)) ranges.push({ offset, length })
     }
-    this.#peer.post({ type: 'prioritiesSet', ranges, onlyThese: false })
+    this.#peer.post({ type: 'prioritiesSet', ranges, waitedFor: 1, onlyThese: false })
   }
 
   #play(): void {

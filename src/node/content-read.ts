@@ -56,7 +56,11 @@ export async function* readContent(read: ContentRead): AsyncGenerator<Uint8Array
       throwIfAborted(failed)
       const needed = piecesOf(root, index, at, Math.min(end, at + CHUNK_BYTES))
       if (fetch !== undefined && needed.some(piece => !root.have.has(piece))) {
-        fetch.job.want(reader, rangesOf(root, piecesOf(root, index, at, Math.min(end, at + READ_AHEAD_BYTES))))
+        const ahead = piecesOf(root, index, at, Math.min(end, at + READ_AHEAD_BYTES))
+        fetch.job.want(reader, {
+          waitedFor: rangesOf(root, needed),
+          soon: rangesOf(root, ahead.slice(needed.length))
+        })
         await untilHeld(read, fetch, needed)
       }
       const chunk = await root.readEntry(index, at, Math.min(CHUNK_BYTES, end - at))
@@ -64,7 +68,7 @@ export async function* readContent(read: ContentRead): AsyncGenerator<Uint8Array
       yield chunk
     }
   } finally {
-    fetch?.job.want(reader, [])
+    fetch?.job.want(reader)
   }
 }
 

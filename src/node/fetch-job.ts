@@ -15,7 +15,7 @@ import type { SwarmHost } from '../transfer/io/swarm-host.ts'
 import type { SwarmRunner } from '../transfer/io/swarm-runner.ts'
 import type { FetchResult, TransferEvents, TransferSnapshot } from './api.ts'
 import { DiskPause, isDiskTrouble } from './disk-pause.ts'
-import { type ByteRange, FetchWatchers, type WatcherKind } from './fetch-watchers.ts'
+import { FetchWatchers, type ReaderWants, type WatcherKind } from './fetch-watchers.ts'
 import type { Network } from './network.ts'
 import type { ProviderSearch } from './provider-search.ts'
 import type { Roots } from './roots.ts'
@@ -118,8 +118,8 @@ export class FetchJob {
   }
 
   /** What a reader wants next, in place of what it wanted before; nothing when the reader is done. */
-  want(reader: object, ranges: readonly ByteRange[]): void {
-    this.#watchers.want(reader, ranges)
+  want(reader: object, wants?: ReaderWants): void {
+    this.#watchers.want(reader, wants)
   }
 
   get isCancelled(): boolean {
@@ -289,7 +289,7 @@ export class FetchJob {
   #applyWanted(): void {
     const onlyWanted = this.#watchers.areReaders
     this.#watch.setActive(this.#isWaiting && !this.#pause.isWaiting && (!onlyWanted || this.#root === undefined))
-    this.#runner?.setPriorities(this.#watchers.wanted, onlyWanted)
+    this.#runner?.setPriorities({ ...this.#watchers.wanted, onlyThese: onlyWanted })
   }
 
   #diskFailed(err: Error): void {

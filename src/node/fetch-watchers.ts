@@ -9,6 +9,12 @@ export interface ByteRange {
   readonly length: number
 }
 
+export interface ReaderWants {
+  /** It can give nothing before all of this is here. */
+  readonly waitedFor: readonly ByteRange[]
+  readonly soon: readonly ByteRange[]
+}
+
 export interface FetchWatchersInit {
   /** Who waits, or what is wanted, is another now. */
   readonly onChanged: () => void
@@ -20,7 +26,7 @@ export class FetchWatchers {
   readonly #init: FetchWatchersInit
   #whole = 0
   #readers = 0
-  readonly #wanted = new Map<object, readonly ByteRange[]>()
+  readonly #wanted = new Map<object, ReaderWants>()
 
   constructor(init: FetchWatchersInit) {
     this.#init = init
@@ -31,9 +37,15 @@ export class FetchWatchers {
     return this.#whole === 0
   }
 
-  /** By all readers. */
-  get wanted(): ByteRange[] {
-    return [...this.#wanted.values()].flat()
+  /** By all readers: what each waits for, who asked first before the others, and then what they read soon. */
+  get wanted(): { ranges: ByteRange[]; waitedFor: number } {
+    const waitedFor: ByteRange[] = []
+    const soon: ByteRange[] = []
+    for (const wants of this.#wanted.values()) {
+      waitedFor.push(...wants.waitedFor)
+      soon.push(...wants.soon)
+    }
+    return { ranges: [...waitedFor, ...soon], waitedFor: waitedFor.length }
   }
 
   /** The returned function ends the wait, once. */
@@ -54,9 +66,9 @@ export class FetchWatchers {
   }
 
   /** In place of what the reader wanted before; nothing when it is done. */
-  want(reader: object, ranges: readonly ByteRange[]): void {
+  want(reader: object, wants?: ReaderWants): void {
     this.#wanted.delete(reader)
-    if (ranges.length > 0) this.#wanted.set(reader, ranges)
+    if (wants !== undefined) this.#wanted.set(reader, wants)
     this.#init.onChanged()
   }
 }

@@ -14,6 +14,7 @@ import { RequestWindow } from './request-window.ts'
 import { type RequestEvents, Requests } from './requests.ts'
 import { MAX_OFFERED_TO_US, type Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
+import type { Priorities } from './swarm-io.ts'
 
 /** The floor of a request window: so much, or two pieces where that is less. */
 const MAX_FLOOR_BYTES = 2 * MIB
@@ -202,14 +203,16 @@ export class Downloads {
   }
 
   /** Ranges of the piece space. To be followed by `wantedChanged`. */
-  setWanted(ranges: ReadonlyArray<{ offset: number; length: number }>, onlyThese: boolean): void {
+  setWanted({ ranges, waitedFor = 0, onlyThese }: Priorities): void {
     const pieceRanges: Array<{ first: number; end: number }> = []
-    for (const { offset, length } of ranges) {
+    let waited = 0
+    for (const [at, { offset, length }] of ranges.entries()) {
       const first = this.#pieces.pieceAt(Math.max(0, offset))
       const last = this.#pieces.pieceAt(Math.min(offset + length, this.#pieces.byteLength) - 1)
       if (first !== undefined && last !== undefined && first <= last) pieceRanges.push({ first, end: last + 1 })
+      if (at < waitedFor) waited = pieceRanges.length
     }
-    this.picker.prioritise(pieceRanges, onlyThese)
+    this.picker.prioritise(pieceRanges, onlyThese, waited)
   }
 
   wantedChanged(now: number): void {

@@ -34,6 +34,7 @@ export class Picker {
   readonly #progress: PieceProgress
   readonly #givers = new Map<SessionId, Giver>()
   #ranges: ReadonlyArray<{ first: number; end: number }> = []
+  #waitedFor = 0
   #snubbed = 0
 
   /** @param have copied */
@@ -90,9 +91,13 @@ export class Picker {
 
   // what is wanted
 
-  /** Pieces that readers want first, in the order given. With `onlyThese` nothing else is wanted. */
-  prioritise(ranges: ReadonlyArray<{ first: number; end: number }>, onlyThese: boolean): void {
+  /**
+   * Pieces that readers want first, in the order given. With `onlyThese` nothing else is wanted.
+   * @param waitedFor so many of the ranges, the first, are what readers wait for
+   */
+  prioritise(ranges: ReadonlyArray<{ first: number; end: number }>, onlyThese: boolean, waitedFor = 0): void {
     this.#ranges = ranges
+    this.#waitedFor = waitedFor
     this.#progress.want(onlyThese ? ranges : undefined)
   }
 
@@ -106,6 +111,14 @@ export class Picker {
     }
     const inOrder = [...pieces]
     return { urgent: inOrder.slice(0, URGENT_PIECES), ahead: inOrder.slice(URGENT_PIECES) }
+  }
+
+  /** Whether a reader waits for something that is not here; one that has enough does not, though it wants more. */
+  get isWaitedFor(): boolean {
+    for (const { first, end } of this.#ranges.slice(0, this.#waitedFor)) {
+      for (let piece = first; piece < end; piece++) if (this.missing.has(piece)) return true
+    }
+    return false
   }
 
   /** Pieces without bytes that are wanted: they need no peer. They are verifying from here on. */

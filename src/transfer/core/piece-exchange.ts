@@ -14,7 +14,7 @@ import { PieceSet, toRuns } from './piece-set.ts'
 import { Serving } from './serving.ts'
 import type { Session } from './session.ts'
 import type { SwarmContext } from './swarm-context.ts'
-import type { SessionId } from './swarm-io.ts'
+import type { Priorities, SessionId } from './swarm-io.ts'
 import { WantTeller } from './want-teller.ts'
 
 export interface PieceExchangeInit {
@@ -194,9 +194,9 @@ export class PieceExchange {
   }
 
   /** What the local readers want. Those that place hear of it before they hear that we are interested, and offer. */
-  prioritise(ranges: ReadonlyArray<{ offset: number; length: number }>, onlyThese: boolean, now: number): void {
-    this.downloads.setWanted(ranges, onlyThese)
-    this.#wants.changed(onlyThese, now)
+  prioritise(priorities: Priorities, now: number): void {
+    this.downloads.setWanted(priorities)
+    this.#wants.changed(priorities.onlyThese, now)
     this.downloads.wantedChanged(now)
   }
 

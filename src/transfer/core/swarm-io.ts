@@ -51,14 +51,19 @@ export type Input =
   | { readonly type: 'peersFound'; readonly peers: readonly PexPeer[] }
   /** `isSent`: false where this machine had no network to dial it by; default true. */
   | { readonly type: 'dialFailed'; readonly peerId: string; readonly isSent?: boolean }
-  /** What the local reader wants first, in the order given; empty: rarest first alone. Ranges of the piece space. */
-  | {
-      readonly type: 'prioritiesSet'
-      readonly ranges: ReadonlyArray<{ readonly offset: number; readonly length: number }>
-      readonly onlyThese: boolean
-    }
+  | ({ readonly type: 'prioritiesSet' } & Priorities)
   /** Fetch no more (a pause, or a disk that is full); keep on serving. */
   | { readonly type: 'fetchPaused'; readonly paused: boolean }
+
+/** What local readers want first, in the order given; empty: rarest first alone. */
+export interface Priorities {
+  /** Of the piece space. */
+  readonly ranges: ReadonlyArray<{ readonly offset: number; readonly length: number }>
+  /** For so many of these, the first, somebody waits; the others are what is read soon. Absent: for none. */
+  readonly waitedFor?: number
+  /** Nothing else is fetched. */
+  readonly onlyThese: boolean
+}
 
 export type Action =
   | { readonly type: 'send'; readonly session: SessionId; readonly message: Message }

@@ -15,7 +15,7 @@ import { PieceExchange } from './piece-exchange.ts'
 import type { Session } from './session.ts'
 import { type SwarmSnapshot, snapshotOf } from './snapshot.ts'
 import type { SwarmContext } from './swarm-context.ts'
-import type { Action, Input, SessionId } from './swarm-io.ts'
+import type { Action, Input, Priorities, SessionId } from './swarm-io.ts'
 
 /** Without a byte for so long a fetch dials more than it has room for: those it has may have nothing that it lacks. */
 const STARVED_MS = 10 * SECOND_MS
@@ -31,7 +31,7 @@ export class Swarm {
   /** Undefined while the manifest is not known. */
   #exchange: PieceExchange | undefined
   #paused: boolean
-  #priorities: Extract<Input, { type: 'prioritiesSet' }> | undefined
+  #priorities: Priorities = { ranges: [], onlyThese: false }
   #actions: Action[] = []
   #now = 0
   /** When something came last, or nothing was to come. */
@@ -145,7 +145,7 @@ export class Swarm {
         return
       case 'prioritiesSet':
         this.#priorities = input
-        this.#exchange?.prioritise(input.ranges, input.onlyThese, this.#now)
+        this.#exchange?.prioritise(input, this.#now)
         this.#members.wake(this.#now)
         this.#dial()
         return
@@ -194,9 +194,8 @@ export class Swarm {
       haves: this.#haves
     })
     this.#exchange = exchange
-    const { ranges, onlyThese } = this.#priorities ?? { ranges: [], onlyThese: false }
     // before sessions join: those that place offer at once
-    exchange.downloads.setWanted(ranges, onlyThese)
+    exchange.downloads.setWanted(this.#priorities)
     for (const session of [...this.#members.sessions.values()]) {
       session.haveBitfieldsSent += 1
       if (session.haveBitfieldsSent > MAX_HAVE_BITFIELDS) {
@@ -210,7 +209,7 @@ export class Swarm {
         this.#context.end(session, 'protocol', 'pieces that do not fit the root')
       } else exchange.join(session, this.#now)
     }
-    exchange.prioritise(ranges, onlyThese, this.#now)
+    exchange.prioritise(this.#priorities, this.#now)
     exchange.serving.fill(this.#now)
     this.#dial()
   }

@@ -4,9 +4,9 @@
  * second cost less than peers stand. Readers that come and go by the hundred, as those of a web server do, stay within
  * it, and so do hundreds that read far ahead.
  *
- * What comes is not told: the reader says itself what it waits for next. One whose buffer is full waits for nothing, and
- * would otherwise press for the next piece all the time, as all others that play the same: they would be sent what
- * everybody waits for, and nothing new would come.
+ * What comes is not told, unless all that was pressed for is here and another reader waits: the reader says itself what
+ * it waits for next. One whose buffer is full waits for nothing, and would otherwise press for the next piece all the
+ * time, as all others that play the same: they would be sent what everybody waits for, and nothing new would come.
  *
  * Invariant: unless `#isStale`, what was told last is what was wanted when the readers last said so, as far as the picker
  * names it, and some of it is missing where anything is.
@@ -60,11 +60,24 @@ export class WantTeller {
     if (this.#isMore(want)) this.#tell(want, now)
   }
 
-  /** A piece came, or went: what was told may name nothing that is still to come though there is more, or not this one. */
+  /**
+   * A piece came, or went: what was told may name nothing that is still to come though there is more, nothing to press for
+   * though another reader waits, or not this one.
+   */
   pieceChanged(piece: number, isLost: boolean): void {
     if (this.#told === undefined) return
+    const { urgent } = this.#told
     const isLast = isWithin(piece, this.#toldRuns) && !this.#isAnyToldMissing()
-    if (isLost || (isLast && this.#picker.wants.urgent.length > 0)) this.#isStale = true
+    const isLastUrgent = isWithin(piece, urgent) && !this.#isAnyMissing(urgent)
+    if (isLost || (isLast && this.#picker.wants.urgent.length > 0) || (isLastUrgent && this.#picker.isWaitedFor))
+      this.#isStale = true
+  }
+
+  #isAnyMissing(runs: readonly Run[]): boolean {
+    for (const { first, count } of runs) {
+      for (let piece = first; piece < first + count; piece++) if (this.#picker.missing.has(piece)) return true
+    }
+    return false
   }
 
   /** Says what was left to say, if it may. */

@@ -7,7 +7,7 @@ import { ShoalError } from '../../base/errors.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
 import { SECOND_MS } from '../../base/units.ts'
 import { Swarm } from '../core/swarm.ts'
-import type { Action, Input } from '../core/swarm-io.ts'
+import type { Action, Input, Priorities } from '../core/swarm-io.ts'
 import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
 import { Downloads, type Request } from './downloads.ts'
 import { dialReason, goodbyeReason, wasSent } from './end-reasons.ts'
@@ -115,8 +115,8 @@ export class SwarmRunner {
     this.#post({ type: 'fetchPaused', paused: !fetch })
   }
 
-  setPriorities(ranges: ReadonlyArray<{ offset: number; length: number }>, onlyThese: boolean): void {
-    this.#post({ type: 'prioritiesSet', ranges, onlyThese })
+  setPriorities(priorities: Priorities): void {
+    this.#post({ type: 'prioritiesSet', ...priorities })
   }
 
   addPeers(peers: readonly PexPeer[]): void {

@@ -119,7 +119,7 @@ describe('SwarmRunner', () => {
     network.seeder('seeder', pieces, bytes)
     const runner = network.host('leecher').open(ROOT)
     const storage = new MemoryStorage(pieces)
-    runner.setPriorities([{ offset: 10 * 256 * 1024, length: 2 * 256 * 1024 }], true)
+    runner.setPriorities({ ranges: [{ offset: 10 * 256 * 1024, length: 2 * 256 * 1024 }], onlyThese: true })
     runner.attach(storage, { fetch: true })
     const verified: number[] = []
     const both = new Promise<void>(resolve => {
@@ -132,7 +132,7 @@ describe('SwarmRunner', () => {
     await both
     expect(verified.sort((a, b) => a - b)).toEqual([10, 11])
     const completed = runner.events.once('completed')
-    runner.setPriorities([], false)
+    runner.setPriorities({ ranges: [], onlyThese: false })
     await completed
     expect(storage.have.isFull).toBe(true)
   })
