@@ -4,7 +4,7 @@
  * PieceExchange (what we fetch and give). Here inputs are told apart and given to the parts in order.
  */
 import type { Random } from '../../base/random.ts'
-import { SECOND_MS } from '../../base/units.ts'
+import { KIB, SECOND_MS } from '../../base/units.ts'
 import { FEATURE_LARGE_FRAMES, FEATURE_PLACES, type Have } from '../protocol/messages.ts'
 import { DEFAULT_CONFIG, type SwarmConfig } from './config.ts'
 import { HaveAnnouncer } from './have-announcer.ts'
@@ -17,8 +17,13 @@ import { type SwarmSnapshot, snapshotOf } from './snapshot.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { Action, Input, Priorities, SessionId } from './swarm-io.ts'
 
-/** Without a byte for so long a fetch dials more than it has room for: those it has may have nothing that it lacks. */
+/**
+ * With next to nothing for so long a fetch dials more than it has room for: those it has may have nothing that it lacks,
+ * or give just so much that nobody else is asked.
+ */
 const STARVED_MS = 10 * SECOND_MS
+/** From all together; less is next to nothing, unless a request was answered in full. */
+const FED_BYTES = 16 * KIB
 
 export class Swarm {
   readonly #root: Uint8Array
@@ -36,6 +41,8 @@ export class Swarm {
   #now = 0
   /** When something came last, or nothing was to come. */
   #fedAt: number | undefined
+  /** Came since then. */
+  #crumbs = 0
 
   constructor(init: { root: Uint8Array; selfId: string; random: Random; config?: Partial<SwarmConfig> }) {
     this.#root = init.root
@@ -115,6 +122,7 @@ export class Swarm {
       case 'requestCompleted':
         this.#withSession(input.session, session => {
           session.lastHeardAt = this.#now
+          this.#fed()
           this.#exchange?.downloads.requests.completed(session, input.id, this.#now)
         })
         return
@@ -222,7 +230,8 @@ export class Swarm {
 
   #tick({ moved, heldBack, upLimit }: Extract<Input, { type: 'tick' }>): void {
     const received = new Set<SessionId>()
-    if (heldBack?.length || moved.some(({ down }) => down > 0)) this.#fedAt = this.#now
+    for (const { down } of moved) this.#crumbs += down
+    if (heldBack?.length || this.#crumbs >= FED_BYTES) this.#fed()
     for (const { session: id, down, up } of moved) {
       const session = this.#members.sessions.get(id)
       if (session === undefined) continue
@@ -243,6 +252,11 @@ export class Swarm {
     if (this.#exchange === undefined) this.#nodes.ask(this.#now)
     for (const session of this.#members.sessions.values()) this.#members.exchange(session, this.#now)
     this.#dial()
+  }
+
+  #fed(): void {
+    this.#fedAt = this.#now
+    this.#crumbs = 0
   }
 
   #dial(): void {

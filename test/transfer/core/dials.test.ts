@@ -39,6 +39,25 @@ describe('a seeder that is found', () => {
   })
 })
 
+describe('twelve that trickle', () => {
+  it('do not keep a fetch from whoever else is known', () => {
+    const bench = new Bench('0000')
+    bench.wait(2 * SECOND_MS)
+    const sessions = Array.from({ length: 12 }, (_, at) => at + 1)
+    for (const session of sessions) {
+      bench.do({ type: 'sessionOpened', session, peerId: `peer${session}`, outbound: false })
+      bench.say(session, hello(ALL, { features: FEATURE_PLACES }))
+    }
+    const actions = bench.do({ type: 'peersFound', peers: [{ id: 'good', addrs: [], seeder: true }] })
+    for (let second = 0; second < 60; second++) {
+      for (const session of sessions) bench.say(session, { type: 'interested' })
+      const moved = sessions.map(session => ({ session, down: second % 8 === 0 ? 1 : 0, up: 0 }))
+      actions.push(...bench.tick(1000, moved))
+    }
+    expect(only(actions, 'dial good')).toHaveLength(1)
+  })
+})
+
 describe('a peer that was dialled and says no hello', () => {
   const found: Input = { type: 'peersFound', peers: [{ id: 'peer1', addrs: [], seeder: true }] }
 
