@@ -11,14 +11,14 @@ export interface Giver {
   /** Gives only what it offered. */
   readonly peerChoking: boolean
   readonly snubbed: boolean
-  /** It is asked for nothing before then. */
-  readonly coolUntil: number
   /** Offers what it has to give: nothing new is asked of it unasked. */
   readonly places: boolean
   /** Pieces that it offered or suggested, in its order; the picker removes what it has no use for. */
   readonly offeredQueue: number[]
   /** Pieces that it offered. */
   readonly offered: ReadonlySet<number>
+  /** Whether it would be asked for something more now: no pause after a failure, and not all hands full. */
+  mayBeAsked(now: number): boolean
   /** Estimated time until it has given all that it was asked for, ms. */
   expectedMs(now: number): number
 }

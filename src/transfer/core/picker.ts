@@ -249,7 +249,7 @@ export class Picker {
     const rank = ({ peerId, snubbed }: Giver) => 2 * solo.failuresOf(peerId) + Number(snubbed)
     const own = rank(giver)
     for (const other of this.#givers.values()) {
-      if (rank(other) < own && now >= other.coolUntil && mayGive(other, piece)) return true
+      if (rank(other) < own && mayGive(other, piece) && other.mayBeAsked(now)) return true
     }
     return false
   }

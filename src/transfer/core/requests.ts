@@ -4,7 +4,6 @@
  * Invariant: a session's requests are the blocks it is in the `asked` list of, and `inFlightBytes` is their sum.
  */
 import { SECOND_MS } from '../../base/units.ts'
-import { MAX_REQUEST_BYTES } from '../protocol/limits.ts'
 import type { RejectCode } from '../protocol/messages.ts'
 import { type Assembly, type Block, isOpen } from './assembly.ts'
 import type { Interest } from './interest.ts'
@@ -67,18 +66,14 @@ export class Requests {
 
   /** Asks the session for as much as its window holds. */
   pump(session: Session, now: number): void {
-    if (this.#interest.paused || !session.greeted || now < session.coolUntil) return
-    if (session.lacked === 0 && session.offeredQueue.length === 0) return
-    if (session.peerChoking && session.offered.size === 0) return
+    if (this.#interest.paused) return
     const begun: number[] = []
     this.#fill(session, begun, now)
     if (begun.length > 0) this.#events.onBegun(session, begun)
   }
 
   #fill(session: Session, begun: number[], now: number): void {
-    const windowBytes = session.snubbed ? 1 : session.places ? session.maxRequestBytes : session.window.bytes
-    while (session.inFlightBytes < windowBytes && session.requests.size < session.maxRequests) {
-      if (session.inFlightBytes + MAX_REQUEST_BYTES > session.maxRequestBytes && session.inFlightBytes > 0) return
+    while (session.mayBeAsked(now)) {
       const block = this.#picker.pick(session, now)
       if (block === undefined) return
       if (session.requests.size === 0) {

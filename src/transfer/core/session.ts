@@ -1,5 +1,6 @@
 /** One session as the core sees it: what either side holds, wants and allows, and what is in flight. */
 import { KIB } from '../../base/units.ts'
+import { MAX_REQUEST_BYTES } from '../protocol/limits.ts'
 import type { Have } from '../protocol/messages.ts'
 import type { Block } from './assembly.ts'
 import type { Giver } from './giver.ts'
@@ -163,6 +164,15 @@ export class Session implements Giver {
     this.upBytes += up
     this.turnBytes += up
     this.lastHeardAt = now
+  }
+
+  mayBeAsked(now: number): boolean {
+    if (!this.greeted || now < this.coolUntil) return false
+    if (this.lacked === 0 && this.offeredQueue.length === 0) return false
+    if (this.peerChoking && this.offered.size === 0) return false
+    const windowBytes = this.snubbed ? 1 : this.places ? this.maxRequestBytes : this.window.bytes
+    if (this.inFlightBytes >= windowBytes || this.requests.size >= this.maxRequests) return false
+    return this.inFlightBytes === 0 || this.inFlightBytes + MAX_REQUEST_BYTES <= this.maxRequestBytes
   }
 
   expectedMs(now: number): number {

@@ -114,6 +114,7 @@ export class Swarm {
         this.#load(input)
         return
       case 'nodesAccepted':
+        this.#fed()
         if (this.#exchange === undefined && !input.complete) this.#nodes.accepted(input.session, input.known, this.#now)
         return
       case 'nodesFalse':

@@ -26,7 +26,6 @@ class Peer implements Giver {
   peerChoking = false
   places = false
   snubbed = false
-  coolUntil = 0
   offeredQueue: number[] = []
   offered = new Set<number>()
   ms = 100
@@ -36,6 +35,10 @@ class Peer implements Giver {
     this.peerId = `peer${id}`
     this.have = set(have)
     this.countsAsSeeder = this.have.isFull
+  }
+
+  mayBeAsked(): boolean {
+    return true
   }
 
   expectedMs(): number {

@@ -1,7 +1,8 @@
 /** A piece that was false, given by several, comes from one peer alone: whoever that is, it does not keep it for ever. */
 import { describe, expect, it } from 'vitest'
 import { SECOND_MS } from '../../../src/base/units.ts'
-import { ALL, Bench, only } from './bench.ts'
+import { FEATURE_PLACES } from '../../../src/transfer/protocol/messages.ts'
+import { ALL, Bench, hello, only } from './bench.ts'
 
 /** Peer 4 gave piece 1. Peer 1 gave three blocks of piece 0, peer 2 the last, and it was false. 2 no longer has it. */
 function failed(): Bench {
@@ -61,5 +62,26 @@ describe('a piece that must come from one peer alone', () => {
     expect(only(bench.say(4, { type: 'reject', id: 5, code: 'busy' }), '3: request').length).toBe(1)
     for (let at = 0; at < 10; at++) bench.tick(1000, [{ session: 3, down: 2000, up: 0 }])
     expect(only(bench.offer(4, 0), 'request')).toEqual([])
+  })
+
+  it('does not wait for one that let us down less often and has all hands full', () => {
+    const bench = new Bench('000')
+    for (const session of [1, 2]) bench.openPlacer(session, ALL)
+    bench.offer(1, 0)
+    bench.completed(1, 1, 2, 3)
+    bench.say(1, { type: 'reject', id: 4, code: 'busy' })
+    bench.now += SECOND_MS
+    bench.offer(2, 0)
+    bench.completed(2, 1)
+    bench.open(3)
+    bench.say(3, hello(ALL, { maxRequests: 1, features: FEATURE_PLACES }))
+    bench.say(3, { type: 'unchoke' })
+    expect(only(bench.offer(3, 1), '3: request').length).toBe(1)
+    bench.do({ type: 'pieceFalse', piece: 0 })
+    const asked: string[] = []
+    for (let second = 0; second < 10; second++) {
+      asked.push(...bench.tick(1000, [{ session: 3, down: 4096, up: 0 }]), ...bench.offer(1, 0))
+    }
+    expect(only(asked, '1: request 0').length).toBe(1)
   })
 })
