@@ -100,7 +100,8 @@ export class Downloads {
     }
     const open: number[] = []
     const useless: number[] = []
-    for (const piece of pieces) (this.picker.isOpen(piece, session, now) ? open : useless).push(piece)
+    const offering = new Set(pieces)
+    for (const piece of pieces) (this.picker.isOpen(piece, session, now, offering) ? open : useless).push(piece)
     if (useless.length > 0) this.#context.send(session, { type: 'decline', pieces: useless, busy: false })
     for (const piece of useless) if (!this.picker.missing.has(piece)) session.noteDeclined(piece)
     if (open.length === 0) return
@@ -226,7 +227,7 @@ export class Downloads {
 
   /** What a session was told that we have no use for, and now have: it took it for coming from elsewhere. */
   #wantAfterAll(session: Session, now: number): void {
-    const wanted = [...session.declined].filter(piece => this.picker.isOpen(piece, session, now))
+    const wanted = [...session.declined].filter(piece => this.picker.isOpen(piece, session, now, session.declined))
     if (wanted.length === 0) return
     for (const piece of wanted) session.declined.delete(piece)
     this.#context.send(session, { type: 'lost', runs: toRuns(wanted.sort((a, b) => a - b)).slice(0, MAX_HAVE_RUNS) })

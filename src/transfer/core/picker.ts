@@ -142,13 +142,20 @@ export class Picker {
   /**
    * Whether the piece could be asked for if the giver offered it: it is not started, nobody goes on with it, or who does
    * is slow; of a piece that failed, whether the giver may be the one that gives all of it.
+   * @param offering what the giver offers with it: small pieces that were begun together are asked for together
    */
-  isOpen(piece: number, giver: Giver, now: number): boolean {
+  isOpen(piece: number, giver: Giver, now: number, offering?: ReadonlySet<number>): boolean {
     if (this.availability.pickable.has(piece)) return true
     const assembly = this.#progress.assemblyOf(piece)
     if (assembly === undefined) return this.#isOpenSolo(piece, giver, now)
     if (assembly.solo) return assembly.open > 0 && (assembly.owner ?? giver.id) === giver.id
-    return (assembly.open > 0 && !this.#isOthers(assembly, giver)) || helpable(assembly, giver.id) !== undefined
+    if (assembly.open === 0 || this.#isOthers(assembly, giver)) {
+      if (helpable(assembly, giver.id) === undefined) return false
+    }
+    for (let at = assembly.first; at < assembly.first + assembly.count; at++) {
+      if (offering?.has(at) !== true && !mayGive(giver, at)) return false
+    }
+    return true
   }
 
   /** Whether another goes on with the assembly, and may. */
