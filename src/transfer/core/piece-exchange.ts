@@ -24,7 +24,6 @@ export interface PieceExchangeInit {
   /** Copied. */
   readonly have: Bitfield
   readonly paused: boolean
-  readonly haves: HaveAnnouncer
 }
 
 export class PieceExchange {
@@ -33,7 +32,8 @@ export class PieceExchange {
   readonly downloads: Downloads
   readonly serving: Serving
   readonly #context: SwarmContext
-  readonly #haves: HaveAnnouncer
+  /** What all are still to be told of. */
+  readonly #haves = new HaveAnnouncer()
   /** Told to be on their way. */
   readonly #coming = new Set<number>()
   /** What those who gave are still to be told of. */
@@ -42,7 +42,6 @@ export class PieceExchange {
 
   constructor(context: SwarmContext, init: PieceExchangeInit) {
     this.#context = context
-    this.#haves = init.haves
     this.pieces = init.pieces
     this.nodeCount = init.nodeCount
     this.downloads = new Downloads(context, {

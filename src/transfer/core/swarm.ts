@@ -7,7 +7,6 @@ import type { Random } from '../../base/random.ts'
 import { KIB, SECOND_MS } from '../../base/units.ts'
 import { FEATURE_LARGE_FRAMES, FEATURE_PLACES, type Have } from '../protocol/messages.ts'
 import { DEFAULT_CONFIG, type SwarmConfig } from './config.ts'
-import { HaveAnnouncer } from './have-announcer.ts'
 import { Membership } from './membership.ts'
 import { NodeMessages } from './node-messages.ts'
 import { MAX_HAVE_BITFIELDS, PeerMessages } from './peer-messages.ts'
@@ -31,7 +30,6 @@ export class Swarm {
   readonly #context: SwarmContext
   readonly #members: Membership
   readonly #nodes: NodeMessages
-  readonly #haves = new HaveAnnouncer()
   readonly #messages: PeerMessages
   /** Undefined while the manifest is not known. */
   #exchange: PieceExchange | undefined
@@ -199,8 +197,7 @@ export class Swarm {
       pieces,
       nodeCount,
       have,
-      paused: this.#paused,
-      haves: this.#haves
+      paused: this.#paused
     })
     this.#exchange = exchange
     // before sessions join: those that place offer at once

@@ -137,3 +137,14 @@ describe('a batch that waits for its turn', () => {
     expect(only(bench.wait(500), '2: upload').length).toBe(1)
   })
 })
+
+it('what came and is gone when another storage is attached is told to nobody', () => {
+  const bench = new Bench('00')
+  bench.openPlacer(1, ALL)
+  bench.openPlacer(2, NONE)
+  bench.offer(1, 0)
+  bench.completed(1, 1, 2, 3, 4)
+  bench.do({ type: 'pieceVerified', piece: 0 })
+  expect(bench.load('00')).toEqual(['1: haveBitfield none', '2: haveBitfield none'])
+  expect(only(bench.wait(250), 'have')).toEqual([])
+})
