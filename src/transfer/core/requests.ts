@@ -108,6 +108,7 @@ export class Requests {
     session.tookMs(now - request.askedAt)
     this.#paceMs += (now - session.progressAt - this.#paceMs) / PACE_ANSWERS
     session.progressAt = now
+    session.silentSince = undefined
     session.timesLate = 0
     session.isTardy = false
     session.hasGiven = true
@@ -169,7 +170,11 @@ export class Requests {
     }
     if (heldBack) session.progressAt = now
     if (moved) this.#unsnub(session)
-    if (session.requests.size === 0) return
+    if (session.requests.size === 0) {
+      // who was given up as late goes on being silent until it is asked again; who owes nothing else is not
+      if (session.timesLate === 0) session.silentSince = undefined
+      return
+    }
     session.silentSince ??= session.lastDownAt
     if (now - session.silentSince >= this.#context.config.snubMs) this.#snub(session, now)
     if (!session.places || !this.#context.follows('late')) return

@@ -143,3 +143,18 @@ describe('a peer that rejects what it offered', () => {
     }
   })
 })
+
+it('who was silent for a moment an hour ago is not taken for silent since', () => {
+  const bench = new Bench('00')
+  bench.openPlacer(1, ALL)
+  bench.offer(1, 0)
+  bench.wait(4 * SECOND_MS)
+  for (const id of [1, 2, 3, 4]) bench.say(1, { type: 'reject', id, code: 'busy' })
+  for (let minute = 0; minute < 60; minute++) {
+    bench.say(1, { type: 'interested' })
+    bench.wait(60 * SECOND_MS)
+  }
+  expect(only(bench.offer(1, 1), 'request')).toHaveLength(4)
+  bench.wait(250)
+  expect(bench.swarm.snapshot(bench.now).sessions[0]?.snubbed).toBe(false)
+})
