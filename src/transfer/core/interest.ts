@@ -24,12 +24,12 @@ export class Interest {
   /** What the session holds, or what is missing, changed as a whole. */
   recount(session: Session): void {
     session.lacked = session.greeted ? this.#picker.missing.countCommon(session.have) : 0
-    if (!session.amInterested) this.update(session)
+    this.update(session)
   }
 
   /** Says what was left to say. */
   settle(): void {
-    for (const session of this.#context.sessions.values()) this.update(session)
+    for (const session of this.#context.sessions.values()) this.#tell(session)
   }
 
   /** They have pieces [first, end) now. Returns those that they did not have. */
@@ -66,12 +66,16 @@ export class Interest {
   missingChanged(piece: number, by: 1 | -1): void {
     for (const session of this.#context.sessions.values()) {
       if (session.have.has(piece)) session.lacked += by
-      if (!session.amInterested) this.update(session)
+      this.update(session)
     }
   }
 
-  /** Tells the session where it changed. */
+  /** Tells the session that we want something of it, where that is new. */
   update(session: Session): void {
+    if (!session.amInterested) this.#tell(session)
+  }
+
+  #tell(session: Session): void {
     const wants = session.places ? !this.#picker.missing.isEmpty : session.lacked > 0
     const interested = wants && !this.paused
     if (interested === session.amInterested || !session.greeted) return

@@ -108,7 +108,10 @@ describe('readers that come and go', () => {
       told.push(...wanting(bench, MIB_AT(piece)), ...bench.offer(1, piece))
       bench.now += 20
       told.push(...bench.do({ type: 'pieceVerified', piece }), ...wanting(bench))
+      // nobody reads: the runner pauses the fetch
+      told.push(...bench.do({ type: 'fetchPaused', paused: true }))
       bench.now += 5
+      told.push(...bench.do({ type: 'fetchPaused', paused: false }))
       if (piece % 10 === 9) told.push(...bench.do({ type: 'tick', moved: [] }))
     }
     const seconds = bench.now / 1000
