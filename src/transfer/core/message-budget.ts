@@ -3,10 +3,12 @@
  * microseconds; payload, and nodes that were asked for, cost nothing here, as they pay for themselves. Who has used up
  * its budget floods, and its session ends with `limit`.
  *
- * An honest peer at 400 MB/s and pieces of 1 MiB sends some 3,000 messages a second, of 10 units each at most.
+ * An honest peer at 400 MB/s and pieces of 1 MiB sends some 3,000 messages a second, of 10 units each at most. Those that
+ * go with payload grow with it, however fast it is, so that payload adds to the budget.
  */
 
 import { TokenBucket } from '../../base/token-bucket.ts'
+import { KIB } from '../../base/units.ts'
 import type { Message, Run } from '../protocol/messages.ts'
 
 /** Units a second. */
@@ -18,6 +20,12 @@ export const MESSAGE_BURST_UNITS = 100_000
  * this is what each second of it costs.
  */
 export const MESSAGE_START_UNITS = 50_000
+
+/**
+ * For each byte of payload, either way: a block of 256 KiB is asked for, arrives and is held, or was offered, and may be
+ * dozens of small pieces. To send it, or take it in, costs us far more.
+ */
+export const UNITS_PER_BYTE = 64 / (256 * KIB)
 
 const MESSAGE_UNITS = 10
 /** Each makes us look at every session, or choose anew. */
@@ -45,6 +53,11 @@ export class MessageBudget {
   /** False: it has said too much. @param pieceCount 0 while it is not known */
   take(message: Message, pieceCount: number, now: number): boolean {
     return this.#bucket.take(now, unitsOf(message, pieceCount))
+  }
+
+  /** So much payload came or went. */
+  moved(bytes: number, now: number): void {
+    this.#bucket.giveBack(now, bytes * UNITS_PER_BYTE)
   }
 }
 

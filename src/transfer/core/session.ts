@@ -163,6 +163,7 @@ export class Session implements Giver {
     this.downBytes += down
     this.upBytes += up
     this.turnBytes += up
+    this.budget.moved(down + up, now)
     this.lastHeardAt = now
   }
 

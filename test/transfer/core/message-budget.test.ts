@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SECOND_MS } from '../../../src/base/units.ts'
+import { MIB, SECOND_MS } from '../../../src/base/units.ts'
 import {
   MESSAGE_BURST_UNITS,
   MESSAGE_START_UNITS,
@@ -65,6 +65,15 @@ describe('the budget of a session', () => {
     const budget = new MessageBudget(0)
     expect(taken(budget, 0)).toBe(MESSAGE_START_UNITS)
     expect(taken(budget, 10 * SECOND_MS)).toBe(MESSAGE_BURST_UNITS)
+  })
+
+  it('grows by what payload comes or goes, never past a burst', () => {
+    const budget = new MessageBudget(0)
+    taken(budget, 0)
+    budget.moved(MIB, 0)
+    expect(taken(budget, 0)).toBe(250)
+    budget.moved(1000 * MIB, 0)
+    expect(taken(budget, 0)).toBe(MESSAGE_BURST_UNITS)
   })
 
   it('holds two bitfields of the largest root at the beginning', () => {
