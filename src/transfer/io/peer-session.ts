@@ -56,6 +56,8 @@ export class PeerSession {
   #writable = true
   #closed = false
   #writers: Array<() => void> = []
+  #isHeard = false
+  readonly #listeners: Array<() => void> = []
   #unsent: Uint8Array[] = []
   /** Control messages since the stream stopped taking data. */
   #waitingBytes = 0
@@ -80,6 +82,7 @@ export class PeerSession {
         if (message?.type === 'hello' && (message.features & FEATURE_LARGE_FRAMES) !== 0) {
           this.maxDataBytes = MAX_DATA_BYTES
         }
+        this.#wasHeard()
         if (message !== undefined) this.handlers.onMessage(this, message)
       },
       onData: (requestId, chunk) => {
@@ -156,6 +159,18 @@ export class PeerSession {
   async whenWritable(): Promise<void> {
     if (this.#writable || this.#closed) return
     await new Promise<void>(resolve => this.#writers.push(resolve))
+  }
+
+  /** Runs it once: when the peer has said something, or the session is over. */
+  onHeard(run: () => void): void {
+    if (this.#isHeard) run()
+    else this.#listeners.push(run)
+  }
+
+  #wasHeard(): void {
+    if (this.#isHeard) return
+    this.#isHeard = true
+    for (const run of this.#listeners.splice(0)) run()
   }
 
   /** Messages of one turn of the event loop leave together: each send is a frame of the muxer, a cipher and a write. */
@@ -253,6 +268,7 @@ export class PeerSession {
     if (this.#closed) return
     this.#closed = true
     this.#wakeWriters()
+    this.#wasHeard()
     this.handlers.onClosed(this, err)
   }
 

@@ -2,6 +2,7 @@
  * All swarms of one node: routes incoming streams to the swarm of their root, and owns what the swarms share: the upload
  * queue, the rate limits, the ban list, the buffers, the tick.
  */
+import { linkSignals } from '../../base/abort-signals.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ShoalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -12,9 +13,10 @@ import { SECOND_MS } from '../../base/units.ts'
 import { BanList } from '../core/ban-list.ts'
 import { BLOCK_BYTES, BLOCK_SLACK_BYTES } from '../core/config.ts'
 import { Offences } from '../core/offences.ts'
-import type { GoodbyeCode, Message } from '../protocol/messages.ts'
+import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
 import { Arrivals } from './arrivals.ts'
 import { BufferPool } from './buffer-pool.ts'
+import { DialSlots } from './dial-slots.ts'
 import { DownloadGate, MAX_UNWRITTEN_BYTES } from './download-gate.ts'
 import { PeerSession, type SessionHandlers } from './peer-session.ts'
 import { PieceHasher } from './piece-hasher.ts'
@@ -25,6 +27,7 @@ import { SwarmRunner } from './swarm-runner.ts'
 import { Uploader } from './uploader.ts'
 
 const TICK_MS = 250
+const DIAL_TIMEOUT_MS = 15 * SECOND_MS
 /** An incoming stream that has not said hello by then is closed. */
 export const HELLO_TIMEOUT_MS = 10 * SECOND_MS
 /** Any block. */
@@ -73,6 +76,7 @@ export class SwarmHost {
   readonly #swarms = new Map<string, SwarmRunner>()
   readonly #offences = new Offences()
   readonly #arrivals = new Arrivals()
+  readonly #dialSlots = new DialSlots()
   readonly #ticker: NodeJS.Timeout
   #nextSession = 1
   #stopped = false
@@ -148,6 +152,30 @@ export class SwarmHost {
       now: () => this.init.clock.now(),
       onOffence: (code, message) => this.#offended(stream, code, message)
     })
+  }
+
+  /** @param onSession in the turn in which the session is there. @throws what the dialer throws */
+  async dial(
+    peer: PexPeer,
+    { handlers, onSession }: { handlers: SessionHandlers; onSession: (session: PeerSession) => void },
+    stopping: AbortSignal
+  ): Promise<void> {
+    const release = await this.#dialSlots.take(peer.id, stopping)
+    const { signal, clear } = linkSignals(stopping, AbortSignal.timeout(DIAL_TIMEOUT_MS))
+    let session: PeerSession | undefined
+    try {
+      const stream = await this.init.dialer.dial(peer, { signal })
+      if (stopping.aborted || this.isBanned(stream.peerId)) {
+        stream.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
+        return
+      }
+      session = this.openSession(stream, handlers)
+      onSession(session)
+    } finally {
+      clear()
+      if (session === undefined) release()
+      else session.onHeard(release)
+    }
   }
 
   /** An incoming stream: its hello says which root it is about. */

@@ -2,10 +2,9 @@
  * Runs the swarm core of one root: turns what happens on streams, disk and clock into inputs, and carries out every
  * action of an input before the next one. Nothing here decides; nothing in the core does I/O.
  */
-import { combineSignals, linkSignals } from '../../base/abort-signals.ts'
+import { combineSignals } from '../../base/abort-signals.ts'
 import { ShoalError } from '../../base/errors.ts'
 import { TypedEvents } from '../../base/typed-events.ts'
-import { SECOND_MS } from '../../base/units.ts'
 import { Swarm } from '../core/swarm.ts'
 import type { Action, Input, Priorities } from '../core/swarm-io.ts'
 import type { GoodbyeCode, Message, PexPeer } from '../protocol/messages.ts'
@@ -19,8 +18,6 @@ import { RootLimits } from './root-limits.ts'
 import type { ManifestSink, PeerSource, PieceStorage } from './seams.ts'
 import type { SwarmHost } from './swarm-host.ts'
 import { type Rates, Traffic } from './traffic.ts'
-
-const DIAL_TIMEOUT_MS = 15 * SECOND_MS
 
 export interface SwarmRunnerEvents {
   /** The sink is complete: attach the storage. */
@@ -377,23 +374,17 @@ export class SwarmRunner {
   }
 
   async #dial(peer: PexPeer): Promise<void> {
-    const { signal, clear } = linkSignals(this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS))
-    try {
-      const stream = await this.#host.init.dialer.dial(peer, { signal })
-      if (this.#stopping.signal.aborted || this.#host.isBanned(stream.peerId)) {
-        stream.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
-        return
-      }
-      const session = this.#host.openSession(stream, this.#handlers)
+    const onSession = (session: PeerSession) => {
       if (session.isClosed) this.#post({ type: 'dialFailed', peerId: peer.id })
       else this.#opened(session)
+    }
+    try {
+      await this.#host.dial(peer, { handlers: this.#handlers, onSession }, this.#stopping.signal)
     } catch (err) {
       if (this.#stopping.signal.aborted) return
       this.facts.failed(peer.id, dialReason(err))
       this.#host.init.log.debug(`dial of ${peer.id} failed: ${err instanceof Error ? err.message : String(err)}`)
       this.#post({ type: 'dialFailed', peerId: peer.id, isSent: wasSent(err) })
-    } finally {
-      clear()
     }
   }
 }
