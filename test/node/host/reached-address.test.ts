@@ -1,6 +1,6 @@
 /** A peer behind a router whose port is forwarded does not know the address at which others reach it. */
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { randomCid } from '../../dht/hostile-node.ts'
 import { addrOf, host, until } from './test-hosts.ts'
@@ -8,9 +8,13 @@ import { addrOf, host, until } from './test-hosts.ts'
 test('where a peer was reached is told to others, beside what it says itself', async () => {
   const inside = await host()
   const port = Number(/tcp\/(\d+)/.exec(addrOf(inside))?.[1])
+  const open = new Set<Socket>()
   const router = createServer(socket => {
     const on = connect(port, '127.0.0.1')
-    for (const one of [socket, on]) one.on('error', () => {})
+    for (const one of [socket, on]) {
+      open.add(one)
+      one.on('error', () => {})
+    }
     socket.pipe(on).pipe(socket)
   })
   router.listen(0, '127.0.0.2')
@@ -31,5 +35,7 @@ test('where a peer was reached is told to others, beside what it says itself', a
     return false
   })
   await inside.stop()
+  // one that was reset does not end the other
+  for (const one of open) one.destroy()
   await new Promise(resolve => router.close(resolve))
 }, 40_000)
