@@ -197,8 +197,9 @@ export class ContentRouting {
   }
 
   /**
-   * Providers of `cid` as they are found, without this node; one is named again when others tell of more addresses. Ends when every node near the CID was asked,
-   * after 30 s, or when no DHT peer appears within 3 s; ends early without an error when `signal` fires.
+   * Providers of `cid` as they are found, without this node; one is named again when others tell of more addresses. Ends
+   * when every node near the CID was asked, after 30 s, or when no DHT peer appears within 3 s; ends early without an
+   * error when `signal` fires.
    */
   findProviders(cid: CID, options: { signal?: AbortSignal } = {}): ProviderLookup {
     const stats: LookupStats = { asked: 0, answered: 0, failed: 0, providers: 0 }

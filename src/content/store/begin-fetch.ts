@@ -32,7 +32,10 @@ export interface FetchInit {
   readonly force: boolean
   /** The node may delete it when it needs room. Only of what is new at `path`, and nobody else's. Default false. */
   readonly evictable?: boolean
-  /** Makes room for all of it. Called where something is to be fetched and can be, before anything is written; what it throws ends this. */
+  /**
+   * Makes room for all of it. Called where something is to be fetched and can be, before anything is written; what it
+   * throws ends this.
+   */
   readonly reserve?: () => Promise<void>
   readonly signal?: AbortSignal
 }

@@ -220,7 +220,10 @@ export class Membership {
     if (message !== undefined) this.#init.emit({ type: 'send', session: session.id, message })
   }
 
-  /** Ends the session where it is of no use: a silent one, be it from the start, or that of two seeders. @param haveAll we hold every piece */
+  /**
+   * Ends the session where it is of no use: a silent one, be it from the start, or that of two seeders.
+   * @param haveAll we hold every piece
+   */
   checkLife(session: Session, haveAll: boolean, now: number): void {
     if (!session.greeted) {
       if (now - session.openedAt >= HELLO_MS) this.end(session, 'idle', 'no hello', now)

@@ -189,7 +189,9 @@ export class PeerPool {
       if (peer.connected || isPending(peer, now) || now < peer.notBefore) continue
       if (this.#isBelieved(peer, now)) ready.push(peer)
     }
-    const steady = [...ready].sort((a, b) => b.found - a.found || a.notBefore - b.notBefore)
+    // sorted only where somebody is owed a turn: dials are taken at every input
+    const steady =
+      this.#inVain < VAIN_A_TURN ? [] : [...ready].sort((a, b) => b.found - a.found || a.notBefore - b.notBefore)
     const trust = (peer: Known) => (order === 'trust' && peer.source === 'pex' ? 1 : 0)
     ready.sort((a, b) => a.failures - b.failures || trust(a) - trust(b) || b.affinity - a.affinity)
     const dials: PexPeer[] = []
