@@ -204,8 +204,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
       denyDialMultiaddr: addr => !mayDial(addr, userNames),
       filterMultiaddrForPeer: (_peer, addr) => mayDial(addr, userNames)
     },
-    // A provider record is answered with the addresses in the peer store, and not at all once they have expired.
-    peerStore: { maxAddressAge: RECORD_VALIDITY_MS, maxPeerAge: RECORD_VALIDITY_MS + 3 * 3_600_000 },
+    // A provider record is answered with the addresses in the peer store, and not at all without any. The store's own
+    // ages go by the wall clock, and count from when it heard of an address first: see address-ages.ts. How many peers
+    // there are is the record store's to bound.
+    peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity },
     services: {
       identify: identify({ runOnLimitedConnection: false, maxInboundStreams: 4, maxOutboundStreams: 4 }),
       identifyPush: identifyPush({
@@ -235,7 +237,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       .filter(({ direction, remoteAddr }) => direction === 'outbound' && dnsName(remoteAddr) === undefined)
       .map(({ remoteAddr }) => remoteAddr)
   const own = { id: self, addrs: fresh(() => libp2p.getMultiaddrs(), OWN_ADDRS_MS) }
-  boundPeers(libp2p.peerStore, { isConnected, reachedAt, own })
+  boundPeers(libp2p.peerStore, { isConnected, reachedAt, own, maxAgeMs: RECORD_VALIDITY_MS })
   libp2p.addEventListener('connection:open', () => makeRoom(libp2p.getConnections(), maxConnections, Date.now()))
   try {
     await libp2p.start()

@@ -4,6 +4,8 @@
  */
 import type { Address, Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
+import { systemClock } from '../../base/clock.ts'
+import { AddressAges } from './address-ages.ts'
 import { linkAddrs } from './addresses.ts'
 
 /** A machine with several interfaces over IPv4 and IPv6 has about ten. */
@@ -22,6 +24,10 @@ export interface PeerBounds {
   readonly reachedAt?: (peer: PeerId) => readonly Multiaddr[]
   /** Where this node is now: its own entry, once there is one, is read with these. Default: as it was written. */
   readonly own?: { readonly id: PeerId; readonly addrs: () => readonly Multiaddr[] }
+  /** An address of which nobody told for so long, while its peer was not connected, is forgotten. Default: none is. */
+  readonly maxAgeMs?: number
+  /** Monotonic. */
+  readonly nowMs?: () => number
 }
 
 /**
@@ -32,15 +38,27 @@ export interface PeerBounds {
  */
 export function boundPeers(
   store: PeerStore,
-  { isConnected = () => false, reachedAt = () => [], own }: PeerBounds = {}
+  {
+    isConnected = () => false,
+    reachedAt = () => [],
+    own,
+    maxAgeMs = Infinity,
+    nowMs = systemClock.now
+  }: PeerBounds = {}
 ): void {
+  const ages = new AddressAges(maxAgeMs, nowMs)
+  const fresh = (id: PeerId, addresses: Address[], told?: ReadonlySet<string>): Address[] => {
+    if (!isConnected(id)) return ages.fresh(id.toString(), addresses, told)
+    ages.forget(id.toString())
+    return addresses
+  }
   const get = store.get.bind(store)
   const merge = store.merge.bind(store)
   const patch = store.patch.bind(store)
   const save = store.save.bind(store)
   store.get = async (id, options) => {
     const peer = await get(id, options)
-    if (own?.id.equals(id) !== true) return sureFirst(peer)
+    if (own?.id.equals(id) !== true) return sureFirst({ ...peer, addresses: fresh(id, peer.addresses) })
     return { ...peer, addresses: own.addrs().map(addr => ({ multiaddr: withoutPeer(addr, id), isCertified: true })) }
   }
   store.merge = async (id, data, options) => {
@@ -51,17 +69,23 @@ export function boundPeers(
     // the store keeps an address that it knew as a rumour as one
     const certified = new Set(told.addresses?.map(({ multiaddr }) => multiaddr.toString()))
     const isUnsure = ({ multiaddr, isCertified }: Address) => !isCertified && certified.has(multiaddr.toString())
-    const isWithin = peer.addresses.length <= MAX_PEER_ADDRS && peer.protocols.length <= MAX_PEER_PROTOCOLS
-    if (isWithin && !peer.addresses.some(isUnsure)) return peer
-    const addresses = peer.addresses.map(one => (isUnsure(one) ? { ...one, isCertified: true } : one))
+    const left = fresh(id, peer.addresses, toldIn(told))
+    const isWithin = left.length <= MAX_PEER_ADDRS && peer.protocols.length <= MAX_PEER_PROTOCOLS
+    if (isWithin && left.length === peer.addresses.length && !left.some(isUnsure)) return peer
+    const addresses = left.map(one => (isUnsure(one) ? { ...one, isCertified: true } : one))
     return await patch(id, {
       addresses: byWorth(addresses, told).slice(0, MAX_PEER_ADDRS),
       protocols: peer.protocols.slice(0, MAX_PEER_PROTOCOLS)
     })
   }
-  store.patch = async (id, data, options) =>
-    await patch(id, cut(id, certify(withReached(data, reachedAt(id).map(bareOf(id))))), options)
-  store.save = async (id, data, options) => await save(id, cut(id, certify(data)), options)
+  store.patch = async (id, data, options) => {
+    if (data.addresses !== undefined) ages.forget(id.toString())
+    return await patch(id, cut(id, certify(withReached(data, reachedAt(id).map(bareOf(id))))), options)
+  }
+  store.save = async (id, data, options) => {
+    ages.forget(id.toString())
+    return await save(id, cut(id, certify(data)), options)
+  }
 }
 
 /** `addresses` come from the peer itself: identify marks only those that are signed besides. */
@@ -112,9 +136,13 @@ function withoutPeer(addr: Multiaddr, id: PeerId): Multiaddr {
   return last?.code === CODE_P2P && last.value === id.toString() ? addr.decapsulateCode(CODE_P2P) : addr
 }
 
+function toldIn({ multiaddrs = [], addresses = [] }: PeerData): ReadonlySet<string> {
+  return new Set([...multiaddrs, ...addresses.map(({ multiaddr }) => multiaddr)].map(addr => addr.toString()))
+}
+
 /** Sure ones, newly told before others, and then rumours likewise. */
-function byWorth(addresses: readonly Address[], { multiaddrs = [], addresses: said = [] }: PeerData): Address[] {
-  const told = new Set([...multiaddrs, ...said.map(({ multiaddr }) => multiaddr)].map(addr => addr.toString()))
+function byWorth(addresses: readonly Address[], data: PeerData): Address[] {
+  const told = toldIn(data)
   const rank = ({ multiaddr, isCertified }: Address) => (isCertified ? 0 : 2) + (told.has(multiaddr.toString()) ? 0 : 1)
   return [0, 1, 2, 3].flatMap(worth => addresses.filter(address => rank(address) === worth))
 }

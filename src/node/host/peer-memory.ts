@@ -10,9 +10,9 @@ import { RecentMap } from '../../base/recent-map.ts'
 
 /** Peers kept decoded; the one asked for longest ago goes first. About 3 KB each. */
 const MAX_PEERS = 1_024
-/** Addresses and tags expire in the store; they may live on here for so long. */
+/** Tags expire in the store; they may live on here for so long. */
 const KEEP_MS = 60_000
-/** A peer that was not written for so long is written again, since an entry that nobody renews expires (51 h). */
+/** A peer that was not written for so long is written again: the record store drops the one written longest ago. */
 const RENEW_MS = 10 * 60_000
 
 interface Entry {
@@ -50,10 +50,6 @@ export class PeerMemory {
     store.get = async (id, options) => {
       const known = this.#known(id.toString())
       return known === undefined ? await this.#read(id, () => get(id, options)) : copyOf(known)
-    }
-    store.getInfo = async (id, options) => {
-      const known = this.#known(id.toString()) ?? (await store.get(id, options))
-      return { id: known.id, multiaddrs: known.addresses.map(({ multiaddr }) => multiaddr) }
     }
     store.merge = async (id, data, options) => {
       const known = this.#known(id.toString())

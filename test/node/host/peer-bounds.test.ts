@@ -11,13 +11,15 @@ let node: Libp2p
 let store: PeerStore
 let ann: PeerId
 let connected: boolean
+let nowMs: number
 
 beforeEach(async () => {
-  node = await createLibp2p({ start: false })
+  node = await createLibp2p({ start: false, peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity } })
   store = node.peerStore
   ann = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
   connected = false
-  boundPeers(store, { isConnected: () => connected })
+  nowMs = 0
+  boundPeers(store, { isConnected: () => connected, maxAgeMs: 100, nowMs: () => nowMs })
 })
 
 afterEach(() => node.stop())
@@ -92,5 +94,28 @@ it('takes no rumours of a peer that is connected', async () => {
   await store.merge(ann, { multiaddrs: addrs(1, 5) })
   expect(await known()).toEqual(['/ip4/192.0.2.1/tcp/900'])
   await store.merge(ann, { addresses: said(901, 1), protocols: ['/a'] })
+  expect(await known()).toHaveLength(2)
+})
+
+it('forgets an address when nobody has told of it for long, not one that is told again and again', async () => {
+  for (nowMs = 0; nowMs <= 300; nowMs += 60) await store.merge(ann, { multiaddrs: addrs(nowMs === 0 ? 1 : 2, 2) })
+  expect(await known()).toEqual(addrs(2, 2).map(String))
+  expect((await store.getInfo(ann)).multiaddrs).toEqual(addrs(2, 2))
+  nowMs += 100
+  expect(await known()).toEqual([])
+  await store.merge(ann, { multiaddrs: addrs(3, 1) })
+  expect(await known()).toEqual(addrs(3, 1).map(String))
+})
+
+it('nor one of a peer that is connected, or was a moment ago', async () => {
+  await store.merge(ann, { multiaddrs: addrs(1, 1) })
+  connected = true
+  await store.patch(ann, { addresses: said(1, 2) })
+  nowMs = 1_000
+  connected = false
+  expect(await known()).toHaveLength(2)
+  nowMs += 100
+  expect(await known()).toEqual([])
+  connected = true
   expect(await known()).toHaveLength(2)
 })

@@ -1,0 +1,48 @@
+/**
+ * Which addresses of peers that are not connected are too old: nobody has told of them for as long as a record lives. The
+ * stock peer store goes by when it heard of an address first, so that it forgets one that is told again and again, and by
+ * the wall clock, so that one that leaps ahead has it forget everybody.
+ */
+import type { Address } from '@libp2p/interface'
+import { RecentMap } from '../../base/recent-map.ts'
+
+/** Peers whose addresses have an age, up to 6 KB each; those of others count as told when they are looked at next. */
+const MAX_PEERS = 2_048
+
+/** Invariant: a peer in `#told` was not connected when it was looked at last. */
+export class AddressAges {
+  readonly #maxAgeMs: number
+  readonly #nowMs: () => number
+  /** Peer ID → address → when it was told last. */
+  readonly #told = new RecentMap<string, ReadonlyMap<string, number>>(MAX_PEERS)
+
+  /** @param nowMs on a monotonic clock */
+  constructor(maxAgeMs: number, nowMs: () => number) {
+    this.#maxAgeMs = maxAgeMs
+    this.#nowMs = nowMs
+  }
+
+  /** It is connected: where it is needs no telling. */
+  forget(id: string): void {
+    this.#told.delete(id)
+  }
+
+  /**
+   * @param addresses all that are known of the peer
+   * @param told those of them that somebody told of now
+   * @returns those that are not too old
+   */
+  fresh<T extends Address>(id: string, addresses: readonly T[], told: ReadonlySet<string> = new Set()): T[] {
+    const now = this.#nowMs()
+    const before = this.#told.get(id)
+    const times = new Map<string, number>()
+    const left = addresses.filter(({ multiaddr }) => {
+      const addr = multiaddr.toString()
+      const atMs = told.has(addr) ? now : (before?.get(addr) ?? now)
+      times.set(addr, atMs)
+      return now - atMs < this.#maxAgeMs
+    })
+    this.#told.set(id, times)
+    return left
+  }
+}

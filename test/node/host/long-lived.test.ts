@@ -1,0 +1,41 @@
+/** Two days and more pass while nodes run: whoever is announced is still named, with its addresses. */
+import { multiaddr } from '@multiformats/multiaddr'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { HOUR_MS } from '../../../src/base/units.ts'
+import type { Host } from '../../../src/node/host/create-host.ts'
+import { randomCid } from '../../dht/hostile-node.ts'
+import { addrOf, host, until } from './test-hosts.ts'
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() }))
+afterEach(() => void vi.useRealTimers())
+
+const leap = (ms: number) => vi.setSystemTime(Date.now() + ms)
+
+/** With where they are. */
+async function namedBy(holder: Host, getter: Host, cid: ReturnType<typeof randomCid>): Promise<Map<string, string[]>> {
+  await getter.dialer.connectTo(addrOf(holder))
+  await getter.routing.ready()
+  const named = new Map<string, string[]>()
+  for await (const { id, addrs } of getter.routing.findProviders(cid)) named.set(id, addrs)
+  return named
+}
+
+async function sharerAndHolder(): Promise<[Host, Host]> {
+  const [sharer, holder] = [await host(), await host()]
+  await sharer.dialer.connectTo(addrOf(holder))
+  await until('tables', () => sharer.routing.tableSize > 0 && holder.routing.tableSize > 0)
+  return [sharer, holder]
+}
+
+test('a node that is announced every 22 hours is named after days', async () => {
+  const [sharer, holder] = await sharerAndHolder()
+  const cid = randomCid()
+  for (let round = 0; round < 3; round++) {
+    expect((await sharer.routing.provide(cid)).nodes).toBe(1)
+    leap(22 * HOUR_MS)
+  }
+  const addrs = [multiaddr(addrOf(sharer)).decapsulate('/p2p').toString()]
+  const id = sharer.peerId
+  await sharer.stop()
+  expect(await namedBy(holder, await host({ dht: { mode: 'client' } }), cid)).toEqual(new Map([[id, addrs]]))
+})
