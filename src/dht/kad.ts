@@ -50,6 +50,7 @@ const INNER_METHODS = [
   'providers.getProviders',
   'providers.loadProviders',
   'queryManager.initialQuerySelfHasRun.resolve',
+  'reprovider.processRecords',
   'routingTable.add',
   'routingTable.closestPeers',
   'routingTable.components.ping.ping',

@@ -14,6 +14,12 @@ interface Providers {
   loadProviders(cid: CID, options?: AbortOptions): Promise<Iterable<[PeerId, Date]>>
 }
 
+interface Inner {
+  providers?: Providers
+  /** Each hour it deletes what was written longer ago than this by the wall clock. */
+  reprovider?: { validity: number }
+}
+
 export interface LiveRecordsInit {
   /** This node, whose own record is given out for as long as it is there. */
   readonly self: PeerId
@@ -24,14 +30,17 @@ export interface LiveRecordsInit {
 
 /**
  * Records are dated by a monotonic clock: one that was written before the wall clock was set back would be given out for
- * as long as that is.
+ * as long as that is, and all would be deleted when it leaps ahead.
  */
 export function giveLiveRecords(dht: KadDHT, init: LiveRecordsInit): void {
   const { self, peerStore, validityMs, clock = systemClock } = init
-  const { providers } = dht as unknown as { providers?: Providers }
+  const { providers, reprovider } = dht as unknown as Inner
   if (providers === undefined) return
   const startMs = clock.wallMs() - clock.now()
   const nowMs = () => startMs + clock.now()
+  if (reprovider !== undefined) {
+    Object.defineProperty(reprovider, 'validity', { get: () => validityMs + clock.wallMs() - nowMs() })
+  }
   const addProvider = providers.addProvider.bind(providers)
   providers.addProvider = (cid, peer, options) => addProvider(cid, peer, { time: new Date(nowMs()), ...options })
   const isKnown = (peer: PeerId) =>

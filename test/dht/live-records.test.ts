@@ -59,7 +59,15 @@ it('a clock that is set back makes no record last longer, and none shorter when 
   }
   const peerStore = { get: async () => ({}) as Peer }
   const clock = { now: () => time.monotonic, wallMs: () => time.wall }
-  giveLiveRecords({ providers } as unknown as KadDHT, { self, peerStore, validityMs: RECORD_VALIDITY_MS, clock })
+  const reprovider = { validity: 0 }
+  // as kad-dht's hourly pass has it
+  const isDeleted = () => [...written.values()].some(at => Date.now() > at.getTime() + reprovider.validity)
+  giveLiveRecords({ providers, reprovider } as unknown as KadDHT, {
+    self,
+    peerStore,
+    validityMs: RECORD_VALIDITY_MS,
+    clock
+  })
   await providers.addProvider(cid, provider)
   const pass = (ms: number, leapMs: number) => {
     time.monotonic += ms
@@ -68,9 +76,12 @@ it('a clock that is set back makes no record last longer, and none shorter when 
   const yearMs = 365 * 86_400_000
   pass(1_000, -10 * yearMs)
   expect(await providers.getProviders(cid)).toEqual([provider])
+  expect(isDeleted()).toBe(false)
   pass(RECORD_VALIDITY_MS - 2_000, 10 * yearMs)
   expect(await providers.getProviders(cid)).toEqual([provider])
+  expect(isDeleted()).toBe(false)
   pass(0, -10 * yearMs)
-  pass(1_000, 0)
+  pass(1_001, 0)
   expect(await providers.getProviders(cid)).toEqual([])
+  expect(isDeleted()).toBe(true)
 })

@@ -1,4 +1,4 @@
-/** Two days and more pass while nodes run: whoever is announced is still named, with its addresses. */
+/** Two days and more pass while nodes run, or the clock says so: whoever is announced is still named, with its addresses. */
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { HOUR_MS } from '../../../src/base/units.ts'
@@ -10,6 +10,12 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() }))
 afterEach(() => void vi.useRealTimers())
 
 const leap = (ms: number) => vi.setSystemTime(Date.now() + ms)
+
+/** kad-dht's, each hour. */
+async function cleanUp(of: Host): Promise<void> {
+  const dht = of.libp2p.services.dht as unknown as { reprovider: { processRecords(): Promise<void>; stop(): void } }
+  await dht.reprovider.processRecords()
+}
 
 /** With where they are. */
 async function namedBy(holder: Host, getter: Host, cid: ReturnType<typeof randomCid>): Promise<Map<string, string[]>> {
@@ -37,5 +43,20 @@ test('a node that is announced every 22 hours is named after days', async () => 
   const addrs = [multiaddr(addrOf(sharer)).decapsulate('/p2p').toString()]
   const id = sharer.peerId
   await sharer.stop()
+  expect(await namedBy(holder, await host({ dht: { mode: 'client' } }), cid)).toEqual(new Map([[id, addrs]]))
+})
+
+test.each([
+  ['ahead', 1],
+  ['back', -1]
+])('a clock that leaps years %s hides nobody', async (_name, sign) => {
+  const [sharer, holder] = await sharerAndHolder()
+  const cid = randomCid()
+  await sharer.routing.provide(cid)
+  const addrs = [multiaddr(addrOf(sharer)).decapsulate('/p2p').toString()]
+  const id = sharer.peerId
+  await sharer.stop()
+  leap(sign * 10 * 365 * 24 * HOUR_MS)
+  await cleanUp(holder)
   expect(await namedBy(holder, await host({ dht: { mode: 'client' } }), cid)).toEqual(new Map([[id, addrs]]))
 })
