@@ -50,6 +50,8 @@ export interface FirstContactInit {
   log: Logger
   /** Of this node. When they change, a new series of rounds begins. Default: they never do. */
   addrs?: () => readonly string[]
+  /** They changed. */
+  onMoved?: () => void
   /** The DHT protocol of this network; only its servers are remembered. */
   protocol?: string
   /** A peer given by hand could not be reached; called once until it has been reached. */
@@ -136,6 +138,7 @@ export class FirstContact {
     this.#addrs = addrs
     this.#round = 0
     this.#schedule(0)
+    this.#init.onMoved?.()
   }
 
   get #isAlone(): boolean {

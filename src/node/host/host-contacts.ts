@@ -30,6 +30,7 @@ export class HostContacts {
       peers,
       log,
       addrs: () => host.addrs(),
+      onMoved: () => this.#rejoin.moved(),
       isAlone: () => routing.tableSize === 0,
       ping: (peer, signal) => libp2p.services.ping.ping(peer, { signal }),
       ...(onUnreachable === undefined ? {} : { onUnreachable })

@@ -43,6 +43,14 @@ export class LostPeers {
     this.#lost.delete(id)
   }
 
+  /** All are tried as though they had just been lost: what failed says nothing of the network that there is now. */
+  startOver(nowMs: number): void {
+    for (const lost of this.#lost.values()) {
+      lost.waitMs = FIRST_WAIT_MS
+      lost.dueMs = Math.min(lost.dueMs, nowMs + FIRST_WAIT_MS)
+    }
+  }
+
   /** Whom to dial now, the one that has waited longest beyond its time; its next turn comes after a longer pause. */
   take(nowMs: number): string | undefined {
     if (nowMs < this.#lastMs + GAP_MS) return undefined

@@ -60,6 +60,14 @@ export class Rejoin {
     this.#schedule()
   }
 
+  /** The addresses of this machine changed, as when it has a network again. */
+  moved(): void {
+    this.#lost.startOver(this.#clock.now())
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    this.#schedule()
+  }
+
   async stop(): Promise<void> {
     this.#init.libp2p.removeEventListener('peer:connect', this.#onConnect)
     this.#init.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)

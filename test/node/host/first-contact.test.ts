@@ -104,6 +104,7 @@ test('a machine that has a network again looks at once, however long nobody answ
     }
   }
   const remembered = { id: await someId(), addrs: ['/ip4/127.0.0.1/tcp/1'], lastSeenMs: 0 }
+  let moves = 0
   let addrs = ['/ip4/127.0.0.1/tcp/4160']
   const alone = new FirstContact({
     libp2p: libp2p as unknown as FirstContactInit['libp2p'],
@@ -111,7 +112,8 @@ test('a machine that has a network again looks at once, however long nobody answ
     book: { recent: () => [remembered], find: () => remembered, saw: () => {}, flush: async () => {} },
     peers: [],
     log: silentLogger,
-    addrs: () => addrs
+    addrs: () => addrs,
+    onMoved: () => moves++
   })
   contacts.add(alone)
   await alone.start()
@@ -121,6 +123,7 @@ test('a machine that has a network again looks at once, however long nobody answ
   expect(dials).toBe(0)
   addrs = ['/ip4/192.0.2.7/tcp/4160']
   await vi.advanceTimersByTimeAsync(2 * LOOK_EVERY_MS)
+  expect(moves).toBe(1)
   expect(dials).toBeGreaterThan(1)
 })
 

@@ -114,6 +114,26 @@ test('halves that were cut meet again, though each still has its own: with few d
   await world.rejoin.stop()
 })
 
+test('when the addresses of this machine change, whoever was lost long ago is tried within the minute', async () => {
+  const world = new World()
+  const far = await world.peer(1)
+  world.connect(far)
+  world.rejoin.start()
+  world.lose(far)
+  // just after a try in vain, with half an hour to the next
+  await world.pass(33 * MINUTE_MS)
+  const before = world.dials.length
+  world.reachable.add(far)
+  await world.pass(MINUTE_MS)
+  expect(world.dials).toHaveLength(before)
+  world.rejoin.moved()
+  await world.pass(MINUTE_MS)
+  expect([...world.connected.keys()]).toEqual([far])
+  world.rejoin.moved()
+  expect(world.isTimed).toBe(false)
+  await world.rejoin.stop()
+})
+
 test('a short cut heals within a minute', async () => {
   const world = new World()
   const far = await world.peer(1)
