@@ -33,7 +33,7 @@ export interface PeerBounds {
 /**
  * Replaces methods of the store by ones that leave out what is too much, and that tell rumours from what is sure. Sure is
  * what a peer said itself (to identify, in its announcement) and where it was reached: such addresses are stored as
- * certified, stay, and are given out first. A rumour is a merge of `multiaddrs` and nothing else, as an answer of the DHT
+ * certified, stay until it says others, and are given out first. A rumour is a merge of `multiaddrs` and nothing else, as an answer of the DHT
  * makes it: of a connected peer it is dropped; of others rumours have what room is left, the newest first.
  */
 export function boundPeers(
@@ -69,7 +69,9 @@ export function boundPeers(
     // the store keeps an address that it knew as a rumour as one
     const certified = new Set(told.addresses?.map(({ multiaddr }) => multiaddr.toString()))
     const isUnsure = ({ multiaddr, isCertified }: Address) => !isCertified && certified.has(multiaddr.toString())
-    const left = fresh(id, peer.addresses, toldIn(told))
+    const current = toldIn(told)
+    const isCurrent = saidItself(data) ? isOneOf(id, current, reachedAt(id)) : () => true
+    const left = fresh(id, peer.addresses, current).filter(one => !one.isCertified || isCurrent(one))
     const isWithin = left.length <= MAX_PEER_ADDRS && peer.protocols.length <= MAX_PEER_PROTOCOLS
     if (isWithin && left.length === peer.addresses.length && !left.some(isUnsure)) return peer
     const addresses = left.map(one => (isUnsure(one) ? { ...one, isCertified: true } : one))
@@ -134,6 +136,14 @@ function cut(id: PeerId, data: PeerData): PeerData {
 function withoutPeer(addr: Multiaddr, id: PeerId): Multiaddr {
   const last = addr.getComponents().at(-1)
   return last?.code === CODE_P2P && last.value === id.toString() ? addr.decapsulateCode(CODE_P2P) : addr
+}
+
+/** Its announcement names all that it has; see own-announcements.ts. */
+const saidItself = ({ addresses }: PeerData) => addresses !== undefined
+
+function isOneOf(id: PeerId, said: ReadonlySet<string>, reached: readonly Multiaddr[]): (one: Address) => boolean {
+  const all = new Set([...said, ...reached.map(addr => bareOf(id)(addr).toString())])
+  return ({ multiaddr }) => all.has(multiaddr.toString())
 }
 
 function toldIn({ multiaddrs = [], addresses = [] }: PeerData): ReadonlySet<string> {

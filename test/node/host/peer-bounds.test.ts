@@ -2,7 +2,7 @@ import '../../../src/base/polyfill.ts'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId, PeerStore } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { boundPeers, MAX_ADDR_CHARS, MAX_PEER_ADDRS, MAX_PEER_PROTOCOLS } from '../../../src/node/host/peer-bounds.ts'
@@ -12,6 +12,7 @@ let store: PeerStore
 let ann: PeerId
 let connected: boolean
 let nowMs: number
+let reached: Multiaddr[]
 
 beforeEach(async () => {
   node = await createLibp2p({ start: false, peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity } })
@@ -19,7 +20,8 @@ beforeEach(async () => {
   ann = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
   connected = false
   nowMs = 0
-  boundPeers(store, { isConnected: () => connected, maxAgeMs: 100, nowMs: () => nowMs })
+  reached = []
+  boundPeers(store, { isConnected: () => connected, reachedAt: () => reached, maxAgeMs: 100, nowMs: () => nowMs })
 })
 
 afterEach(() => node.stop())
@@ -93,8 +95,16 @@ it('takes no rumours of a peer that is connected', async () => {
   connected = true
   await store.merge(ann, { multiaddrs: addrs(1, 5) })
   expect(await known()).toEqual(['/ip4/192.0.2.1/tcp/900'])
-  await store.merge(ann, { addresses: said(901, 1), protocols: ['/a'] })
+  await store.merge(ann, { multiaddrs: addrs(901, 1), protocols: ['/a'] })
   expect(await known()).toHaveLength(2)
+})
+
+it('what it announces replaces what it announced before, but not where it was reached', async () => {
+  connected = true
+  reached = addrs(900, 1)
+  await store.patch(ann, { addresses: said(1, 3) })
+  for (let from = 2; from <= 40; from++) await store.merge(ann, { addresses: said(from, 3) })
+  expect((await known()).sort()).toEqual([...addrs(40, 3), ...reached].map(String))
 })
 
 it('forgets an address when nobody has told of it for long, not one that is told again and again', async () => {
