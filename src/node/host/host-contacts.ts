@@ -30,7 +30,11 @@ export class HostContacts {
       peers,
       log,
       addrs: () => host.addrs(),
-      onMoved: () => this.#rejoin.moved(),
+      onMoved: () => {
+        this.#rejoin.moved()
+        // some connections outlive it, as those of another interface
+        void libp2p.services.identifyPush.push()
+      },
       isAlone: () => routing.tableSize === 0,
       ping: (peer, signal) => libp2p.services.ping.ping(peer, { signal }),
       ...(onUnreachable === undefined ? {} : { onUnreachable })

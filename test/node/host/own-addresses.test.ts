@@ -1,14 +1,18 @@
 /** The addresses of a node change while it runs: another network, a new lease. */
 import { createHash } from 'node:crypto'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { cidOf, RAW } from '../../../src/content/cid.ts'
 import type { Host } from '../../../src/node/host/create-host.ts'
+import { LOOK_EVERY_MS } from '../../../src/node/host/first-contact.ts'
+import { HostContacts } from '../../../src/node/host/host-contacts.ts'
 import { addrOf, host, until } from './test-hosts.ts'
 
 interface Inner {
   components: { transportManager: { listen(addrs: Multiaddr[]): Promise<void> } }
 }
+
+afterEach(() => void vi.useRealTimers())
 
 const bare = (of: Host) => of.addrs().map(addr => multiaddr(addr).decapsulateCode(CODE_P2P).toString())
 
@@ -25,4 +29,24 @@ test('who asks a node about what it holds is told where it is now', async () => 
     for await (const { addrs } of getter.routing.findProviders(cid)) told.push(...addrs)
     return told.sort().join() === bare(sharer).sort().join()
   })
+})
+
+test('whoever is connected is told where it is now', async () => {
+  const [moving, friend] = [await host(), await host()]
+  await moving.dialer.connectTo(addrOf(friend))
+  await until('it was identified', async () => (await friend.routing.findPeer(moving.peerId)).length > 0)
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const book = { recent: () => [], find: () => undefined, saw: () => {}, flush: async () => {} }
+  const contacts = new HostContacts({ host: moving, book, peers: [] })
+  await contacts.start()
+  const push = vi.spyOn(moving.libp2p.services.identifyPush, 'push')
+  await (moving.libp2p as unknown as Inner).components.transportManager.listen([multiaddr('/ip4/127.0.0.1/tcp/0')])
+  await vi.advanceTimersByTimeAsync(LOOK_EVERY_MS)
+  vi.useRealTimers()
+  expect(push).toHaveBeenCalledOnce()
+  await until('it knows both', async () => {
+    const known = await friend.routing.findPeer(moving.peerId)
+    return known.sort().join() === bare(moving).sort().join()
+  })
+  await contacts.stop()
 })
