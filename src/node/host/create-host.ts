@@ -33,6 +33,7 @@ import { makeRoom } from './connection-room.ts'
 import { DialGuard } from './dial-guard.ts'
 import { guardDials } from './guarded-transport.ts'
 import { InboundRate } from './inbound-rate.ts'
+import { trustInterfaces } from './interface-addresses.ts'
 import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts'
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
@@ -76,6 +77,7 @@ export const LIBP2P: MadeFor = { name: 'libp2p', version: '3.3.11' }
 /** Replaced or called here, beyond its published type. */
 const INNER_METHODS = [
   'components.addressManager._updatePeerStoreAddresses',
+  'components.addressManager.getAddressesWithMetadata',
   'components.connectionManager.dialQueue.calculateMultiaddrs',
   'components.connectionManager.dialQueue.components.peerStore.merge',
   'components.connectionManager.dialQueue.components.transportManager.dial',
@@ -222,6 +224,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   })
   requireMethods(LIBP2P, libp2p, INNER_METHODS)
   silenceAddressUpdates(libp2p)
+  trustInterfaces(libp2p)
   staggerDials(dialQueueOf(libp2p), {
     guard,
     maxAddrs: MAX_DIALLED_ADDRS,

@@ -9,7 +9,10 @@ import { HostContacts } from '../../../src/node/host/host-contacts.ts'
 import { addrOf, host, until } from './test-hosts.ts'
 
 interface Inner {
-  components: { transportManager: { listen(addrs: Multiaddr[]): Promise<void> } }
+  components: {
+    transportManager: { listen(addrs: Multiaddr[]): Promise<void>; getAddrs(): Multiaddr[] }
+    addressManager: { addObservedAddr(addr: Multiaddr): void }
+  }
 }
 
 afterEach(() => void vi.useRealTimers())
@@ -49,4 +52,15 @@ test('whoever is connected is told where it is now', async () => {
     return known.sort().join() === bare(moving).sort().join()
   })
   await contacts.stop()
+})
+
+test('a public address of the machine is one of the node; one that a stranger says it saw is not', async () => {
+  const server = await host()
+  const { transportManager, addressManager } = (server.libp2p as unknown as Inner).components
+  const addrs = ['/ip4/8.20.30.40/tcp/4160', '/ip6/2a01:4f8:1:2::3/tcp/4160', '/ip4/192.168.7.7/tcp/4160']
+  vi.spyOn(transportManager, 'getAddrs').mockReturnValue(
+    ['/ip4/127.0.0.1/tcp/4160', ...addrs].map(text => multiaddr(text))
+  )
+  addressManager.addObservedAddr(multiaddr('/ip4/8.50.60.70/tcp/4160'))
+  expect(bare(server)).toEqual(addrs)
 })
