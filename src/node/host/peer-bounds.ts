@@ -116,8 +116,13 @@ function withReached({ addresses, ...rest }: PeerData, reached: readonly Multiad
 
 const bareOf = (id: PeerId) => (addr: Multiaddr) => withoutPeer(addr, id)
 
+/**
+ * The signed record goes too: identify believes none that is older than the one kept, by the clock of the peer, so that
+ * one whose clock was set back is looked for at its old addresses for as long as that is. Each comes over the peer's own
+ * connection, and the last one counts.
+ */
 function cut(id: PeerId, data: PeerData): PeerData {
-  const { multiaddrs, addresses, protocols, ...rest } = data
+  const { multiaddrs, addresses, protocols, peerRecordEnvelope: _, ...rest } = data
   const bare = bareOf(id)
   return {
     ...rest,

@@ -1,4 +1,5 @@
 /** Two days and more pass while nodes run, or the clock says so: whoever is announced is still named, with its addresses. */
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { HOUR_MS } from '../../../src/base/units.ts'
@@ -59,4 +60,20 @@ test.each([
   leap(sign * 10 * 365 * 24 * HOUR_MS)
   await cleanUp(holder)
   expect(await namedBy(holder, await host({ dht: { mode: 'client' } }), cid)).toEqual(new Map([[id, addrs]]))
+})
+
+test('a node that says other addresses is believed, though its clock was set back', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const [moving, friend] = [await host({ privateKey }), await host()]
+  leap(365 * 24 * HOUR_MS)
+  await moving.dialer.connectTo(addrOf(friend))
+  await until('it was identified', () => friend.routing.tableSize > 0)
+  await moving.stop()
+  leap(-365 * 24 * HOUR_MS)
+  const moved = await host({ privateKey })
+  await moved.dialer.connectTo(addrOf(friend))
+  await until('it is known where it is', async () => {
+    const known = await friend.routing.findPeer(moved.peerId)
+    return known.join() === multiaddr(addrOf(moved)).decapsulate('/p2p').toString()
+  })
 })
