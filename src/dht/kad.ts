@@ -22,6 +22,7 @@ import { dropKnownPeers } from './known-peers.ts'
 import { giveLiveRecords } from './live-records.ts'
 import { markOwnAnnouncements } from './own-announcements.ts'
 import { type Pace, USUAL_PACE } from './pace.ts'
+import { steadyTimeouts } from './steady-timeouts.ts'
 import { trustConnected } from './sure-contacts.ts'
 
 export type { KadDHT } from '@libp2p/kad-dht'
@@ -46,6 +47,7 @@ const INNER_METHODS = [
   'network.components.connectionManager.openStream',
   'network.safeDispatchEvent',
   'network.sendRequest',
+  'network.timeout.next.push',
   'providers.addProvider',
   'providers.getProviders',
   'providers.loadProviders',
@@ -56,6 +58,8 @@ const INNER_METHODS = [
   'routingTable.components.ping.ping',
   'routingTable.find',
   'routingTable.kb.verify',
+  'routingTable.pingNewContactTimeout.next.push',
+  'routingTable.pingOldContactTimeout.next.push',
   'routingTable.queueRoutingTableUpdate',
   'routingTable.remove',
   'routingTable.safeDispatchEvent',
@@ -106,6 +110,7 @@ export function kad(options: KadOptions = {}): (components: KadDHTComponents) =>
     requireMethods(KAD_LIBRARY, made, INNER_METHODS)
     const dht = boundAnswers(keepStreams(dropKnownPeers(made, peerId)))
     boundFirstQuery(dht)
+    steadyTimeouts(dht)
     paceAnswers(dht)
     markOwnAnnouncements(dht, peerStore)
     giveLiveRecords(dht, { self: peerId, peerStore, validityMs: RECORD_VALIDITY_MS })

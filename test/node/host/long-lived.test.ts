@@ -77,3 +77,16 @@ test('a node that says other addresses is believed, though its clock was set bac
     return known.join() === multiaddr(addrOf(moved)).decapsulate('/p2p').toString()
   })
 })
+
+test.each([-3, 3, -10 * 365 * 24, 10 * 365 * 24])('lookups go on after the clock leapt by %i hours', async hours => {
+  const [sharer, getter] = await sharerAndHolder()
+  const cid = randomCid()
+  await sharer.routing.provide(cid)
+  expect([...(await namedBy(sharer, getter, cid)).keys()]).toEqual([sharer.peerId])
+  leap(hours * HOUR_MS)
+  for (let i = 0; i < 3; i++) {
+    const lookup = getter.routing.findProviders(cid)
+    for await (const { id } of lookup) expect(id).toBe(sharer.peerId)
+    expect(lookup.stats).toMatchObject({ answered: 1, failed: 0 })
+  }
+})
