@@ -1,5 +1,6 @@
 /** Multiaddrs that users give and get. */
 import { peerIdFromString } from '@libp2p/peer-id'
+import { isPrivate } from '@libp2p/utils'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { isLoopbackAddr } from 'is-loopback-addr'
 import { ShoalError } from '../../base/errors.ts'
@@ -56,6 +57,18 @@ export function linkAddrs<T extends string | Multiaddr>(addrs: readonly T[]): T[
     return !isLoopbackAddr(parsed.getComponents()[0]?.value ?? '') && !parsed.toString().startsWith('/ip6/fe80:')
   })
   return reachable.length > 0 ? reachable : [...addrs]
+}
+
+/** Of one peer. */
+export const MAX_DIALLED_ADDRS = 16
+
+/**
+ * What a node says of where it is: see {@link linkAddrs}. Public ones first, and no more than others dial: a machine that
+ * runs containers has a private one for each of their networks, which lead nowhere from any other.
+ */
+export function announcedAddrs(addrs: readonly Multiaddr[]): Multiaddr[] {
+  const all = linkAddrs(addrs)
+  return [...all.filter(addr => !isPrivate(addr)), ...all.filter(isPrivate)].slice(0, MAX_DIALLED_ADDRS)
 }
 
 /**

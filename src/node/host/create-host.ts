@@ -28,7 +28,7 @@ import { nativeTls } from '../transport/tls/native-tls.ts'
 import { Unnegotiated } from '../transport/unnegotiated.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { KEEP_ALIVE_MS } from '../transport/yamux/yamux-init.ts'
-import { dnsName, isTcpAddr, linkAddrs } from './addresses.ts'
+import { announcedAddrs, dnsName, isTcpAddr, MAX_DIALLED_ADDRS } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
 import { DialGuard } from './dial-guard.ts'
 import { guardDials } from './guarded-transport.ts'
@@ -56,7 +56,6 @@ const STREAM_LIMITS = { maxInboundStreams: 4_096, maxOutboundStreams: 4_096, max
 /** A machine under load takes seconds for a handshake; see also CONNECT_TIMEOUT_MS of the dialer. */
 const DIAL_TIMEOUT_MS = 16_000
 const ADDRESS_DIAL_TIMEOUT_MS = 8_000
-const MAX_DIALLED_ADDRS = 16
 /** So long a connection that came in may take to say who it is, and a stream to say what it is for. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const DEFAULT_MAX_CONNECTIONS = 600
@@ -111,7 +110,7 @@ export interface Host {
   readonly libp2p: Libp2p<Services>
   readonly routing: ContentRouting
   readonly dialer: SwarmDialer
-  /** Multiaddrs that others can dial, ending in `/p2p/<peer ID>`: see linkAddrs. */
+  /** Multiaddrs that others can dial, ending in `/p2p/<peer ID>`: see announcedAddrs. */
   addrs(): string[]
   /** Whoever is connected from there broke a rule: it may connect less often. */
   offended(addr: string): void
@@ -144,7 +143,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     privateKey: options.privateKey,
     datastore: store,
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
-    addresses: { listen, announceFilter: linkAddrs<Multiaddr> },
+    addresses: { listen, announceFilter: announcedAddrs },
     transports: [components => guardDials(makeTcp(components), guard, systemClock.now)],
     connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => boundFirstBytes(ENCRYPTERS[name]())),
     streamMuxers: [

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { afterEach, expect, test, vi } from 'vitest'
 import { cidOf, RAW } from '../../../src/content/cid.ts'
+import { MAX_DIALLED_ADDRS } from '../../../src/node/host/addresses.ts'
 import type { Host } from '../../../src/node/host/create-host.ts'
 import { LOOK_EVERY_MS } from '../../../src/node/host/first-contact.ts'
 import { HostContacts } from '../../../src/node/host/host-contacts.ts'
@@ -63,4 +64,13 @@ test('a public address of the machine is one of the node; one that a stranger sa
   )
   addressManager.addObservedAddr(multiaddr('/ip4/8.50.60.70/tcp/4160'))
   expect(bare(server)).toEqual(addrs)
+})
+
+test('of a server that runs containers the public address is named first, and no more than others dial', async () => {
+  const server = await host()
+  const { transportManager } = (server.libp2p as unknown as Inner).components
+  const containers = Array.from({ length: 20 }, (_, i) => `/ip4/172.17.${i}.1/tcp/4160`)
+  const outside = '/ip4/8.20.30.40/tcp/4160'
+  vi.spyOn(transportManager, 'getAddrs').mockReturnValue([...containers, outside].map(text => multiaddr(text)))
+  expect(bare(server)).toEqual([outside, ...containers.slice(0, MAX_DIALLED_ADDRS - 1)])
 })
