@@ -32,17 +32,15 @@ export class AddressAges {
    * @param told those of them that somebody told of now
    * @returns those that are not too old
    */
-  fresh<T extends Address>(id: string, addresses: readonly T[], told: ReadonlySet<string> = new Set()): T[] {
+  fresh<T extends Address>(id: string, addresses: T[], told?: ReadonlySet<string>): T[] {
     const now = this.#nowMs()
     const before = this.#told.get(id)
-    const times = new Map<string, number>()
-    const left = addresses.filter(({ multiaddr }) => {
-      const addr = multiaddr.toString()
-      const atMs = told.has(addr) ? now : (before?.get(addr) ?? now)
-      times.set(addr, atMs)
-      return now - atMs < this.#maxAgeMs
-    })
-    this.#told.set(id, times)
-    return left
+    const texts = addresses.map(({ multiaddr }) => multiaddr.toString())
+    const isNew = told !== undefined || !texts.every(addr => before?.has(addr) === true)
+    const times = isNew
+      ? new Map(texts.map(addr => [addr, told?.has(addr) === true ? now : (before?.get(addr) ?? now)]))
+      : before
+    if (isNew && times !== undefined) this.#told.set(id, times)
+    return addresses.filter((_, at) => now - (times?.get(texts[at] ?? '') ?? now) < this.#maxAgeMs)
   }
 }

@@ -53,6 +53,7 @@ export function boundPeers(
     return addresses
   }
   const get = store.get.bind(store)
+  const getInfo = store.getInfo.bind(store)
   const merge = store.merge.bind(store)
   const patch = store.patch.bind(store)
   const save = store.save.bind(store)
@@ -60,6 +61,12 @@ export function boundPeers(
     const peer = await get(id, options)
     if (own?.id.equals(id) !== true) return sureFirst({ ...peer, addresses: fresh(id, peer.addresses) })
     return { ...peer, addresses: own.addrs().map(addr => ({ multiaddr: withoutPeer(addr, id), isCertified: true })) }
+  }
+  // asked for up to twenty peers at each question of the DHT, most of them connected
+  store.getInfo = async (id, options) => {
+    if (isConnected(id)) return await getInfo(id, options)
+    const { addresses } = await store.get(id, options)
+    return { id, multiaddrs: addresses.map(({ multiaddr }) => multiaddr) }
   }
   store.merge = async (id, data, options) => {
     const isRumour = Object.keys(data).every(key => key === 'multiaddrs')

@@ -51,6 +51,10 @@ export class PeerMemory {
       const known = this.#known(id.toString())
       return known === undefined ? await this.#read(id, () => get(id, options)) : copyOf(known)
     }
+    store.getInfo = async (id, options) => {
+      const known = this.#known(id.toString()) ?? (await store.get(id, options))
+      return { id: known.id, multiaddrs: known.addresses.map(({ multiaddr }) => multiaddr) }
+    }
     store.merge = async (id, data, options) => {
       const known = this.#known(id.toString())
       if (known !== undefined && this.#isRecent(known) && saysNothingNew(known, data)) return copyOf(known)
