@@ -118,7 +118,7 @@ describe('a node of its own', () => {
         const node = lab.node
         node.onFetch = () => {}
         const get = lab.start(['get', LINK, ...(quiet ? ['--quiet'] : [])])
-        await vi.waitFor(() => expect(node.transfers).toHaveLength(quiet ? 2 : 1))
+        await expect.poll(() => node.transfers).toHaveLength(quiet ? 2 : 1)
         const transfer = node.transfers.at(-1)
         transfer?.progress({})
         await vi.advanceTimersByTimeAsync(11_000)

@@ -253,7 +253,7 @@ test('cancel of a transfer, and a signal, end the fetch over there', async () =>
   const controller = new AbortController()
   const first = remote.fetch(CID_A, { to: '/data' })
   const second = remote.fetch(CID_A, { to: '/other', signal: controller.signal })
-  await vi.waitFor(() => expect(node.transfers).toHaveLength(2))
+  await expect.poll(() => node.transfers).toHaveLength(2)
   first.cancel()
   controller.abort()
   await expect(first.done).rejects.toMatchObject({ code: 'ERR_ABORTED' })
@@ -265,7 +265,7 @@ test('two clients at once: each gets its own answers, and the end of one leaves 
   await serve()
   const [one, two] = [await client(), await client()]
   const [lost, kept] = [one.fetch(CID_A, { to: '/one' }), two.fetch(CID_A, { to: '/two' })]
-  await vi.waitFor(() => expect(node.transfers).toHaveLength(2))
+  await expect.poll(() => node.transfers).toHaveLength(2)
   one.close()
   await expect(lost.done).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   const own = node.transfers.find(transfer => transfer.options.to === '/one')
