@@ -107,6 +107,6 @@ export class AttackStream {
 export async function attack(from: Host, addr: string, paceMs = 0): Promise<AttackStream> {
   const id = addr.split('/p2p/')[1]
   if (id === undefined) throw new ShoalError('ERR_BAD_MULTIADDR', addr)
-  const signal = AbortSignal.timeout(10_000)
+  const signal = AbortSignal.timeout(60_000)
   return new AttackStream(await from.dialer.dial({ id, addrs: [addr], seeder: false }, { signal }), paceMs)
 }

@@ -121,7 +121,7 @@ export async function rawDialer(): Promise<RawDialer> {
   })
   return {
     dial: async (addr, paceMs) => {
-      const connection = await libp2p.dial(multiaddr(addr), { signal: AbortSignal.timeout(10_000), force: true })
+      const connection = await libp2p.dial(multiaddr(addr), { signal: AbortSignal.timeout(60_000), force: true })
       if (last === undefined) throw new Error('no connection')
       return new RawConnection(last, connection, paceMs)
     },
