@@ -7,6 +7,7 @@ import { cidOf, DAG_PB, RAW } from '../../src/content/cid.ts'
 import { FileBuilder } from '../../src/content/file-builder.ts'
 import { assembleManifest, ManifestAssembler, rawRootManifest } from '../../src/content/manifest-assembler.ts'
 import type { ManifestLimits } from '../../src/content/manifest-limits.ts'
+import { cpuMs } from '../helpers/cpu-time.ts'
 import {
   assemble,
   BlockMap,
@@ -339,9 +340,9 @@ describe('refuses', () => {
       else if (kind === 'files') node = hand.node(fileNode([1, 2].map(() => ({ cid: node.cid, size: 0, tsize: 999 }))))
       else node = shard({ ...node, name: '00' }, { ...node, name: '01' })
     }
-    const began = performance.now()
+    const began = cpuMs()
     malformed(node, { repeatedBytes: 8 * 1024 * 1024, entries: 20_000 })
-    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(cpuMs() - began).toBeLessThan(10_000)
   })
 
   function shard(...links: HandLink[]) {
@@ -401,9 +402,9 @@ test('two hundred thousand pieces and a hundred thousand entries within seconds'
     builder.addLeaf(digest, 1024 * 1024)
   }
   const file = builder.finish()
-  let began = performance.now()
+  let began = cpuMs()
   const manifest = assemble(file.cid, blocks)
-  expect(performance.now() - began).toBeLessThan(10_000)
+  expect(cpuMs() - began).toBeLessThan(10_000)
   expect(manifest.pieces.count).toBe(200_000)
   expect(manifest.totalBytes).toBe(200_000 * 1024 * 1024)
 
@@ -414,7 +415,7 @@ test('two hundred thousand pieces and a hundred thousand entries within seconds'
   }
   const sub = { cid: blocks.add(DAG_PB, folderNode(links)), tsize: 1 }
   const root = blocks.add(DAG_PB, folderNode(Array.from({ length: 100 }, (_, i) => ({ ...sub, name: `d${i}` }))))
-  began = performance.now()
+  began = cpuMs()
   expect(assemble(root, blocks).entries.length).toBe(100_101)
-  expect(performance.now() - began).toBeLessThan(10_000)
+  expect(cpuMs() - began).toBeLessThan(10_000)
 })

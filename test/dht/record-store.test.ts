@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { Key } from 'interface-datastore'
 import { expect, test } from 'vitest'
 import { MAX_GIVEN, RecordStore } from '../../src/dht/record-store.ts'
+import { cpuMs } from '../helpers/cpu-time.ts'
 
 const NONE = new Uint8Array([1])
 const someId = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
@@ -137,9 +138,9 @@ test('of those without records who is needed stays, and who was heard of last gi
 test('a question is quick however much is held', async () => {
   const store = new RecordStore('self')
   for (let i = 0; i < 50_000; i++) store.put(record(`content${i}`, `peer${i % 500}`), NONE)
-  const start = performance.now()
+  const start = cpuMs()
   for (let i = 0; i < 1_000; i++) expect(await keys(store, `/dht/provider/content${i}`)).toHaveLength(1)
-  expect(performance.now() - start).toBeLessThan(3_000)
+  expect(cpuMs() - start).toBeLessThan(3_000)
 })
 
 test('whatever else is put there is bounded too', async () => {
