@@ -27,7 +27,7 @@ it('a flood of questions is answered at the pace of one peer, and others meanwhi
   const seconds = (performance.now() - begun) / 1000
   expect(flood.answers).toBeLessThanOrEqual(PEER_MESSAGE_BURST + PEER_MESSAGES_PER_SEC * seconds + 1)
   expect(flood.isOver).toBe(false)
-}, 60_000)
+})
 
 it('who asks far ahead of the answers loses the stream, and who asks in turn does not (MAX_UNREAD_BYTES)', async () => {
   const victim = await host()
@@ -40,4 +40,4 @@ it('who asks far ahead of the answers loses the stream, and who asks in turn doe
   const before = inTurn.answers
   await until('more answers in turn', () => inTurn.answers > before)
   expect(inTurn.isOver).toBe(false)
-}, 60_000)
+})

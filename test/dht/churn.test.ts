@@ -38,7 +38,7 @@ test('who falls silent while connected leaves the tables of those that ask it, a
   expect(asker.host.libp2p.getPeers().map(String)).toContain(silent)
   expect(await network.find(asker)).toMatchObject({ found: true })
   expect(tableOf(asker.host)).not.toContain(silent)
-}, 120_000)
+})
 
 test('who leaves with a word is soon in no table, though nobody asks it for anything', async () => {
   for (let i = 0; i < 5; i++) await network.join({ stays: i === 0 })
@@ -46,4 +46,4 @@ test('who leaves with a word is soon in no table, though nobody asks it for anyt
   await network.lose('closing')
   const [gone = ''] = network.gone
   await until('it left every table', () => network.members.every(({ host }) => !tableOf(host).includes(gone)), 30_000)
-}, 60_000)
+})

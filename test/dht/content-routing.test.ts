@@ -59,7 +59,7 @@ test('a chain of ten: content of one is found by all, and by a newcomer that kno
     expect(found).toEqual(expected)
   }
   await until('every table holds every server', () => hosts.every(one => one.routing.tableSize === 9), 30_000)
-}, 120_000)
+})
 
 test('a record outlives its maker: a node between gives the addresses it was told', async () => {
   const [sharer, between] = [await host(), await host()]

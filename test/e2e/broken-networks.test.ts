@@ -42,7 +42,7 @@ it('a sharer that freezes in the middle is done without: another one gives the r
   } finally {
     first.cli.child.kill('SIGCONT')
   }
-}, 120_000)
+})
 
 it('a fetch that sleeps and wakes goes on', async () => {
   writeFileSync(lab.path('file.bin'), keystream(SIZE, 'sleep'))
@@ -55,7 +55,7 @@ it('a fetch that sleeps and wakes goes on', async () => {
   fetch.child.kill('SIGCONT')
   expect(await fetch.exited, fetch.stderr).toBe(0)
   expect(isCopy('b')).toBe(true)
-}, 120_000)
+})
 
 it('a fetch that wakes after all that it knew was restarted finds it again', async () => {
   writeFileSync(lab.path('file.bin'), keystream(SIZE, 'long sleep'))
@@ -70,7 +70,7 @@ it('a fetch that wakes after all that it knew was restarted finds it again', asy
   fetch.child.kill('SIGCONT')
   expect(await fetch.exited, fetch.stderr).toBe(0)
   expect(isCopy('b')).toBe(true)
-}, 120_000)
+})
 
 it('once in, a network does without the node that let everybody in, also after a restart', async () => {
   writeFileSync(lab.path('file.bin'), keystream(1_000_000, 'bootstrap'))
@@ -91,7 +91,7 @@ it('once in, a network does without the node that let everybody in, also after a
   const restarted = get('restarted', cid, ['--peer', back.addr])
   expect(await restarted.exited, restarted.stderr).toBe(0)
   expect(isCopy('restarted')).toBe(true)
-}, 120_000)
+})
 
 it('a sharer that comes back at another address is found again', async () => {
   writeFileSync(lab.path('file.bin'), keystream(1_000_000, 'moved'))
@@ -105,4 +105,4 @@ it('a sharer that comes back at another address is found again', async () => {
   const fetch = get('getter', cid, ['--peer', hub.addr])
   expect(await fetch.exited, fetch.stderr).toBe(0)
   expect(isCopy('getter')).toBe(true)
-}, 120_000)
+})

@@ -29,7 +29,7 @@ function formsOf(dataDir: string): string[] {
   ]
 }
 
-it('neither while it starts, shares and fetches, nor of a key that is damaged', { timeout: 120_000 }, async () => {
+it('neither while it starts, shares and fetches, nor of a key that is damaged', async () => {
   const content = 'this is in the file and nowhere else'
   writeFileSync(lab.path('file.txt'), content.repeat(100))
   const common = (name: string) => ['--json', '--log', 'trace', '--data-dir', lab.path(name), '--listen', LOOPBACK]

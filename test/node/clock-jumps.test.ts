@@ -24,26 +24,22 @@ afterEach(() => void vi.useRealTimers())
 
 const leap = (ms: number) => vi.setSystemTime(Date.now() + ms)
 
-test.each(LEAPS)(
-  'a fetch goes on when the clock leaps %s, and so does one that begins then',
-  async (_name, ms) => {
-    const { path, bytes } = lab.file('film.mkv', 6_000_000)
-    // certificates are valid from 1970 on
-    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(name => lab.start(name, { encryption: ['tls'] })))
-    if (a === undefined || b === undefined || c === undefined) throw new Error('three nodes')
-    await a.setLimits({ up: 2_000_000 })
-    const { link } = await a.share(path)
-    const transfer = b.fetch(link, { to: join(lab.dir, 'copy.mkv') })
-    await vi.waitUntil(() => transfer.snapshot().have > 500_000, { timeout: 20_000 })
-    leap(ms)
-    expect((await transfer.done).fetched).toBe(bytes.length)
-    expect(readFileSync(join(lab.dir, 'copy.mkv')).equals(Buffer.from(bytes))).toBe(true)
-    await a.setLimits({ up: null })
-    expect((await c.fetch(link, { to: join(lab.dir, 'another.mkv') }).done).fetched).toBe(bytes.length)
-    expect(readFileSync(join(lab.dir, 'another.mkv')).equals(Buffer.from(bytes))).toBe(true)
-  },
-  60_000
-)
+test.each(LEAPS)('a fetch goes on when the clock leaps %s, and so does one that begins then', async (_name, ms) => {
+  const { path, bytes } = lab.file('film.mkv', 6_000_000)
+  // certificates are valid from 1970 on
+  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(name => lab.start(name, { encryption: ['tls'] })))
+  if (a === undefined || b === undefined || c === undefined) throw new Error('three nodes')
+  await a.setLimits({ up: 2_000_000 })
+  const { link } = await a.share(path)
+  const transfer = b.fetch(link, { to: join(lab.dir, 'copy.mkv') })
+  await vi.waitUntil(() => transfer.snapshot().have > 500_000, { timeout: 20_000 })
+  leap(ms)
+  expect((await transfer.done).fetched).toBe(bytes.length)
+  expect(readFileSync(join(lab.dir, 'copy.mkv')).equals(Buffer.from(bytes))).toBe(true)
+  await a.setLimits({ up: null })
+  expect((await c.fetch(link, { to: join(lab.dir, 'another.mkv') }).done).fetched).toBe(bytes.length)
+  expect(readFileSync(join(lab.dir, 'another.mkv')).equals(Buffer.from(bytes))).toBe(true)
+})
 
 test.each(LEAPS)(
   'limits hold when the clock leaps %s: nothing comes at once, and nothing stands still',
@@ -59,8 +55,7 @@ test.each(LEAPS)(
     await transfer.done
     // 4 MB at 1 MB/s less what a limit may send at once
     expect(performance.now() - start).toBeGreaterThan(2_000)
-  },
-  60_000
+  }
 )
 
 test.each(LEAPS)('a ban neither ends nor lasts longer when the clock leaps %s', (_name, ms) => {
@@ -89,4 +84,4 @@ test('after a leap ahead of ten years, for which every record has expired, conte
   await getter.connect(addr)
   expect((await getter.fetch(cid, { to: join(lab.dir, 'copy.mkv') }).done).fetched).toBe(bytes.length)
   expect(announced, 'once, not in a loop').toHaveLength(2)
-}, 90_000)
+})

@@ -205,7 +205,7 @@ describe('the end of a fetch', () => {
     expect(readFileSync(join(lab.dir, 'copy')).equals(bytes)).toBe(true)
   })
 
-  it('is not tried for ever where somebody keeps deleting its file', { timeout: 60_000 }, async () => {
+  it('is not tried for ever where somebody keeps deleting its file', async () => {
     const { path } = lab.file('x.bin', MIB)
     const a = await lab.start('a')
     const b = await lab.start('b')

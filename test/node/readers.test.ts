@@ -34,7 +34,7 @@ it('reads of small files, eight at a time as a web server does, keep their peer 
     }
   }
   await Promise.all(Array.from({ length: 8 }, readAll))
-}, 60_000)
+})
 
 it('a read that waits for bytes and is interrupted says so, whatever the reason given', async () => {
   const a = await lab.start('a', { up: 1_000_000 })
@@ -69,4 +69,4 @@ it('readers that pause, all that they want here already, leave the next one its 
   }
   expect(await collect(reader.read(link, { path: 'f5', timeoutMs: PATIENCE_MS }))).toHaveLength(17 * MIB)
   for (const read of paused) await read.return?.()
-}, 60_000)
+})

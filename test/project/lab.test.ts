@@ -188,13 +188,15 @@ describe('Lab', () => {
     }
   })
 
-  /** How long it may refuse; the test of a second signal needs more than that signal takes. */
-  const graceMs = 2000
-  const script = (work: string, timeoutMs: number) => `
+  /** @param graceMs how long it may refuse. `timeIsUp` is for the work to call: how long a process takes varies. */
+  const script = (work: string, graceMs = 2000) => `
     import { Lab } from ${JSON.stringify(`${lab}lab.mjs`)}
     const lab = new Lab('shoal-lab-test', { graceMs: ${graceMs} })
+    const { setTimeout: later } = globalThis
+    let timeIsUp
+    globalThis.setTimeout = (run, ms) => ms === 3000 ? void (timeIsUp = run) : later(run, ms)
     const ok = await lab.main({
-      timeoutMs: ${timeoutMs},
+      timeoutMs: 3000,
       onFailure: err => console.log(JSON.stringify({ failure: err.message })),
       work: async () => {
         const program = lab.run('it', process.execPath, ['-e', ${JSON.stringify(refuses)}])
@@ -206,8 +208,10 @@ describe('Lab', () => {
     console.log(JSON.stringify({ ok }))`
 
   /** @param isSudden the lab is gone in the moment in which it has sent SIGKILL, as after a second signal */
-  async function play(work: string, timeoutMs: number, signals: NodeJS.Signals[], isSudden = signals.length > 1) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script(work, timeoutMs)], {
+  async function play(work: string, signals: NodeJS.Signals[] = [], isSudden = signals.length > 1) {
+    // what waits for a second signal is not done before it comes
+    const program = script(work, isSudden ? 600_000 : undefined)
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'ignore']
     })
     const said: Record<string, unknown> = {}
@@ -219,7 +223,7 @@ describe('Lab', () => {
     const code = await new Promise(resolve => child.once('close', resolve))
     expect(said['pid']).toBeTypeOf('number')
     const itsProcess = () => isAlive(Number(said['pid']))
-    if (isSudden) await vi.waitUntil(() => !itsProcess(), { timeout: 10_000 })
+    if (isSudden) await vi.waitUntil(() => !itsProcess(), { timeout: 60_000 })
     expect(itsProcess(), 'its process').toBe(false)
     expect(existsSync(String(said['folder'])), 'its folder').toBe(false)
     return { code, failure: said['failure'], ok: said['ok'] }
@@ -227,20 +231,20 @@ describe('Lab', () => {
   const forever = `await new Promise(() => {})`
 
   it.concurrent('cleans up after a failure', async () => {
-    expect(await play(`throw new Error('broken')`, 60_000, [])).toEqual({ code: 1, failure: 'broken', ok: false })
+    expect(await play(`throw new Error('broken')`)).toEqual({ code: 1, failure: 'broken', ok: false })
   })
   it.concurrent('cleans up after a time-out', async () => {
-    expect(await play(forever, 3000, [])).toEqual({ code: 1, failure: 'not done after 3 s', ok: false })
+    expect(await play(`timeIsUp(); ${forever}`)).toEqual({ code: 1, failure: 'not done after 3 s', ok: false })
   })
   it.concurrent('cleans up after SIGINT', async () => {
-    expect(await play(forever, 60_000, ['SIGINT'])).toEqual({ code: 130, failure: 'stopped by SIGINT', ok: false })
+    expect(await play(forever, ['SIGINT'])).toEqual({ code: 130, failure: 'stopped by SIGINT', ok: false })
   })
   it.concurrent('does not wait after a second signal', async () => {
     // It never gets to say that it is done.
-    expect(await play(forever, 60_000, ['SIGTERM', 'SIGINT'])).toMatchObject({ code: 130, ok: undefined })
+    expect(await play(forever, ['SIGTERM', 'SIGINT'])).toMatchObject({ code: 130, ok: undefined })
   })
   it.concurrent('cleans up after an exception that nobody awaited', async () => {
-    const { code } = await play(`setTimeout(() => { throw new Error('stray') }); ${forever}`, 60_000, [], true)
+    const { code } = await play(`setTimeout(() => { throw new Error('stray') }); ${forever}`, [], true)
     expect(code).toBe(1)
   })
 })

@@ -104,4 +104,4 @@ test('a Unix socket of this machine is not dialled, whoever names it', async () 
     await new Promise(resolve => server.close(resolve))
     await rm(folder, { recursive: true })
   }
-}, 30_000)
+})

@@ -38,4 +38,4 @@ test('where a peer was reached is told to others, beside what it says itself', a
   // one that was reset does not end the other
   for (const one of open) one.destroy()
   await new Promise(resolve => router.close(resolve))
-}, 40_000)
+})

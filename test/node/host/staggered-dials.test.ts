@@ -124,4 +124,4 @@ test('a peer is reached behind addresses that take a connection and say nothing'
   expect(sockets.size).toBe(2)
   for (const socket of sockets) socket.destroy()
   await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-}, 60_000)
+})

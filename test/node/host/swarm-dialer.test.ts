@@ -71,7 +71,7 @@ test('a server that answers with silence is told within the dial timeout', async
     details: { reason: expect.stringMatching(/^timed out: something listens there, but it is not a libp2p node/) }
   })
   for (const socket of sockets) socket.destroy()
-}, 15_000)
+})
 
 test('another node than the one named: wrong peer ID', async () => {
   const [a, b] = [await host(), await host()]
