@@ -1,13 +1,16 @@
 /** Many readers of one root, beside each other and one after the other, each of which only waits for its own. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { systemClock } from '../../src/base/clock.ts'
 import { MIB } from '../../src/base/units.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { collect, eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
 
 /** Less than a promise to a peer is believed: whoever waits for one to lapse is too late. */
 const PATIENCE_MS = 3000
+/** All of these times are so much longer, and a slow machine keeps within them. */
+const SLOWER = 10
 
 let lab: NodeLab
 eachWithLab(fresh => {
@@ -15,6 +18,9 @@ eachWithLab(fresh => {
 })
 
 async function shared(files: number, bytes: number) {
+  const begun = systemClock.now()
+  vi.spyOn(systemClock, 'now').mockImplementation(() => begun + (performance.now() - begun) / SLOWER)
+  onTestFinished(() => void vi.restoreAllMocks())
   const dir = join(lab.dir, 'folder')
   mkdirSync(dir)
   for (let at = 0; at < files; at++) writeFileSync(join(dir, `f${at}`), keystream(bytes, `f${at}`))
