@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { Lab, LOOPBACK } from '../helpers/cli.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { requireBuild } from '../project/built.ts'
 
@@ -59,13 +60,13 @@ it('a fetch that sleeps and wakes goes on', async () => {
 
 it('a fetch that wakes after all that it knew was restarted finds it again', async () => {
   writeFileSync(lab.path('file.bin'), keystream(SIZE, 'long sleep'))
-  const first = await shared('a', ['--up', '6M'])
-  const peer = new URLSearchParams(first.link.split('?')[1]).get('peer') ?? ''
+  const listen = ['--listen', `/ip4/127.0.0.1/tcp/${await freePort()}`]
+  const first = await shared('a', ['--up', '6M', ...listen])
   const fetch = get('b', first.link)
   await fetch.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
   fetch.child.kill('SIGSTOP')
   await first.cli.stop('SIGKILL')
-  const again = await shared('a', ['--listen', peer.split('/p2p/')[0] ?? ''])
+  const again = await shared('a', listen)
   expect(again.link).toBe(first.link)
   fetch.child.kill('SIGCONT')
   expect(await fetch.exited, fetch.stderr).toBe(0)
@@ -100,7 +101,8 @@ it('a sharer that comes back at another address is found again', async () => {
   const share = await lab.run(['share', 'file.bin', '--json', '--data-dir', sharer.dataDir])
   const cid = String(share.events[0]?.['cid'])
   await sharer.cli.stop('SIGKILL')
-  const moved = await lab.daemon('sharer', ['--peer', hub.addr])
+  // it does not happen to get the same one
+  const moved = await lab.daemon('sharer', ['--peer', hub.addr, '--listen', `/ip4/127.0.0.1/tcp/${await freePort()}`])
   expect(moved.addr).not.toBe(sharer.addr)
   const fetch = get('getter', cid, ['--peer', hub.addr])
   expect(await fetch.exited, fetch.stderr).toBe(0)

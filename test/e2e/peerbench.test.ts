@@ -1,11 +1,11 @@
 /** The peer benchmark's driver of shoal: the contract that the benchmark has with it, on loopback. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { freePort } from '../helpers/free-port.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { checkout, requireBuild } from '../project/built.ts'
 import { run } from '../project/run.ts'
@@ -25,18 +25,6 @@ afterEach(async () => {
   await Promise.all(running.map(peer => peer.ended))
   rmSync(folder, { recursive: true, force: true })
 })
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  const ports = await Promise.all(
-    servers.map(async server => {
-      if (!server.listening) await new Promise(resolve => server.once('listening', resolve))
-      return (server.address() as AddressInfo).port
-    })
-  )
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-  return ports
-}
 
 /** One run of the driver, started as the benchmark starts it. */
 class Peer {
@@ -93,7 +81,7 @@ describe('the driver', () => {
   })
 
   it('keeps the contract, and finds a seeder that nobody told it of', async () => {
-    const [first, seeding, fetching] = await freePorts(3)
+    const [first, seeding, fetching] = [await freePort(), await freePort(), await freePort()]
     const at = (port: number | undefined) => `127.0.0.1:${port}`
     const bytes = keystream(5_000_000, 'peerbench')
     const env = (name: string, port?: number) => {
@@ -135,7 +123,7 @@ describe('the driver', () => {
   })
 
   it('does not seed what is no longer there', async () => {
-    const [port] = await freePorts(1)
+    const port = await freePort()
     const source = join(folder, 'film.bin')
     const env = { PEER_SRC: source, PEER_REF: join(folder, 'ref'), PEER_STATE: folder }
     writeFileSync(source, 'film')
