@@ -1,6 +1,6 @@
 /** The script that runs the peer benchmark, as far as it goes without one: a forged benchmark measures nothing. */
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -87,7 +87,8 @@ describe('npm run bench:swarm', () => {
   it.runIf(able && python)('lets the benchmark clean up when it is told to stop', async () => {
     const env = forge([
       'def end(*_):',
-      '    time.sleep(0.3)',
+      '    open(here + "/told", "w").close()',
+      '    while not os.path.exists(here + "/told-again"): time.sleep(0.01)',
       '    open(here + "/cleaned", "a").write("once\\n")',
       '    sys.exit(1)',
       'signal.signal(signal.SIGTERM, end)',
@@ -105,8 +106,9 @@ describe('npm run bench:swarm', () => {
       })
     })
     child.kill('SIGINT')
-    await sleep(50)
+    while (!existsSync(join(folder, 'told'))) await sleep(10)
     child.kill('SIGTERM')
+    writeFileSync(join(folder, 'told-again'), '')
     expect(await ended).toBe(143)
     expect(readFileSync(join(folder, 'cleaned'), 'utf8')).toBe('once\n')
   })
