@@ -17,11 +17,9 @@ beforeEach(() => {
 })
 afterEach(() => lab.close())
 
-test.each(['SIGINT', 'SIGTERM'] as const)('%s stops a daemon within 3 s, and that is no failure', async signal => {
+test.each(['SIGINT', 'SIGTERM'] as const)('%s stops a daemon, and that is no failure', async signal => {
   const { cli, dataDir } = await lab.daemon('data')
-  const startedAt = performance.now()
   expect(await cli.stop(signal)).toBe(0)
-  expect(performance.now() - startedAt).toBeLessThan(3_000)
   expect(cli.stderr).toBe('')
   expect((await lab.run(['peers', '--data-dir', dataDir])).code).toBe(1)
 })

@@ -12,9 +12,11 @@ function someCid(text: string): CID {
 }
 
 async function find(of: Host, cid: CID): Promise<{ found: FoundProvider[]; stats: LookupStats }> {
-  const lookup = of.routing.findProviders(cid, { signal: AbortSignal.timeout(20_000) })
+  const signal = AbortSignal.timeout(20_000)
+  const lookup = of.routing.findProviders(cid, { signal })
   const found: FoundProvider[] = []
   for await (const provider of lookup) found.push(provider)
+  expect(signal.aborted, 'it ended by itself').toBe(false)
   return { found, stats: { ...lookup.stats } }
 }
 
@@ -75,12 +77,10 @@ test('a record outlives its maker: a node between gives the addresses it was tol
 
 test('a node that knows nobody gets an answer in seconds: none was asked', async () => {
   const alone = await host({ dht: { mode: 'client' } })
-  const start = performance.now()
   expect(await find(alone, someCid('alone'))).toEqual({
     found: [],
     stats: { asked: 0, answered: 0, failed: 0, providers: 0 }
   })
-  expect(performance.now() - start).toBeLessThan(5_000)
 })
 
 test('what nobody has: all were asked, and who does not answer is told and left out next time', async () => {
