@@ -109,7 +109,7 @@ async function fetch(root: Part, nodes = nodesOf(root)) {
   getter.on('peer:banned', ({ peerId }) => banned.push(peerId))
   mkdirSync(join(lab.dir, 'out'))
   const to = join(lab.dir, 'out', 'got')
-  const failure = await getter.fetch(root.cid.toString(), { to, timeoutMs: 5_000 }).done.then(
+  const failure = await getter.fetch(root.cid.toString(), { to, timeoutMs: 10_000 }).done.then(
     () => undefined,
     (err: ShoalError) => err
   )
@@ -152,7 +152,7 @@ it('symbolic links that lead outside are not made, and are named', async () => {
   await serveNodes(from, content.cid, nodesOf(content))
   const getter = await lab.start('getter', { peers: [addrOf(from)] })
   const to = join(lab.dir, 'out')
-  const { skipped } = await getter.fetch(content.cid.toString(), { to, timeoutMs: 5_000 }).done
+  const { skipped } = await getter.fetch(content.cid.toString(), { to, timeoutMs: 10_000 }).done
   expect(skipped.map(({ path }) => path).sort()).toEqual(['absolute', 'up'])
   expect(readdirSync(to)).toEqual([])
 })

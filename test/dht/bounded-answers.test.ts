@@ -69,7 +69,7 @@ async function ask(answer: { closer?: Named[]; providers?: Named[] }): Promise<{
   }
   const discovered = new Set<string>()
   network.addEventListener('peer', ({ detail }) => discovered.add(detail.id.toString()))
-  const lookup = asker.routing.findProviders(randomCid(), { signal: AbortSignal.timeout(1_500) })
+  const lookup = asker.routing.findProviders(randomCid(), { signal: AbortSignal.timeout(30_000) })
   for await (const _ of lookup) break
   await until('asked', () => asked > 0)
   return { discovered: discovered.size, failed: lookup.stats.failed }

@@ -131,7 +131,7 @@ describe('a fetch', () => {
   it('whose disk stays full ends with code 5, and continues later', async context => {
     const disk = smallDisk(context, 'disk', 12_000_000)
     const { link } = await seed('file.bin', [10_000_000], '4M')
-    const get = lab.cli(getArgs(link, `${disk}/file.bin`, ['--timeout', '3']))
+    const get = lab.cli(getArgs(link, `${disk}/file.bin`, ['--timeout', '8']))
     await get.event('progress', 30_000, event => Number(event['have']) > 1_000_000)
     fill(disk)
     expect(await get.exited).toBe(5)
@@ -209,7 +209,7 @@ describe('a seeder', () => {
     // So slow that it tells its progress more than once, on a busy machine too.
     const { share, link } = await seed('file.bin', [4_000_000], '1M')
     const right = readFileSync(lab.path('file.bin'))
-    const get = lab.cli(getArgs(link, lab.path('copy.bin'), ['--timeout', what === 'extended' ? '30' : '3']))
+    const get = lab.cli(getArgs(link, lab.path('copy.bin'), ['--timeout', what === 'extended' ? '30' : '8']))
     await get.event('progress', 30_000, event => Number(event['have']) > 0)
     change(lab.path('file.bin'))
     const code = await get.exited
@@ -239,7 +239,7 @@ describe('a seeder', () => {
     attach(drive, usb)
     const { share, link } = await seedPath(`${usb}/file.bin`)
     detach(usb)
-    const get = await lab.run(getArgs(link, lab.path('copy.bin'), ['--timeout', '2']))
+    const get = await lab.run(getArgs(link, lab.path('copy.bin'), ['--timeout', '8']))
     expect(get.code, get.stderr).toBe(3)
     const args = ['--json', '--data-dir', lab.path('seeder')]
     const gone = (await lab.run(['ls', ...args])).events[0]

@@ -110,6 +110,6 @@ it('a leaf that is not of its stated length cannot be fetched, and ends as data 
   stops.push(() => node.stop())
   await node.start()
   const to = join(dir, 'out')
-  await expect(node.fetch(cid, { to, timeoutMs: 2_000 }).done).rejects.toMatchObject({ code: 'ERR_BAD_DATA' })
+  await expect(node.fetch(cid, { to, timeoutMs: 10_000 }).done).rejects.toMatchObject({ code: 'ERR_BAD_DATA' })
   expect(existsSync(to)).toBe(false)
 })

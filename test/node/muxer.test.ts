@@ -11,7 +11,7 @@ test.each([
   const [dialer, listener] = [await host({ muxer: near }), await host({ muxer: far })]
   const arrived = new Promise(resolve => void listener.dialer.onStream(resolve))
   const peer = { id: listener.peerId, addrs: [addrOf(listener)], seeder: false }
-  const stream = await dialer.dialer.dial(peer, { signal: AbortSignal.timeout(10_000) })
+  const stream = await dialer.dialer.dial(peer, { signal: AbortSignal.timeout(30_000) })
   await arrived
   stream.abort(new Error('enough'))
 })

@@ -29,7 +29,7 @@ async function pair(): Promise<{ near: PeerStream; far: PeerStream }> {
   const [a, b] = [await host(), await host()]
   const far = new Promise<PeerStream>(resolve => void b.dialer.onStream(resolve))
   const peer = { id: b.peerId, addrs: [addrOf(b)], seeder: false }
-  const near = await a.dialer.dial(peer, { signal: AbortSignal.timeout(10_000) })
+  const near = await a.dialer.dial(peer, { signal: AbortSignal.timeout(30_000) })
   return { near, far: await far }
 }
 
@@ -159,7 +159,7 @@ test('the connection breaking ends the stream', async () => {
   const far = new Promise<PeerStream>(resolve => void b.dialer.onStream(resolve))
   const near = await a.dialer.dial(
     { id: b.peerId, addrs: [addrOf(b)], seeder: false },
-    { signal: AbortSignal.timeout(10_000) }
+    { signal: AbortSignal.timeout(30_000) }
   )
   const ends = [closed(near), closed(await far)]
   for (const connection of b.libp2p.getConnections()) connection.abort(new Error('cable cut'))

@@ -60,7 +60,7 @@ export async function tcpServer({ inactivityMs = 60_000 } = {}): Promise<TcpServ
     port,
     accepted: async () => come.shift() ?? new Promise(resolve => waiting.push(resolve)),
     dial: async () => {
-      const signal = AbortSignal.timeout(10_000)
+      const signal = AbortSignal.timeout(30_000)
       const connection = (await transport.dial(addr, { upgrader, signal })) as unknown as MultiaddrConnection
       connections.push(connection)
       return connection
