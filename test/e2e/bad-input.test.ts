@@ -156,7 +156,7 @@ describe('what a user can get wrong', () => {
       expect(early?.['code']).toBe('ERR_NO_SPACE')
       execFileSync('mount', ['-o', 'remount,size=16m', lab.path('small')])
       const get = lab.cli([...args, '--json', '--data-dir', lab.path('data'), '--down', '3M', '--timeout', '8'])
-      await get.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
+      await get.event('progress', 60_000, event => Number(event['have']) > 2_000_000)
       writeFileSync(lab.path('small/other'), new Uint8Array(8_000_000))
       expect(await get.exited).toBe(5)
       expect(get.events.at(-1)).toMatchObject({ event: 'error', code: 'ERR_NO_SPACE' })
@@ -303,7 +303,7 @@ describe('what goes wrong while it runs', () => {
     const link = String((await share.event('shared'))['link'])
     const args = ['get', link, '-o', 'copy.bin', '--json', '--data-dir', lab.path('b'), '--listen', LOOPBACK]
     const get = lab.cli(args)
-    await get.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
+    await get.event('progress', 60_000, event => Number(event['have']) > 2_000_000)
     expect(await get.stop('SIGINT')).toBe(130)
     await share.stop()
     const again = lab.cli(['share', 'file.bin', '--json', '--data-dir', lab.path('a'), '--listen', LOOPBACK])
@@ -322,7 +322,7 @@ describe('what goes wrong while it runs', () => {
     const link = String((await share.event('shared'))['link'])
     const args = ['get', link, '-o', 'copy.bin', '--json', '--data-dir', lab.path('b'), '--listen', LOOPBACK]
     const get = lab.cli(args)
-    const progress = await get.event('progress', 30_000, event => Number(event['have']) > 15_000_000)
+    const progress = await get.event('progress', 60_000, event => Number(event['have']) > 15_000_000)
     await get.stop('SIGKILL')
     const rest = await lab.run(args)
     expect(rest.code, rest.stderr).toBe(0)

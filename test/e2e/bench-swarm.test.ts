@@ -8,7 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { checkout, requireBuild } from '../project/built.ts'
 import { run } from '../project/run.ts'
 
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 60_000
 
 let folder = ''
 beforeAll(requireBuild)

@@ -35,7 +35,7 @@ it('a sharer that freezes in the middle is done without: another one gives the r
   const second = await shared('b', ['--up', '4M'])
   const peer = new URLSearchParams(second.link.split('?')[1]).get('peer') ?? ''
   const fetch = get('c', first.link, ['--peer', peer])
-  await fetch.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
+  await fetch.event('progress', 60_000, event => Number(event['have']) > 2_000_000)
   first.cli.child.kill('SIGSTOP')
   try {
     expect(await fetch.exited, fetch.stderr).toBe(0)
@@ -49,7 +49,7 @@ it('a fetch that sleeps and wakes goes on', async () => {
   writeFileSync(lab.path('file.bin'), keystream(SIZE, 'sleep'))
   const { link } = await shared('a', ['--up', '6M'])
   const fetch = get('b', link)
-  await fetch.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
+  await fetch.event('progress', 60_000, event => Number(event['have']) > 2_000_000)
   fetch.child.kill('SIGSTOP')
   // a stopped process tells nothing: so long its peer hears nothing of it
   await new Promise(resolve => setTimeout(resolve, 3_000))
@@ -63,7 +63,7 @@ it('a fetch that wakes after all that it knew was restarted finds it again', asy
   const listen = ['--listen', `/ip4/127.0.0.1/tcp/${await freePort()}`]
   const first = await shared('a', ['--up', '6M', ...listen])
   const fetch = get('b', first.link)
-  await fetch.event('progress', 30_000, event => Number(event['have']) > 2_000_000)
+  await fetch.event('progress', 60_000, event => Number(event['have']) > 2_000_000)
   fetch.child.kill('SIGSTOP')
   await first.cli.stop('SIGKILL')
   const again = await shared('a', listen)

@@ -92,7 +92,7 @@ describe('a fetch', () => {
     const disk = smallDisk(context, 'disk', 12_000_000)
     const { link } = await seed('file.bin', [10_000_000], '4M')
     const get = lab.cli(getArgs(link, `${disk}/file.bin`))
-    await get.event('progress', 30_000, event => Number(event['have']) > 1_000_000)
+    await get.event('progress', 60_000, event => Number(event['have']) > 1_000_000)
     fill(disk)
     const paused = await get.event('paused')
     expect(paused).toMatchObject({
@@ -132,7 +132,7 @@ describe('a fetch', () => {
     const disk = smallDisk(context, 'disk', 12_000_000)
     const { link } = await seed('file.bin', [10_000_000], '4M')
     const get = lab.cli(getArgs(link, `${disk}/file.bin`, ['--timeout', '8']))
-    await get.event('progress', 30_000, event => Number(event['have']) > 1_000_000)
+    await get.event('progress', 60_000, event => Number(event['have']) > 1_000_000)
     fill(disk)
     expect(await get.exited).toBe(5)
     expect(get.events.at(-1)).toMatchObject({ event: 'error', code: 'ERR_NO_SPACE' })
@@ -151,7 +151,7 @@ describe('a fetch', () => {
     const sizes = new Array(10).fill(1_000_000)
     const { link } = await seed('folder', sizes, '2M')
     const get = lab.cli(getArgs(link, `${usb}/folder`))
-    await get.event('progress', 30_000, event => Number(event['have']) > 1_000_000)
+    await get.event('progress', 60_000, event => Number(event['have']) > 1_000_000)
     detach(usb)
     expect(await get.event('paused')).toMatchObject({
       code: 'ERR_IO',
@@ -171,7 +171,7 @@ describe('a fetch', () => {
     const disk = smallDisk(context, 'getter', 4_000_000)
     const { link } = await seed('file.bin', [20_000_000], '4M')
     const get = lab.cli(getArgs(link, lab.path('copy.bin')))
-    await get.event('progress', 30_000, event => Number(event['have']) > 1_000_000)
+    await get.event('progress', 60_000, event => Number(event['have']) > 1_000_000)
     // What LevelDB has allocated of its log is used up by and by: only a write that needs a new page fails.
     fill(disk)
     const ended = await Promise.race([get.event('paused').then(() => undefined), get.exited])
@@ -210,7 +210,7 @@ describe('a seeder', () => {
     const { share, link } = await seed('file.bin', [4_000_000], '1M')
     const right = readFileSync(lab.path('file.bin'))
     const get = lab.cli(getArgs(link, lab.path('copy.bin'), ['--timeout', what === 'extended' ? '30' : '8']))
-    await get.event('progress', 30_000, event => Number(event['have']) > 0)
+    await get.event('progress', 60_000, event => Number(event['have']) > 0)
     change(lab.path('file.bin'))
     const code = await get.exited
     if (what === 'extended') expect(code, get.stderr).toBe(0)

@@ -11,7 +11,7 @@ import { checkout, requireBuild } from '../project/built.ts'
 import { run } from '../project/run.ts'
 
 const driver = join(checkout, 'scripts/peerbench/shoal')
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 60_000
 
 let folder = ''
 let running: Peer[] = []

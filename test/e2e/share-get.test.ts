@@ -101,7 +101,7 @@ describe('share and get', () => {
     const link = String((await first.event('shared'))['link'])
     const args = ['get', link, '-o', 'copy.bin', '--json', '--data-dir', lab.path('b'), '--listen', LOOPBACK]
     const get = lab.cli([...args, '--timeout', '8'])
-    await get.event('progress', 30_000, event => Number(event['have']) > 5_000_000)
+    await get.event('progress', 60_000, event => Number(event['have']) > 5_000_000)
     await first.stop('SIGKILL')
     expect(await get.exited).toBe(3)
     expect(get.events.at(-1)).toMatchObject({ event: 'error' })

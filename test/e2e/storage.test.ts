@@ -113,7 +113,7 @@ describe('gc', () => {
     expect((await lab.run(on('rm', song))).code).toBe(0)
     const fetching = ['get', album, '--peer', addr, '--listen', LOOPBACK, '-o', lab.path('album.out')]
     const begun = lab.cli(on(...fetching, '--down', '100K'))
-    await begun.event('progress', 30_000, ({ have }) => Number(have) > 0)
+    await begun.event('progress', 60_000, ({ have }) => Number(have) > 0)
     await begun.stop('SIGINT')
     const dry = await lab.run(on('gc', '--dry-run'))
     expect(dry.events).toEqual([

@@ -47,11 +47,11 @@ export class Cli {
   }
 
   /** The next or an earlier event of that name; fails when the process ends or `ms` pass without it. */
-  async event(name: string, ms = 30_000, match: (event: CliEvent) => boolean = () => true): Promise<CliEvent> {
+  async event(name: string, ms = 60_000, match: (event: CliEvent) => boolean = () => true): Promise<CliEvent> {
     return await this.until(`event ${name}`, () => this.events.find(e => e.event === name && match(e)), ms)
   }
 
-  async until<T>(what: string, find: () => T | undefined, ms = 30_000): Promise<T> {
+  async until<T>(what: string, find: () => T | undefined, ms = 60_000): Promise<T> {
     const deadline = Date.now() + ms
     for (;;) {
       const found = find()

@@ -13,7 +13,7 @@ import { checkout, requireBuild } from './built.ts'
 import { succeed } from './run.ts'
 
 const PROGRAM = join(checkout, 'dist/cli/main.js')
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 120_000
 /** Text that only the code of that part has: chunks are named and cut as the bundler likes. */
 const PARTS = {
   network: '/shoal/kad/',

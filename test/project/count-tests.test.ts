@@ -29,7 +29,7 @@ function report(...files: string[][]): string {
 
 const count = async (path: string, exitCode: number) => {
   const args = [join(checkout, 'scripts/lab/count-tests.mjs'), path, String(exitCode)]
-  return (await succeed(process.execPath, args, { cwd: folder, timeoutMs: 20_000 })).trim()
+  return (await succeed(process.execPath, args, { cwd: folder, timeoutMs: 120_000 })).trim()
 }
 
 it('counts what passed and what failed', async () => {

@@ -121,7 +121,7 @@ exec '${process.execPath}' '${checkout}/dist/cli/main.js' "$@"
   }
 
   async function runCommands(text: string): Promise<string> {
-    const options = { cwd: join(folder, 'work'), env, timeoutMs: 50_000 }
+    const options = { cwd: join(folder, 'work'), env, timeoutMs: 150_000 }
     const { code, stdout, all } = await run('bash', ['-euo', 'pipefail', '-c', text], options)
     if (code !== 0) throw new Error(`ended with code ${code}:\n${all}`)
     return stdout
@@ -143,7 +143,7 @@ exec '${process.execPath}' '${checkout}/dist/cli/main.js' "$@"
     const dataDir = /--data-dir (\S+)/.exec(command)?.[1] ?? join(folder, 'data')
     for (let attempt = 0; attempt < 100; attempt++) {
       if (daemon.exitCode !== null) throw new Error(`ended with code ${daemon.exitCode}:\n${said}`)
-      const options = { cwd: join(folder, 'work'), env, timeoutMs: 10_000 }
+      const options = { cwd: join(folder, 'work'), env, timeoutMs: 60_000 }
       if ((await run('shoal', ['status', '--data-dir', dataDir], options)).code === 0) return said
       await sleep(100)
     }
@@ -167,7 +167,7 @@ exec '${process.execPath}' '${checkout}/dist/cli/main.js' "$@"
         files: ['snippet.ts']
       })
     )
-    const options = { cwd: project, env, timeoutMs: 50_000 }
+    const options = { cwd: project, env, timeoutMs: 150_000 }
     await succeed(process.execPath, [`${checkout}/node_modules/typescript/bin/tsc`, '-p', '.'], options)
     expect(statSync(join(project, 'snippet.js')).size).toBeGreaterThan(0)
     return succeed(process.execPath, ['snippet.js'], options)

@@ -19,7 +19,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'shoal-pack-'))
   // Without scripts: `prepare` would build again, under the feet of the other tests.
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-  const [only] = JSON.parse(await succeed('npm', args, { cwd: checkout, timeoutMs: 60_000 }))
+  const [only] = JSON.parse(await succeed('npm', args, { cwd: checkout, timeoutMs: 120_000 }))
   packed = only
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -88,7 +88,7 @@ console.log('stopped with', roots.length, 'roots')
   }, INSTALL_TIMEOUT_MS + 5000)
 
   it('its program runs', async () => {
-    const version = await succeed('npx', ['--no-install', 'shoal', '--version'], { cwd: project, timeoutMs: 30_000 })
+    const version = await succeed('npx', ['--no-install', 'shoal', '--version'], { cwd: project, timeoutMs: 120_000 })
     expect(version.trim()).toBe(manifest.version)
   })
 
@@ -106,11 +106,11 @@ console.log('stopped with', roots.length, 'roots')
       })
     )
     const tsc = `${checkout}/node_modules/typescript/bin/tsc`
-    await succeed(process.execPath, [tsc, '-p', '.'], { cwd: project, timeoutMs: 60_000 })
+    await succeed(process.execPath, [tsc, '-p', '.'], { cwd: project, timeoutMs: 120_000 })
   })
 
   it('a node of it starts and stops, and lets the process end', async () => {
     const args = [join(project, 'built/embed.js'), join(folder, 'data')]
-    expect(await succeed(process.execPath, args, { cwd: project, timeoutMs: 30_000 })).toBe('stopped with 0 roots\n')
+    expect(await succeed(process.execPath, args, { cwd: project, timeoutMs: 120_000 })).toBe('stopped with 0 roots\n')
   })
 })

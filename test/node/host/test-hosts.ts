@@ -32,7 +32,7 @@ export function addrOf(of: Host): string {
 }
 
 /** For what has no event: polls every 10 ms. */
-export async function until(what: string, check: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+export async function until(what: string, check: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await check())) {
     if (performance.now() > end) throw new Error(`never happened: ${what}`)
