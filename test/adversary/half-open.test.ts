@@ -23,13 +23,15 @@ async function come(addr: string, bytes: Uint8Array, localAddress?: string): Pro
   return made
 }
 
-const HANDSHAKE_MS = 300
+/** An honest one is done with it by then, on a slow machine too. */
+const HANDSHAKE_MS = 5_000
 
 describe('a handshake', () => {
-  it.each(STAGES)('of $name and then silence is ended (handshakeTimeoutMs)', async ({ bytes }) => {
+  it('of a part and then silence is ended, whatever the part (handshakeTimeoutMs)', async () => {
     const victim = await host({ handshakeTimeoutMs: HANDSHAKE_MS })
-    const silent = await come(addrOf(victim), bytes)
-    await until('the end of it', () => silent.isClosed)
+    const silent = await Promise.all(STAGES.map(({ bytes }) => come(addrOf(victim), bytes)))
+    for (const [at, { name }] of STAGES.entries())
+      await until(`the end of ${name}`, () => silent[at]?.isClosed === true)
     const honest = await host()
     expect(await honest.dialer.connectTo(addrOf(victim))).toBe(victim.peerId)
   })
