@@ -88,7 +88,7 @@ describe.each(['lean', 'stock'] as const)('with the %s muxer', muxer => {
     const growth = process.memoryUsage().rss - before
     const honest = await host()
     const peer = { id: victim.peerId, addrs: [addrOf(victim)], seeder: false }
-    const stream = await honest.dialer.dial(peer, { signal: AbortSignal.timeout(30_000) })
+    const stream = await honest.dialer.dial(peer, { signal: AbortSignal.timeout(60_000) })
     stream.abort(new Error('enough'))
     expect(growth).toBeLessThan(MAX_GROWTH_BYTES)
   })
@@ -99,7 +99,7 @@ describe.each(['lean', 'stock'] as const)('with the %s muxer', muxer => {
     await victim.dialer.onStream(() => (came += 1))
     const honest = await host()
     const peer = { id: victim.peerId, addrs: [addrOf(victim)], seeder: false }
-    const signal = AbortSignal.timeout(30_000)
+    const signal = AbortSignal.timeout(60_000)
     await honest.dialer.dial(peer, { signal })
     const dials = Array.from({ length: 1000 }, async () => await honest.dialer.dial(peer, { signal }))
     await Promise.all(dials)
