@@ -6,7 +6,7 @@ import {
   MAX_UNNEGOTIATED_BYTES,
   MAX_UNNEGOTIATED_PER_CONNECTION
 } from '../../src/node/transport/unnegotiated.ts'
-import { FLAG_RST, FLAG_SYN, TYPE_WINDOW } from '../../src/node/transport/yamux/frame.ts'
+import { FLAG_ACK, FLAG_RST, FLAG_SYN, TYPE_PING, TYPE_WINDOW } from '../../src/node/transport/yamux/frame.ts'
 import { STREAM_BURST } from '../../src/node/transport/yamux/limits.ts'
 import { addrOf, host, until } from '../node/host/test-hosts.ts'
 import { data, line } from './muxer-attacks.ts'
@@ -46,6 +46,17 @@ const resets = ({ heard }: RawConnection) =>
     .filter(({ type, flags, stream }) => type === TYPE_WINDOW && (flags & FLAG_RST) !== 0 && stream % 2 === 1)
     .map(({ stream }) => stream)
 
+/** All that was sent before has been read: a ping is answered in its turn. */
+async function isRead(connection: RawConnection) {
+  const ping = { type: TYPE_PING, flags: FLAG_SYN, stream: 0, length: 4711 }
+  connection.frame(ping)
+  await until('the answer to a ping', () =>
+    connection.heard.some(
+      ({ type, flags, length }) => type === TYPE_PING && flags === FLAG_ACK && length === ping.length
+    )
+  )
+}
+
 // no stream is reset because its time is up
 const victimWith = async (muxer: 'lean' | 'stock') => await host({ muxer, handshakeTimeoutMs: 600_000 })
 
@@ -78,6 +89,7 @@ describe.each(['lean', 'stock'] as const)('with the %s muxer', muxer => {
     for (let at = 0; at < CONNECTIONS; at++) {
       const connection = await dial(addrOf(victim))
       open(connection, 0, MAX_UNNEGOTIATED_PER_CONNECTION)
+      await isRead(connection)
       connections.push(connection)
     }
     const beyond = CONNECTIONS * MAX_UNNEGOTIATED_PER_CONNECTION - MAX_UNNEGOTIATED
