@@ -260,17 +260,17 @@ export class Node implements ShoalNode {
     return await Promise.all(this.#openStore.roots().map(root => this.#openRoots.describe(root)))
   }
 
-  async remove(cidText: string, { signal }: AbortOptions = {}): Promise<Removed> {
-    throwIfAborted(signal)
-    const root = this.#rootOf(cidText)
-    const cid = root.cid.toString()
-    await this.#fetches.cancel(cid)
-    await this.#openRoots.withdraw(root.cid)
-    const removed = await this.#openStore.remove(root.cid)
-    await this.#forget(cid)
-    await this.#openStorage.forgetUse(cid)
-    this.#events.emit('root:removed', { cid })
-    return removed
+  async remove(cidText: string, options: AbortOptions = {}): Promise<Removed> {
+    return await this.#work(options, async () => {
+      const { cid } = this.#rootOf(cidText)
+      await this.#fetches.cancel(cid.toString())
+      await this.#openRoots.withdraw(cid)
+      const removed = await this.#openStore.remove(cid)
+      await this.#forget(removed.cid)
+      await this.#openStorage.forgetUse(removed.cid)
+      this.#events.emit('root:removed', { cid: removed.cid })
+      return removed
+    })
   }
 
   /** What is kept of a root besides the store's own records. */

@@ -116,6 +116,24 @@ describe('createNode', () => {
     expect(await b.list()).toEqual([])
   })
 
+  it('that is removed is gone before a node that stops is stopped', async () => {
+    const a = await lab.start('a', { up: 500_000 })
+    const { cid, link } = await a.share(lab.file('big.bin', 4 * 1024 * 1024).path)
+    const b = await lab.start('b')
+    const fetch = b.fetch(link, { to: join(lab.dir, 'copy.bin') })
+    const ended = fetch.done.catch(() => {})
+    await new Promise<void>(resolve => fetch.on('progressed', ({ have }) => have > 0 && resolve()))
+    let isRemoved = false
+    const removing = b.remove(cid).then(() => {
+      isRemoved = true
+    })
+    await ended
+    await b.stop()
+    expect(isRemoved).toBe(true)
+    await removing
+    expect(await (await lab.start('b', { offline: true })).list()).toEqual([])
+  })
+
   it('obeys a signal everywhere', async () => {
     const { path } = lab.file('x.bin', 1_000_000)
     const node = await lab.start('a')
