@@ -219,7 +219,8 @@ export class RootFiles {
 }
 
 function asSuspect(entry: number, err: unknown): Error {
-  if (err instanceof SuspectFile) return err
+  // Ours is no fault of the file: an interruption, or a thread that died.
+  if (err instanceof SuspectFile || err instanceof ShoalError) return err
   const system = systemCode(err)
   switch (system) {
     case 'ENOENT':

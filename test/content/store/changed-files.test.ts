@@ -143,6 +143,20 @@ describe('a shared file', () => {
     expect(await codeOf(root.verify({ signal: stop }))).toBe('ERR_ABORTED')
   })
 
+  test('verify that is interrupted amid a file takes that for no fault of the file', async () => {
+    const dir = await temporaryFolder()
+    const content = await contentOf({ 'long.bin': bytes(300_000, 'long') })
+    const root = await share(await openStore(join(dir, 'data')), content, join(dir, 'thing'))
+    const entry = content.manifest.entries.findIndex(found => found.path === 'long.bin')
+    const print = root.parts.files.prints.get(entry)
+    expect(print).toBeDefined()
+    const stop = new AbortController()
+    const verifying = root.verify({ signal: stop.signal, onProgress: () => stop.abort() })
+    expect(await codeOf(verifying)).toBe('ERR_ABORTED')
+    expect(root.parts.files.prints.get(entry)).toEqual(print)
+    await expectNoBadByte(root, content)
+  })
+
   test('a whole folder that vanished is noticed at once', async () => {
     const { path, root, lost } = await shared()
     await rm(path, { recursive: true })
