@@ -28,6 +28,8 @@ export interface MembershipInit {
   readonly selfId: string
   readonly config: SwarmConfig
   readonly emit: (action: Action) => void
+  /** The session stays: say hello, before anything else is said to it. */
+  readonly onOpened: (session: Session) => void
   /** The session is over: forget all of it. */
   readonly onGone: (session: Session) => void
 }
@@ -53,40 +55,42 @@ export class Membership {
     return this.#pool.pending(now)
   }
 
-  /** The new session, or undefined where it could not stay. */
-  open(input: Extract<Input, { type: 'sessionOpened' }>, now: number): Session | undefined {
-    if (this.sessions.has(input.session)) return undefined
+  /** The new session stays, or is ended at once. */
+  open(input: Extract<Input, { type: 'sessionOpened' }>, now: number): void {
+    if (this.sessions.has(input.session)) return
     const session = new Session({ id: input.session, peerId: input.peerId, outbound: input.outbound, now })
     const twin = [...this.sessions.values()].find(other => other.peerId === input.peerId)
     this.sessions.set(session.id, session)
     if (input.peerId === this.#init.selfId) {
       this.end(session, 'duplicate', 'this is the same node', now)
-      return undefined
+      return
     }
     this.#pool.connected(input.peerId, now)
     if (input.addrs !== undefined) {
       this.#pool.add({ id: input.peerId, addrs: input.addrs, seeder: false }, 'pex', now)
     }
-    if (twin !== undefined) {
-      const loser = this.#loserOf(twin, session)
-      this.end(loser, 'duplicate', 'another session with this peer is open', now)
-      if (loser === session) return undefined
+    if (twin !== undefined && this.#loserOf(twin, session) === session) {
+      this.end(session, 'duplicate', 'another session with this peer is open', now)
+      return
     }
-    if (this.sessions.size > this.#init.config.maxSessions && !this.#makeRoom(session, now)) {
+    const isFull = twin === undefined && this.sessions.size > this.#init.config.maxSessions
+    const useless = isFull ? this.#mostUseless(session, now) : undefined
+    if (isFull && useless === undefined) {
       this.end(session, 'full', `this node has ${this.#init.config.maxSessions} peers for that root already`, now)
-      return undefined
+      return
     }
-    return session
+    // when another ends what it owed is asked of others, and all that are here hear of that
+    this.#init.onOpened(session)
+    if (twin !== undefined) this.end(twin, 'duplicate', 'another session with this peer is open', now)
+    if (useless !== undefined) this.end(useless, 'full', 'nothing was exchanged, and others wait', now)
   }
 
-  /** Ends the session that was of no use for the longest time, if there is one. */
-  #makeRoom(newcomer: Session, now: number): boolean {
+  /** The session that was of no use for the longest time, if there is one. */
+  #mostUseless(newcomer: Session, now: number): Session | undefined {
     for (const session of this.sessions.values()) {
-      if (session === newcomer || !isUseless(session, now, USELESS_MS)) continue
-      this.end(session, 'full', 'nothing was exchanged, and others wait', now)
-      return true
+      if (session !== newcomer && isUseless(session, now, USELESS_MS)) return session
     }
-    return false
+    return undefined
   }
 
   /** The session said a hello that fits. */

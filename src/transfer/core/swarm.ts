@@ -53,6 +53,7 @@ export class Swarm {
       selfId: init.selfId,
       config: this.#config,
       emit,
+      onOpened: session => this.#opened(session),
       onGone: session => this.#gone(session)
     })
     this.#context = {
@@ -100,7 +101,7 @@ export class Swarm {
   #take(input: Input): void {
     switch (input.type) {
       case 'sessionOpened':
-        this.#opened(input)
+        this.#members.open(input, this.#now)
         return
       case 'sessionClosed':
         this.#withSession(input.session, session => this.#members.forget(session, undefined, this.#now))
@@ -167,9 +168,7 @@ export class Swarm {
 
   // sessions
 
-  #opened(input: Extract<Input, { type: 'sessionOpened' }>): void {
-    const session = this.#members.open(input, this.#now)
-    if (session === undefined) return
+  #opened(session: Session): void {
     this.#context.send(session, {
       type: 'hello',
       root: this.#root,

@@ -309,6 +309,25 @@ describe('sessions', () => {
     }
   })
 
+  it.each([
+    ['takes the place of another', (bench: Bench) => bench.open(9, undefined, 'peer1')],
+    ['gets the room of one that was of no use', (bench: Bench) => bench.open(9)]
+  ])('hear a hello first, also one that %s', (_, open) => {
+    const bench = new Bench('00', { maxSessions: 2 })
+    bench.openPlacer(1, ALL)
+    bench.open(2, ALL)
+    bench.offer(1, 0, 1)
+    bench.say(2, { type: 'unchoke' })
+    bench.completed(1, 1, 2, 3, 4)
+    bench.do({ type: 'pieceVerified', piece: 0 })
+    bench.now += 31 * SECOND_MS
+    const actions = open(bench)
+    expect(only(actions, '1: disconnect')).toHaveLength(1)
+    // what the other owed is asked for, and all that are here are told of what came meanwhile
+    expect(only(actions, '2: request')).not.toEqual([])
+    expect(only(actions, '9: ')).toEqual(['9: hello bitfield', '9: have 0+1'])
+  })
+
   it('with ourselves end', () => {
     expect(new Bench('1111').open(1, undefined, 'me')).toEqual(['1: disconnect duplicate'])
   })
