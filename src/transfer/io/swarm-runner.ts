@@ -49,6 +49,8 @@ export class SwarmRunner {
   readonly #nodeAnswers = new NodeAnswers()
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<unknown>>()
+  /** Peers that are dialled, or will be in their turn: the core takes a dial for lost that waits for long. */
+  readonly #dialling = new Set<string>()
   #sink: ManifestSink | undefined
   #storage: PieceStorage | undefined
   #search: AbortController | undefined
@@ -268,7 +270,7 @@ export class SwarmRunner {
         if (session !== undefined) this.#sendNodes(session, action.first, action.count)
         return
       case 'dial':
-        this.#track(this.#dial(action.peer))
+        if (!this.#dialling.has(action.peer.id)) this.#track(this.#dial(action.peer))
         return
       case 'disconnect':
         session?.goodbye(action.code, action.message)
@@ -374,6 +376,7 @@ export class SwarmRunner {
   }
 
   async #dial(peer: PexPeer): Promise<void> {
+    this.#dialling.add(peer.id)
     const onSession = (session: PeerSession) => {
       if (session.isClosed) this.#post({ type: 'dialFailed', peerId: peer.id })
       else this.#opened(session)
@@ -385,6 +388,8 @@ export class SwarmRunner {
       this.facts.failed(peer.id, dialReason(err))
       this.#host.init.log.debug(`dial of ${peer.id} failed: ${err instanceof Error ? err.message : String(err)}`)
       this.#post({ type: 'dialFailed', peerId: peer.id, isSent: wasSent(err) })
+    } finally {
+      this.#dialling.delete(peer.id)
     }
   }
 }
