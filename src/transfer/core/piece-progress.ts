@@ -26,6 +26,8 @@ export class PieceProgress {
   readonly #inProgress = new Map<number, Assembly>()
   readonly #openOnes = new Set<Assembly>()
   readonly #solo = new Map<number, SoloPiece>()
+  /** Pieces without bytes. */
+  readonly #empty: number[] = []
   #wanted: PieceSet
 
   /** @param have copied */
@@ -39,7 +41,10 @@ export class PieceProgress {
       this.have.add(piece)
       this.missing.delete(piece)
     }
-    for (const piece of this.missing.ones()) this.#updatePickable(piece)
+    for (let piece = 0; piece < pieces.count; piece++) {
+      if (pieces.wireSize(piece) === 0) this.#empty.push(piece)
+      this.#updatePickable(piece)
+    }
   }
 
   stateOf(piece: number): PieceState {
@@ -73,8 +78,10 @@ export class PieceProgress {
   want(ranges: ReadonlyArray<{ first: number; end: number }> | undefined): void {
     const wanted = ranges === undefined ? PieceSet.full(this.#pieces.count) : new PieceSet(this.#pieces.count)
     for (const { first, end } of ranges ?? []) wanted.addRange(first, end)
+    // readers of large roots want something else hundreds of times a second, and each time nearly the same
+    const changed = wanted.differing(this.#wanted)
     this.#wanted = wanted
-    for (let piece = 0; piece < this.#pieces.count; piece++) {
+    for (const piece of changed.ones()) {
       if (wanted.has(piece) && !this.have.has(piece)) this.missing.add(piece)
       else this.missing.delete(piece)
       this.#updatePickable(piece)
@@ -84,8 +91,8 @@ export class PieceProgress {
   /** Pieces without bytes that are wanted: they need no peer. They are verifying from here on. */
   takeEmpty(): number[] {
     const empty: number[] = []
-    for (const piece of this.missing.ones()) {
-      if (this.#pieces.wireSize(piece) > 0 || this.stateOf(piece) !== 'notStarted') continue
+    for (const piece of this.#empty) {
+      if (!this.missing.has(piece) || this.stateOf(piece) !== 'notStarted') continue
       this.#verifying.set(piece, [])
       empty.push(piece)
     }

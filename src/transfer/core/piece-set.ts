@@ -115,6 +115,17 @@ export class PieceSet {
     return count
   }
 
+  /** What is in one of both and not in the other. Sets of equal length. */
+  differing(other: PieceSet): PieceSet {
+    const set = new PieceSet(this.length)
+    for (let at = 0; at < this.#words.length; at++) {
+      const word = (this.#words[at] ?? 0) ^ (other.#words[at] ?? 0)
+      set.#words[at] = word
+      set.#count += popcount(word)
+    }
+    return set
+  }
+
   /** The least index in both sets within [from, end), or -1. Sets of equal length. */
   nextCommon(other: PieceSet, from: number, end: number = this.length): number {
     if (from >= end) return -1
