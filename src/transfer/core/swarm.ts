@@ -201,19 +201,24 @@ export class Swarm {
     this.#exchange = exchange
     // before sessions join: those that place offer at once
     exchange.downloads.setWanted(this.#priorities)
+    const ends: Array<() => void> = []
     for (const session of [...this.#members.sessions.values()]) {
       session.haveBitfieldsSent += 1
       if (session.haveBitfieldsSent > MAX_HAVE_BITFIELDS) {
         // the hello of the next session says it, which comes in a moment
-        this.#context.end(session, 'stopping', 'what this node holds changed too often for one session')
+        ends.push(() =>
+          this.#context.end(session, 'stopping', 'what this node holds changed too often for one session')
+        )
         continue
       }
       this.#context.send(session, { type: 'haveBitfield', have: this.#ownHave() })
       if (!session.greeted) continue
       if (before === undefined && !session.materialise(pieces.count)) {
-        this.#context.end(session, 'protocol', 'pieces that do not fit the root')
+        ends.push(() => this.#context.end(session, 'protocol', 'pieces that do not fit the root'))
       } else exchange.join(session, this.#now)
     }
+    // when all others know what is held: with one that ends they are asked for more, and told of that
+    for (const end of ends) end()
     exchange.prioritise(this.#priorities, this.#now)
     exchange.serving.fill(this.#now)
     this.#dial()

@@ -35,6 +35,32 @@ describe('hello', () => {
 })
 
 describe('haves', () => {
+  it('are told anew before anything is asked for, also where another session ends for that', () => {
+    const bench = new Bench('0000')
+    bench.open(1, ALL)
+    for (let at = 0; at < 3; at++) bench.load('0000')
+    bench.open(2, ALL)
+    bench.say(2, { type: 'unchoke' })
+    for (let at = 3; at < 16; at++) bench.load('0000')
+    const actions = bench.load('0000')
+    expect(only(actions, '1: ')).toEqual(['1: disconnect stopping'])
+    const [first] = only(actions, '2: ').filter(action => !action.includes('cancelRequest'))
+    expect(first).toBe('2: haveBitfield none')
+    expect(only(actions, '2: request')).not.toEqual([])
+  })
+
+  it('are told before what comes, also where the manifest ends the session of one that lied', () => {
+    const bench = new Bench()
+    bench.open(1, ALL)
+    bench.say(1, { type: 'unchoke' })
+    bench.open(2, { kind: 'bitfield', bytes: new Uint8Array(9) })
+    bench.openPlacer(3, NONE)
+    const actions = bench.load('0000')
+    expect(only(actions, '2: disconnect')).toEqual(['2: disconnect protocol'])
+    expect(only(actions, '3: ')[0]).toBe('3: haveBitfield none')
+    expect(only(actions, '3: have coming')).toHaveLength(1)
+  })
+
   it('beyond the root end the session', () => {
     const bench = new Bench('0000')
     bench.open(1, NONE)
