@@ -129,8 +129,8 @@ export class Requests {
     this.#remove(session, request)
     const { block } = request
     const { first, count } = block.assembly
-    // of a peer that gives, all that was under way when it lost some of it counts as one
-    const isWithdrawn = code === 'notHeld' && session.hasGiven && request.askedAt <= session.brokenAt
+    // all that was under way when it lost some of it counts as one: it may just have come, and have had nothing to give yet
+    const isWithdrawn = code === 'notHeld' && request.askedAt <= session.brokenAt
     if (session.offered.has(first) && !isWithdrawn) {
       session.brokenOffers += 1
       session.brokenAt = now

@@ -144,6 +144,42 @@ describe('a peer that rejects what it offered', () => {
   })
 })
 
+describe('a peer that lost what it offered, and has given nothing yet', () => {
+  const every = Array.from({ length: 20 }, (_, at) => 2 * at)
+  const lost = (bench: Bench) => {
+    const asked = only(
+      every.flatMap(piece => bench.offer(1, piece)),
+      'request'
+    )
+    bench.now += 1
+    return asked.flatMap(() => bench.say(1, { type: 'reject', id: ++id, code: 'notHeld' }))
+  }
+  let id = 0
+
+  it('stays, however many small pieces were asked of it at that time', () => {
+    id = 0
+    const bench = new Bench('0'.repeat(40), {}, 4 * KIB)
+    bench.openPlacer(1, ALL)
+    const actions = lost(bench)
+    expect(id).toBe(20)
+    expect(only(actions, 'disconnect')).toEqual([])
+    bench.now += SECOND_MS
+    expect(only(bench.offer(1, 1), 'request')).toHaveLength(1)
+  })
+
+  it('does not do so for ever', () => {
+    id = 0
+    const bench = new Bench('0'.repeat(40), {}, 4 * KIB)
+    bench.openPlacer(1, ALL)
+    for (let wave = 1; wave <= 16; wave++) {
+      expect(only(lost(bench), 'disconnect')).toEqual([])
+      bench.say(1, { type: 'have', runs: [{ first: 0, count: 40 }], coming: [] })
+      bench.now += 20 * SECOND_MS
+    }
+    expect(lost(bench)).toContain('1: disconnect limit')
+  })
+})
+
 it('who was silent for a moment an hour ago is not taken for silent since', () => {
   const bench = new Bench('00')
   bench.openPlacer(1, ALL)
