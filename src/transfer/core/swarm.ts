@@ -113,7 +113,8 @@ export class Swarm {
         this.#load(input)
         return
       case 'nodesAccepted':
-        this.#fed()
+        // none of them may be new
+        if (input.complete || input.known > this.#nodes.known) this.#fed()
         if (this.#exchange === undefined && !input.complete) this.#nodes.accepted(input.session, input.known, this.#now)
         return
       case 'nodesFalse':

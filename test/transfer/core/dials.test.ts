@@ -40,8 +40,11 @@ describe('a seeder that is found', () => {
 })
 
 describe('twelve that trickle', () => {
-  it('do not keep a fetch from whoever else is known', () => {
-    const bench = new Bench('0000')
+  it.each([
+    ['pieces', '0000'],
+    ['the same nodes', undefined]
+  ])('%s do not keep a fetch from whoever else is known', (_, held) => {
+    const bench = new Bench(held)
     bench.wait(2 * SECOND_MS)
     const sessions = Array.from({ length: 12 }, (_, at) => at + 1)
     for (const session of sessions) {
@@ -52,6 +55,7 @@ describe('twelve that trickle', () => {
     for (let second = 0; second < 60; second++) {
       for (const session of sessions) bench.say(session, { type: 'interested' })
       const moved = sessions.map(session => ({ session, down: second % 8 === 0 ? 1 : 0, up: 0 }))
+      if (held === undefined) bench.do({ type: 'nodesAccepted', session: 1, known: 1, complete: false })
       actions.push(...bench.tick(1000, moved))
     }
     expect(only(actions, 'dial good')).toHaveLength(1)
