@@ -154,7 +154,7 @@ export class SwarmHost {
     })
   }
 
-  /** @param onSession in the turn in which the session is there. @throws what the dialer throws */
+  /** @param onSession in the turn in which the session is there. @throws what the dialer throws, and where the peer is banned */
   async dial(
     peer: PexPeer,
     { handlers, onSession }: { handlers: SessionHandlers; onSession: (session: PeerSession) => void },
@@ -164,10 +164,14 @@ export class SwarmHost {
     const { signal, clear } = linkSignals(stopping, AbortSignal.timeout(DIAL_TIMEOUT_MS))
     let session: PeerSession | undefined
     try {
+      this.#refuseBanned(peer.id)
       const stream = await this.init.dialer.dial(peer, { signal })
-      if (stopping.aborted || this.isBanned(stream.peerId)) {
-        stream.abort(new ShoalError('ERR_ABORTED', 'the swarm is stopping'))
-        return
+      try {
+        stopping.throwIfAborted()
+        this.#refuseBanned(stream.peerId)
+      } catch (err) {
+        stream.abort(new ShoalError('ERR_ABORTED', 'this session is not wanted any more'))
+        throw err
       }
       session = this.openSession(stream, handlers)
       onSession(session)
@@ -176,6 +180,12 @@ export class SwarmHost {
       if (session === undefined) release()
       else session.onHeard(release)
     }
+  }
+
+  /** Who dials must hear that it came to nothing: peer exchange names them all the same. */
+  #refuseBanned(peerId: string): void {
+    if (!this.isBanned(peerId)) return
+    throw new ShoalError('ERR_UNREACHABLE', `${peerId} is banned`, { details: { reason: 'were banned' } })
   }
 
   /** An incoming stream: its hello says which root it is about. */

@@ -39,6 +39,21 @@ describe('SwarmRunner', () => {
     expect([...runner.facts.givers]).toEqual(['seeder'])
   })
 
+  it('does not wait for peers that are banned while they are dialled, or were in another swarm', async () => {
+    const { bytes, pieces } = large()
+    network.seeder('seeder', pieces, bytes)
+    const { runner } = network.leecher('leecher', pieces)
+    const bad = Array.from({ length: 8 }, (_, at) => `bad${at}`)
+    for (const id of bad) network.host(id)
+    network.onStream = (_, to) => {
+      if (bad.includes(to)) network.hosts.get('leecher')?.ban(to, 'false data elsewhere')
+    }
+    const completed = runner.events.once('completed')
+    runner.addPeers([...bad, 'seeder'].map(peer))
+    await completed
+    expect([...runner.facts.failures.keys()]).toEqual(['were banned'])
+  })
+
   it('fetches thousands of small pieces in few requests', async () => {
     const { bytes, pieces } = content('small', new Array(3000).fill(4096))
     network.seeder('seeder', pieces, bytes)
