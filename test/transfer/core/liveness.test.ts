@@ -1,6 +1,7 @@
 /**
- * Whatever happens in a swarm for a minute (pauses, readers, lost pieces, sessions that end, another storage, one that
- * lies or stalls), every fetch ends afterwards, as somebody who is there has all.
+ * Whatever happens in a swarm for a minute (pauses, readers, lost pieces, sessions that end or are opened twice, another
+ * storage, a fetch that is removed and begun again, one that lies or stalls), every fetch ends afterwards, as somebody who
+ * is there has all; and nobody honest is banned, or left for breaking rules.
  */
 import { expect, it } from 'vitest'
 import { type Random, seededRandom } from '../../../src/base/random.ts'
@@ -22,7 +23,7 @@ function pick<T>(random: Random, list: readonly T[]): T {
 /** Something happens to the node. @param paused those that are */
 function disturb(sim: MiniSim, node: SimNode, random: Random, paused: Set<SimNode>): void {
   const { byteLength, count } = sim.pieces
-  switch (random.below(7)) {
+  switch (random.below(8)) {
     case 0:
       if (!paused.delete(node)) paused.add(node)
       node.post({ type: 'fetchPaused', paused: paused.has(node) })
@@ -46,6 +47,35 @@ function disturb(sim: MiniSim, node: SimNode, random: Random, paused: Set<SimNod
     }
     case 4:
       if (random.below(4) === 0) node.reload()
+      return
+    case 5:
+      sim.dial(node, pick(random, [...sim.nodes.keys()]))
+  }
+}
+
+/** The fetch is removed, and begun again after a while. */
+function restart(sim: MiniSim, leechers: SimNode[], random: Random, unjust: string[]): void {
+  const at = random.below(leechers.length)
+  const node = leechers[at]
+  if (node?.alive !== true) return
+  sim.kill(node)
+  sim.after(random.below(8 * SECOND_MS), () => {
+    const fresh = sim.add(node.init)
+    judge(fresh, unjust)
+    leechers[at] = fresh
+    fresh.post({ type: 'peersFound', peers: peersOf(sim) })
+  })
+}
+
+const peersOf = (sim: MiniSim) => [...sim.nodes.keys()].map(id => ({ id, addrs: [], seeder: false }))
+
+/** Gathers what a node does against one that is honest. */
+function judge(node: SimNode, unjust: string[]): void {
+  const isHonest = (id: string | undefined) => id !== 'liar' && id !== 'staller'
+  node.onAction = action => {
+    if (action.type === 'ban' && isHonest(action.peerId)) unjust.push(`ban: ${action.reason}`)
+    if (action.type !== 'disconnect' || !['limit', 'protocol'].includes(action.code)) return
+    if (isHonest(node.links.get(action.session)?.to.init.id)) unjust.push(`${action.code}: ${action.message}`)
   }
 }
 
@@ -62,8 +92,7 @@ function swarmOf(seed: number, random: Random): { sim: MiniSim; leechers: SimNod
   )
   if (random.below(3) === 0) sim.add({ id: 'staller', has: 'all', up: MIB, staller: true })
   if (random.below(3) === 0) sim.add({ id: 'liar', has: 'all', up: pick(random, RATES), liar: true })
-  const peers = [...sim.nodes.keys()].map(id => ({ id, addrs: [], seeder: false }))
-  for (const node of leechers) node.post({ type: 'peersFound', peers })
+  for (const node of leechers) node.post({ type: 'peersFound', peers: peersOf(sim) })
   return { sim, leechers }
 }
 
@@ -72,14 +101,18 @@ it('every fetch ends', { timeout: 120_000 }, () => {
     const random = seededRandom(seed)
     const { sim, leechers } = swarmOf(seed, random)
     const paused = new Set<SimNode>()
+    const unjust: string[] = []
+    for (const node of sim.nodes.values()) judge(node, unjust)
     const until = sim.now + MINUTE_MS
     const chaos = () => {
       if (sim.now >= until) return
-      disturb(sim, pick(random, leechers), random, paused)
+      if (random.below(16) === 0) restart(sim, leechers, random, unjust)
+      else disturb(sim, pick(random, leechers), random, paused)
       sim.after(50 + random.below(1500), chaos)
     }
     sim.after(SECOND_MS / 2, chaos)
-    sim.runUntil(() => false, MINUTE_MS)
+    // and until who was removed last is back
+    sim.runUntil(() => false, MINUTE_MS + 10 * SECOND_MS)
     for (const node of leechers) {
       node.post({ type: 'fetchPaused', paused: false })
       node.post({ type: 'prioritiesSet', ranges: [], onlyThese: false })
@@ -88,5 +121,6 @@ it('every fetch ends', { timeout: 120_000 }, () => {
     const enoughMs = 2 * MINUTE_MS + (8 * SECOND_MS * sim.pieces.byteLength * leechers.length) / (20 * KIB)
     const isDone = () => leechers.every(({ have }) => have.isFull)
     expect(sim.runUntil(isDone, enoughMs), `SHOAL_SEED=${seed}`).toBe(true)
+    expect(unjust, `SHOAL_SEED=${seed}`).toEqual([])
   }
 })

@@ -67,6 +67,8 @@ export class SimNode {
   completedAt: number | undefined
   alive = true
   readonly log: Action[] = []
+  /** Called with each action before it is carried out. */
+  onAction: ((action: Action) => void) | undefined
   readonly #sim: MiniSim
   readonly #queue = new UploadQueue()
   readonly #lengths = new Map<string, number>()
@@ -78,6 +80,8 @@ export class SimNode {
   #handling = false
   #sending: Sending | undefined
   #manifest = false
+  /** Storages that were attached. */
+  #storages = 0
 
   constructor(sim: MiniSim, init: SimNodeInit, random: Random) {
     this.#sim = sim
@@ -148,11 +152,13 @@ export class SimNode {
 
   #load(): void {
     this.#manifest = true
+    this.#storages += 1
     this.post({ type: 'manifestReady', pieces: this.#sim.pieces, nodeCount: 1, have: this.have })
   }
 
   #perform(action: Action): void {
     this.log.push(action)
+    this.onAction?.(action)
     switch (action.type) {
       case 'send':
         this.#send(action.session, action.message)
@@ -229,7 +235,10 @@ export class SimNode {
       bad ||= block.bad
       at += block.length
     }
+    const storage = this.#storages
     this.#sim.after(1, () => {
+      // what becomes of it says nothing of another storage
+      if (storage !== this.#storages) return
       for (let piece = first; piece < first + count; piece++) {
         if (!bad) this.have.add(piece)
         this.post({ type: bad ? 'pieceFalse' : 'pieceVerified', piece })
