@@ -1,6 +1,7 @@
 /** A piece that was false, given by several, comes from one peer alone: whoever that is, it does not keep it for ever. */
 import { describe, expect, it } from 'vitest'
 import { SECOND_MS } from '../../../src/base/units.ts'
+import { MAX_REMEMBERED, SoloPiece } from '../../../src/transfer/core/solo-piece.ts'
 import { FEATURE_PLACES } from '../../../src/transfer/protocol/messages.ts'
 import { ALL, Bench, hello, only } from './bench.ts'
 
@@ -84,4 +85,19 @@ describe('a piece that must come from one peer alone', () => {
     }
     expect(only(asked, '1: request 0').length).toBe(1)
   })
+})
+
+it('so many peers that failed with a piece are remembered, the last ones', () => {
+  const piece = new SoloPiece()
+  for (let at = 0; at < 2 * MAX_REMEMBERED; at++) {
+    piece.failed('known')
+    piece.failed(`peer${at}`)
+    expect(piece.takeOver(`peer${at}`)).toBe(true)
+  }
+  expect(piece.failuresOf('known')).toBe(2 * MAX_REMEMBERED)
+  const remembered = Array.from({ length: 2 * MAX_REMEMBERED }, (_, at) => piece.failuresOf(`peer${at}`))
+  expect(remembered.reduce((sum, failures) => sum + failures)).toBe(MAX_REMEMBERED - 1)
+  expect(remembered.at(-1)).toBe(1)
+  expect(piece.takeOver('peer0')).toBe(true)
+  expect(piece.takeOver(`peer${2 * MAX_REMEMBERED - 1}`)).toBe(false)
 })
