@@ -56,7 +56,9 @@ export function staggerDials(queue: DialQueueView, { guard, maxAddrs, addressTim
         clearTimeout(timer)
       }
     }
-    do {
+    const rank = (addr: Multiaddr) => guard.rank(plainAddr(addr), options.peerId?.toString())
+    const hasMore = () => options.multiaddrs.size > 0 && tried.size < maxAddrs
+    const more = async () => {
       const wanted = new Set(options.multiaddrs)
       options.multiaddrs.clear()
       const known = await queue.calculateMultiaddrs(options.peerId, wanted, { ...options, signal })
@@ -65,29 +67,35 @@ export function staggerDials(queue: DialQueueView, { guard, maxAddrs, addressTim
         .filter(addr => !tried.has(addr.toString()))
         .slice(0, maxAddrs - tried.size)
       for (const addr of untried) tried.add(addr.toString())
-      const rank = (addr: Multiaddr) => guard.rank(plainAddr(addr), options.peerId?.toString())
-      untried.sort((a, b) => rank(a) - rank(b))
-      const connection = await firstOf(untried, dial, signal, errors)
-      if (connection !== undefined) {
-        await peerStore.merge(connection.remotePeer, { multiaddrs: [connection.remoteAddr] }).catch(() => {})
-        return connection
-      }
-    } while (options.multiaddrs.size > 0 && tried.size < maxAddrs)
+      return untried.sort((a, b) => rank(a) - rank(b))
+    }
+    const connection = await firstOf(await more(), { hasMore, more, dial, signal, errors })
+    if (connection !== undefined) {
+      await peerStore.merge(connection.remotePeer, { multiaddrs: [connection.remoteAddr] }).catch(() => {})
+      return connection
+    }
     if (errors.length === 1) throw errors[0]
     throw new AggregateError(errors, 'All multiaddr dials failed')
   }
 }
 
+interface Attempt {
+  /** Whether others were wanted meanwhile; they are dialled while the first may still be waited for. */
+  readonly hasMore: () => boolean
+  readonly more: () => Promise<readonly Multiaddr[]>
+  readonly dial: (addr: Multiaddr, abort: AbortController) => Promise<Connection>
+  readonly signal: AbortSignal
+  /** Those of the addresses that failed are added. */
+  readonly errors: unknown[]
+}
+
 /**
- * @param errors those of the addresses that failed are added
  * @returns undefined when all failed
  * @throws TimeoutError once `signal` fires
  */
 async function firstOf(
   addrs: readonly Multiaddr[],
-  dial: (addr: Multiaddr, abort: AbortController) => Promise<Connection>,
-  signal: AbortSignal,
-  errors: unknown[]
+  { hasMore, more, dial, signal, errors }: Attempt
 ): Promise<Connection | undefined> {
   const running = new Set<AbortController>()
   const end = () => {
@@ -99,11 +107,28 @@ async function firstOf(
     return await new Promise((resolve, reject) => {
       const waiting = [...addrs]
       let isReached = false
+      let isAsking = false
+      const ask = async () => {
+        isAsking = true
+        try {
+          waiting.push(...(await more()))
+        } catch (err) {
+          errors.push(err)
+        }
+        isAsking = false
+        if (!isReached) next()
+      }
       const next = () => {
         clearTimeout(timer)
         if (signal.aborted) return reject(new TimeoutError('the dial was ended: timed out'))
         const addr = waiting.shift()
-        if (addr === undefined) return running.size === 0 ? resolve(undefined) : undefined
+        if (addr === undefined) {
+          if (isAsking) return
+          if (hasMore()) return void ask()
+          if (running.size === 0) return resolve(undefined)
+          timer = setTimeout(next, STAGGER_MS)
+          return
+        }
         const abort = new AbortController()
         setMaxListeners(0, abort.signal)
         running.add(abort)

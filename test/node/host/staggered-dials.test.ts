@@ -103,6 +103,22 @@ test('no more addresses than are allowed, those added meanwhile included', async
   expect(dialled).toEqual([at(1), at(2), at(3)])
 })
 
+test('an address that is told while the first says nothing is dialled beside it, not after it', async () => {
+  const { queue, dialled, calledOff } = queueTo({ [at(1)]: 'silent', [at(2)]: 'silent', [at(3)]: 'there' })
+  const multiaddrs = new Set([at(1)])
+  const { transportManager } = queue.components
+  const { dial } = transportManager
+  transportManager.dial = (addr, options) => {
+    const dialling = dial(addr, options)
+    if (addr.toString() === at(1)) for (const n of [2, 3]) multiaddrs.add(at(n))
+    return dialling
+  }
+  const connection = await queue.dialPeer({ peerId, multiaddrs }, new AbortController().signal)
+  expect(connection.remoteAddr.toString()).toBe(at(3))
+  expect(dialled).toEqual([at(1), at(2), at(3)])
+  expect(calledOff).toEqual([at(1), at(2)])
+})
+
 test('a peer is reached behind addresses that take a connection and say nothing', async () => {
   const sockets = new Set<Socket>()
   const servers = [1, 2].map(() => createServer(socket => sockets.add(socket.on('error', () => {}))))
