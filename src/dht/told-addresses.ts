@@ -2,6 +2,7 @@
  * Where a provider is by what several nodes answered. Anyone may name any peer with addresses that lead nowhere, first or
  * last: so what most of them name comes first, and among the rest the first of each answer before the second of any.
  */
+import { oneOfEachKind } from './address-order.ts'
 
 /** Given out, and dialled: as many as a swarm keeps of a peer. */
 export const BEST_ADDRS = 8
@@ -24,7 +25,8 @@ export class ToldAddresses {
    * @returns the best there are, when they are others than at the last call; undefined when nothing is to be told
    */
   add(addrs: readonly string[]): string[] | undefined {
-    for (const [place, addr] of addrs.entries()) {
+    const ordered = addrs.length > BEST_ADDRS ? oneOfEachKind(addrs) : addrs
+    for (const [place, addr] of ordered.entries()) {
       const known = this.#told.find(one => one.addr === addr)
       if (known === undefined) this.#told.push({ addr, votes: 1, place })
       else {

@@ -24,3 +24,12 @@ it('says nothing where an answer changes nothing', () => {
   expect(told.add([TRUE[1] ?? ''])).toBeUndefined()
   expect(told.add([])).toBeUndefined()
 })
+
+it('the public addresses of a machine with many networks are the first of the best', () => {
+  const networks = [17, 18, 19, 20, 21, 22, 23, 24, 25, 26].map(n => `/ip4/172.${n}.0.1/tcp/4160`)
+  const outside = ['/ip4/45.33.2.2/tcp/4160', '/ip6/2600:3c00:2::2/tcp/4160']
+  // as the peer store sorts them
+  const best = new ToldAddresses().add(['/ip4/10.0.0.7/tcp/4160', ...networks, ...outside])
+  expect(best).toHaveLength(BEST_ADDRS)
+  expect(best?.slice(0, 2)).toEqual(outside)
+})

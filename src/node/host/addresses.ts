@@ -1,9 +1,9 @@
 /** Multiaddrs that users give and get. */
 import { peerIdFromString } from '@libp2p/peer-id'
-import { isPrivate } from '@libp2p/utils'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { isLoopbackAddr } from 'is-loopback-addr'
 import { ShoalError } from '../../base/errors.ts'
+import { oneOfEachKind } from '../../dht/address-order.ts'
 
 const EXAMPLE = '/ip4/192.0.2.7/tcp/4160'
 
@@ -67,8 +67,7 @@ export const MAX_DIALLED_ADDRS = 16
  * runs containers has a private one for each of their networks, which lead nowhere from any other.
  */
 export function announcedAddrs(addrs: readonly Multiaddr[]): Multiaddr[] {
-  const all = linkAddrs(addrs)
-  return [...all.filter(addr => !isPrivate(addr)), ...all.filter(isPrivate)].slice(0, MAX_DIALLED_ADDRS)
+  return oneOfEachKind(linkAddrs(addrs)).slice(0, MAX_DIALLED_ADDRS)
 }
 
 /**

@@ -74,3 +74,13 @@ test('of a server that runs containers the public address is named first, and no
   vi.spyOn(transportManager, 'getAddrs').mockReturnValue([...containers, outside].map(text => multiaddr(text)))
   expect(bare(server)).toEqual([outside, ...containers.slice(0, MAX_DIALLED_ADDRS - 1)])
 })
+
+test('of a machine with many networks a public address of each kind comes first', async () => {
+  const server = await host()
+  const { transportManager } = (server.libp2p as unknown as Inner).components
+  const networks = [17, 18, 19, 20, 21, 22, 23, 24].map(n => `/ip4/172.${n}.0.1/tcp/4160`)
+  const outside = ['/ip4/8.20.30.40/tcp/4160', '/ip6/2a01:4f8:1:2::3/tcp/4160']
+  const [four = '', six = ''] = outside
+  vi.spyOn(transportManager, 'getAddrs').mockReturnValue([...networks, four, six].map(text => multiaddr(text)))
+  expect(bare(server)).toEqual([...outside, ...networks])
+})
