@@ -70,6 +70,8 @@ export class ContentRouting {
   readonly #peerRouting: PeerRouting
   readonly #keeper: TableKeeper
   readonly #holders: RecordHolders
+  readonly #events: ContentRoutingInit['events']
+  readonly #onDisconnect = (event: CustomEvent<PeerId>): void => this.#holders.left(event.detail)
   readonly #isConnected: (peer: PeerId) => boolean
   readonly #asked: AskedNodes
   readonly #stopped = new AbortController()
@@ -81,6 +83,7 @@ export class ContentRouting {
     this.#peerStore = init.peerStore
     this.#peerRouting = init.peerRouting
     this.#keeper = new TableKeeper(init)
+    this.#events = init.events
     this.#isConnected = init.isConnected
     this.#asked = new AskedNodes(init)
     const { doubted } = contactsOf(init.dht)
@@ -92,11 +95,13 @@ export class ContentRouting {
 
   start(): void {
     this.#keeper.start()
+    this.#events.addEventListener('peer:disconnect', this.#onDisconnect)
   }
 
   /** Ends every lookup and announcement that is under way. */
   async stop(): Promise<void> {
     this.#stopped.abort()
+    this.#events.removeEventListener('peer:disconnect', this.#onDisconnect)
     await this.#keeper.stop()
   }
 

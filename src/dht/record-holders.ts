@@ -4,9 +4,12 @@
  * And what was announced when the network had twelve nodes lies with those, while lookups in one of sixty ask others.
  */
 import type { PeerId } from '@libp2p/interface'
+import { RecentMap } from '../base/recent-map.ts'
 
 /** Peer IDs kept once for all records that name them; then begun anew. */
 const MAX_SHARED_IDS = 2_048
+/** Peers remembered that went; of more those that went longest ago count as having stayed. */
+const MAX_LEFT = 4_096
 
 export interface RecordHoldersInit {
   /** Whether a connected peer is there and answers, as far as is known. */
@@ -19,12 +22,18 @@ interface Held {
   readonly peers: readonly PeerId[]
   /** Nodes that were known then: those of the table, or the holders, where a young table lacked some. */
   readonly known: number
+  /** Of `#announced`. */
+  readonly number: number
 }
 
 export class RecordHolders {
   readonly #init: RecordHoldersInit
   readonly #holders = new Map<string, Held>()
   readonly #shared = new Map<string, PeerId>()
+  /** How often something was announced. */
+  #announced = 0
+  /** Peer ID → `#announced` when its last connection ended. */
+  readonly #left = new RecentMap<string, number>(MAX_LEFT)
 
   constructor(init: RecordHoldersInit) {
     this.#init = init
@@ -39,7 +48,16 @@ export class RecordHolders {
       this.#shared.set(id, shared)
       return shared
     })
-    this.#holders.set(cid, { peers, known: Math.max(1, peers.length, this.#init.tableSize()) })
+    const known = Math.max(1, peers.length, this.#init.tableSize())
+    this.#holders.set(cid, { peers, known, number: ++this.#announced })
+  }
+
+  /**
+   * Its last connection ended. Records are kept in memory: a node that was started anew is back within seconds, and holds
+   * none.
+   */
+  left(peer: PeerId): void {
+    this.#left.set(peer.toString(), this.#announced)
   }
 
   forget(cid: string): void {
@@ -48,13 +66,15 @@ export class RecordHolders {
 
   /**
    * Half of those that took the record are gone. Whoever took it was connected then, and connections are not closed for
-   * being idle: so one that is not has gone, or so have we. False for a record that this process has not announced.
+   * being idle: so one that is not, or was not meanwhile, has gone, or so have we. False for a record that this process has not announced.
    */
   isThin(cid: string): boolean {
-    const peers = this.#holders.get(cid)?.peers
-    if (peers === undefined) return false
-    const left = peers.reduce((count, peer) => count + (this.#init.answers(peer) ? 1 : 0), 0)
-    return left * 2 <= peers.length
+    const held = this.#holders.get(cid)
+    if (held === undefined) return false
+    const { peers, number } = held
+    const hasStayed = (peer: PeerId) => (this.#left.get(peer.toString()) ?? 0) < number
+    const there = peers.filter(peer => hasStayed(peer) && this.#init.answers(peer))
+    return there.length * 2 <= peers.length
   }
 
   /** Twice as many nodes are known as when it was announced: of those nearest to it, most may be new. */

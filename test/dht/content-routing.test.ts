@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { CID } from 'multiformats/cid'
 import { expect, test } from 'vitest'
 import { cidOf, RAW } from '../../src/content/cid.ts'
@@ -73,6 +74,23 @@ test('a record outlives its maker: a node between gives the addresses it was tol
   const getter = await host({ dht: { mode: 'client' } })
   await getter.dialer.connectTo(addrOf(between))
   expect((await find(getter, cid)).found).toEqual([{ id: sharer.peerId, addrs: [bare(addr)] }])
+})
+
+test('a node that was started anew holds no record: whoever announced there is to do so again', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const [sharer, holder] = [await host(), await host({ privateKey })]
+  await sharer.dialer.connectTo(addrOf(holder))
+  const cid = someCid('anew')
+  expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
+  expect(sharer.routing.isThin(cid)).toBe(false)
+  await holder.stop()
+  await until('the holder is lost', () => sharer.libp2p.getConnections().length === 0)
+  const back = await host({ privateKey })
+  await back.dialer.connectTo(addrOf(sharer))
+  await until('it is back', () => sharer.libp2p.getConnections().length > 0)
+  expect(sharer.routing.isThin(cid)).toBe(true)
+  expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
+  expect(sharer.routing.isThin(cid)).toBe(false)
 })
 
 test('a node that knows nobody gets an answer in seconds: none was asked', async () => {

@@ -26,6 +26,14 @@ it('a record is thin once half of its holders are gone', async () => {
   expect(kept.isThin('cid')).toBe(true)
 })
 
+it('who went and is back holds nothing of what was announced before, but what is announced then', async () => {
+  const { kept, peers } = await holders(4, 4)
+  for (const peer of peers.slice(0, 2)) kept.left(peer)
+  expect(kept.isThin('cid')).toBe(true)
+  kept.set('cid', peers)
+  expect(kept.isThin('cid')).toBe(false)
+})
+
 it('a record is outgrown once twice as many nodes are known as when it was announced, and not again by then', async () => {
   const { kept, peers, grow } = await holders(20, 24)
   grow(47)
