@@ -64,7 +64,9 @@ export function explainStall(facts: StallFacts): ShoalError {
     return fail(
       'ERR_NO_PEERS',
       `this node knows no live peer to ask${tried === '' ? '' : ` (${tried})`}`,
-      'name one with --peer MULTIADDR, or use a link'
+      tried === ''
+        ? 'name one with --peer MULTIADDR, or use a link'
+        : 'ask whether it is up, or name another with --peer MULTIADDR; a node behind a NAT needs a forwarded port'
     )
   }
   const { asked, answered, failed } = facts.lookup
