@@ -15,6 +15,7 @@ export interface RawGlobals {
   quiet?: boolean
   log?: string
   listen?: string[]
+  announce?: string[]
   peer?: string[]
   up?: string
   down?: string
@@ -29,6 +30,7 @@ export interface Globals {
   quiet: boolean
   logLevel: LogLevel
   listen: string[]
+  announce: string[]
   peers: string[]
   /** What `--up` and `--down` say. */
   limits: LimitChange
@@ -51,6 +53,7 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
     quiet: raw.quiet === true,
     logLevel: logLevelOf(raw.log),
     listen: raw.listen ?? [],
+    announce: raw.announce ?? [],
     peers: raw.peer ?? [],
     limits: {},
     ownLimits: {}
@@ -75,6 +78,7 @@ export async function readGlobals(raw: RawGlobals, io: CliIo): Promise<Globals> 
   if (globals.maxStorage !== undefined) globals.ownMaxStorage = globals.maxStorage
   if (raw.timeout !== undefined) globals.timeoutMs = parseNamed('--timeout', raw.timeout, parseSeconds)
   for (const address of globals.listen) await io.load.checkListenAddr(address)
+  for (const address of globals.announce) await io.load.checkAnnounceAddr(address)
   for (const address of globals.peers) await io.load.checkMultiaddr(address)
   return globals
 }

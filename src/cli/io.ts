@@ -21,6 +21,7 @@ export interface Loaders {
   parseSource(text: string): Promise<Source>
   checkMultiaddr(text: string): Promise<unknown>
   checkListenAddr(text: string): Promise<unknown>
+  checkAnnounceAddr(text: string): Promise<unknown>
   connectNode: typeof connectNode
   startServer: typeof startServer
 }
@@ -43,6 +44,7 @@ export const realLoaders: Loaders = {
   parseSource: async text => (await import('../node/sources.ts')).parseSource(text),
   checkMultiaddr: async text => (await import('../node/host/addresses.ts')).parseMultiaddr(text),
   checkListenAddr: async text => (await import('../node/host/addresses.ts')).parseListenAddr(text),
+  checkAnnounceAddr: async text => (await import('../node/host/addresses.ts')).parseAnnounceAddr(text),
   connectNode: async (dataDir, options) => (await import('../rpc/client.ts')).connectNode(dataDir, options),
   startServer: async (node, options) => (await import('../rpc/server.ts')).startServer(node, options)
 }

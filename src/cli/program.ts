@@ -57,6 +57,7 @@ function declare(io: CliIo, runAction: (action: Action) => Promise<void>): Comma
     .option('--quiet', 'print only results and errors')
     .option('--log <level>', `log to stderr: ${LOG_LEVELS.join(', ')}`)
     .option('--listen <multiaddr>', 'listen here; once per address', collect)
+    .option('--announce <multiaddr>', 'tell others this address too, as of a forwarded port', collect)
     .option('--peer <multiaddr>', 'connect to this peer; once per address', collect)
     .option('--up <rate>', 'upload limit in bytes a second: 500K, 1.5M, none')
     .option('--down <rate>', 'download limit in bytes a second')

@@ -100,8 +100,9 @@ export function lockedBy(info: NodeInfo, hint: string): ShoalError {
 export async function handTo(context: CommandContext, { node, info }: RemoteSession): Promise<void> {
   const { globals, out, signal } = context
   if (info.mode === 'offline') throw lockedBy(info, 'wait until it is done, and run the same command again')
-  if (globals.listen.length > 0) {
-    out.warn(`--listen has no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
+  for (const name of ['listen', 'announce'] as const) {
+    if (globals[name].length === 0) continue
+    out.warn(`--${name} has no effect: shoal ${info.mode} (pid ${info.pid}) runs already and does this`)
   }
   if (globals.maxStorage !== undefined) {
     out.warn(
@@ -145,6 +146,7 @@ function nodeOptions({ globals, log }: CommandContext, { mode, dht }: SessionOpt
   if (globals.ownMaxStorage !== undefined) options.maxStorage = globals.ownMaxStorage
   if (mode === 'offline') return { ...options, offline: true }
   if (globals.listen.length > 0) options.listen = globals.listen
+  if (globals.announce.length > 0) options.announce = globals.announce
   if (globals.peers.length > 0) options.peers = globals.peers
   Object.assign(options, globals.ownLimits)
   if (dht !== undefined) options.dht = dht

@@ -18,6 +18,11 @@ export interface NodeOptions {
    * given here that cannot be had is an error (ERR_PORT_IN_USE).
    */
   listen?: string[]
+  /**
+   * Multiaddrs (IP address, TCP port) that lead to this node from elsewhere, such as a router that forwards a port to it.
+   * They go into links and records ahead of those of the machine, which it does not know them from. Default: none.
+   */
+  announce?: string[]
   /** Multiaddrs of peers to connect to, with or without `/p2p/…`. */
   peers?: string[]
   /**

@@ -13,17 +13,19 @@ import { checkMaxStorage } from './storage/max-storage.ts'
  */
 export async function createNode(options: NodeOptions): Promise<ShoalNode> {
   checkPath('dataDir', options?.dataDir)
-  const { peers = [], listen = [] } = options
+  const { peers = [], listen = [], announce = [] } = options
   checkTexts('peers', peers)
   checkTexts('listen', listen)
+  checkTexts('announce', announce)
   checkTexts('encryption', options.encryption)
   checkChoice('dht', options.dht, ['server', 'client'])
   checkChoice('muxer', options.muxer, ['lean', 'stock'])
-  if (peers.length + listen.length > 0) {
+  if (peers.length + listen.length + announce.length > 0) {
     // a peer ID is checked with the curves of its key, which take a while to load
-    const { parseListenAddr, parseMultiaddr } = await import('./host/addresses.ts')
+    const { parseAnnounceAddr, parseListenAddr, parseMultiaddr } = await import('./host/addresses.ts')
     for (const addr of peers) parseMultiaddr(addr)
     for (const addr of listen) parseListenAddr(addr)
+    for (const addr of announce) parseAnnounceAddr(addr)
   }
   checkLimits(options)
   if (options.maxStorage !== undefined) checkMaxStorage(options.maxStorage)

@@ -24,6 +24,7 @@ const SEEDING_AFTER_MS = 2 * SECOND_MS
 export interface NetworkInit {
   readonly dataDir: string
   readonly listen?: string[] | undefined
+  readonly announce?: string[] | undefined
   /** Multiaddrs named by the user. */
   readonly peers: readonly string[]
   readonly dht: 'server' | 'client'
@@ -69,6 +70,7 @@ export class Network {
     const host = await createHost({
       privateKey: await loadIdentity(init.dataDir),
       listen: init.listen,
+      announce: init.announce,
       log: init.log,
       dht: { mode: init.dht },
       encryption: init.encryption,

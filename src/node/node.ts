@@ -159,9 +159,9 @@ export class Node implements ShoalNode {
   }
 
   async #goOnline({ Network, SwarmHost }: Online, schedule: ScheduleRecords, limits: LimitBook): Promise<void> {
-    const { dataDir, listen, peers = [], dht = 'server', encryption, muxer } = this.#options
+    const { dataDir, listen, announce, peers = [], dht = 'server', encryption, muxer } = this.#options
     const network = await Network.start({
-      ...{ dataDir, listen, peers, dht, encryption, muxer },
+      ...{ dataDir, listen, announce, peers, dht, encryption, muxer },
       schedule,
       clock: systemClock,
       log: this.#log,

@@ -310,10 +310,11 @@ describe('through a node that runs', () => {
     const node = await lab.serve()
     node.onFetch = transfer => transfer.finish()
     const argv = ['get', LINK, '--seed', '--up', '1M', '--down', 'none', '--listen', '/ip4/127.0.0.1/tcp/0']
-    const run = await lab.run(argv)
+    const run = await lab.run([...argv, '--announce', '/ip4/203.0.113.7/tcp/4160'])
     expect(run.code).toBe(0)
     expect(run.stderr.text).toBe(
       `shoal: warning: --listen has no effect: shoal daemon (pid ${process.pid}) runs already and does this\n` +
+        `shoal: warning: --announce has no effect: shoal daemon (pid ${process.pid}) runs already and does this\n` +
         `shoal daemon (pid ${process.pid}) seeds it\n`
     )
     expect(node.calls.at(-1)).toEqual({

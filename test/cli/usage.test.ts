@@ -27,7 +27,18 @@ test('--help names every command and option', async () => {
   expect(stderr.text).toBe('')
   const commands = ['daemon', 'share', 'get', 'ls', 'rm', 'status', 'peers', 'limit', 'hash', 'verify']
   for (const name of commands) expect(stdout.text).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
-  const options = ['--data-dir', '--json', '--quiet', '--log', '--listen', '--peer', '--up', '--down', '--timeout']
+  const options = [
+    '--data-dir',
+    '--json',
+    '--quiet',
+    '--log',
+    '--listen',
+    '--announce',
+    '--peer',
+    '--up',
+    '--down',
+    '--timeout'
+  ]
   for (const name of options) expect(stdout.text).toContain(name)
 })
 
@@ -97,6 +108,7 @@ test.each([
   [['limit', 'nonsense', '--up', '1M'], 'ERR_BAD_CID'],
   [['limit', '--up', 'fast'], 'ERR_BAD_NUMBER'],
   [['daemon', '--listen', 'nonsense'], 'ERR_BAD_MULTIADDR'],
+  [['daemon', '--announce', '/dns4/example.org/tcp/4160'], 'ERR_BAD_MULTIADDR'],
   [['daemon', '--peer', '/ip4/127.0.0.1'], 'ERR_BAD_MULTIADDR'],
   [['ls', '--up', 'x'], 'ERR_BAD_NUMBER'],
   [['shar'], 'ERR_USAGE']

@@ -48,6 +48,24 @@ export function parseListenAddr(text: string): Multiaddr {
 }
 
 /**
+ * An address at which others find this node, as that of a router which forwards a port: `/ip4/…/tcp/…` or `/ip6/…/tcp/…`.
+ * A host name would be of no use, as nobody looks up one that a stranger told.
+ * @throws ERR_BAD_MULTIADDR
+ */
+export function parseAnnounceAddr(text: string): Multiaddr {
+  const example = '/ip4/203.0.113.7/tcp/4160'
+  const parsed = parse(text, example)
+  requireTcp(parsed, text)
+  const [host, port] = parsed.getComponents()
+  const hint = `announce what others dial, like ${example}`
+  if (host?.name !== 'ip4' && host?.name !== 'ip6') bad(text, 'others look up no host names that they are told', hint)
+  if (host.value === '0.0.0.0' || host.value === '::')
+    bad(text, 'it stands for every interface, and leads nowhere', hint)
+  if (Number(port?.value) === 0) bad(text, 'port 0 cannot be dialled', hint)
+  return parsed
+}
+
+/**
  * Which of a node's addresses go into links and records: all but loopback ones, those when there are no others. IPv6
  * link-local ones mean nothing without the name of the interface, which differs on every machine.
  */
@@ -65,9 +83,12 @@ export const MAX_DIALLED_ADDRS = 16
 /**
  * What a node says of where it is: see {@link linkAddrs}. Public ones first, and no more than others dial: a machine that
  * runs containers has a private one for each of their networks, which lead nowhere from any other.
+ * @param given by the user; they come before all others
  */
-export function announcedAddrs(addrs: readonly Multiaddr[]): Multiaddr[] {
-  return oneOfEachKind(linkAddrs(addrs)).slice(0, MAX_DIALLED_ADDRS)
+export function announcedAddrs(addrs: readonly Multiaddr[], given: readonly Multiaddr[] = []): Multiaddr[] {
+  const isGiven = (addr: Multiaddr) => given.some(one => one.equals(addr))
+  const others = oneOfEachKind(linkAddrs([...given, ...addrs])).filter(addr => !isGiven(addr))
+  return [...given, ...others].slice(0, MAX_DIALLED_ADDRS)
 }
 
 /**

@@ -28,7 +28,7 @@ import { nativeTls } from '../transport/tls/native-tls.ts'
 import { Unnegotiated } from '../transport/unnegotiated.ts'
 import { leanYamux } from '../transport/yamux/yamux.ts'
 import { KEEP_ALIVE_MS } from '../transport/yamux/yamux-init.ts'
-import { announcedAddrs, dnsName, isTcpAddr, MAX_DIALLED_ADDRS } from './addresses.ts'
+import { announcedAddrs, dnsName, isTcpAddr, MAX_DIALLED_ADDRS, parseAnnounceAddr } from './addresses.ts'
 import { makeRoom } from './connection-room.ts'
 import { DialGuard } from './dial-guard.ts'
 import { guardDials } from './guarded-transport.ts'
@@ -87,6 +87,8 @@ export interface HostOptions {
   privateKey: PrivateKey
   /** Multiaddrs; each must be had. Absent: see chooseDefaultListen. Empty: dial only. */
   listen?: string[] | undefined
+  /** Multiaddrs that lead here besides, told to others ahead of those of the machine. Default: none. */
+  announce?: readonly string[] | undefined
   log: Logger
   /** Default ours; `stock` is @chainsafe/libp2p-yamux. On the wire they are the same. */
   muxer?: 'lean' | 'stock' | undefined
@@ -125,6 +127,7 @@ export interface Host {
 export async function createHost(options: HostOptions): Promise<Host> {
   const listen = options.listen === undefined ? await chooseDefaultListen() : await checkListen(options.listen)
   const self = peerIdFromPrivateKey(options.privateKey)
+  const given = (options.announce ?? []).map(text => parseAnnounceAddr(text).encapsulate(`/p2p/${self}`))
   const denied = options.denied ?? (() => false)
   const pace = options.dht?.pace ?? USUAL_PACE
   const userNames = new Set<string>()
@@ -143,7 +146,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     privateKey: options.privateKey,
     datastore: store,
     nodeInfo: { name: 'shoal', version: options.version ?? '0', userAgent: `shoal/${options.version ?? '0'}` },
-    addresses: { listen, announceFilter: announcedAddrs },
+    addresses: { listen, announceFilter: addrs => announcedAddrs(addrs, given) },
     transports: [components => guardDials(makeTcp(components), guard, systemClock.now)],
     connectionEncrypters: (options.encryption ?? DEFAULT_ENCRYPTION).map(name => boundFirstBytes(ENCRYPTERS[name]())),
     streamMuxers: [

@@ -1,6 +1,14 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
-import { isTcpAddr, linkAddrs, parseListenAddr, parseMultiaddr, plainAddrs } from '../../../src/node/host/addresses.ts'
+import {
+  announcedAddrs,
+  isTcpAddr,
+  linkAddrs,
+  parseAnnounceAddr,
+  parseListenAddr,
+  parseMultiaddr,
+  plainAddrs
+} from '../../../src/node/host/addresses.ts'
 
 const ID = '12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
 
@@ -50,6 +58,31 @@ test('listening takes port 0 and no names', () => {
   for (const text of ['/dns4/localhost/tcp/1', '/ip4/127.0.0.1/udp/1', 'x', `/ip4/127.0.0.1/tcp/1/p2p/${ID}`]) {
     expect(() => parseListenAddr(text)).toThrow(expect.objectContaining({ code: 'ERR_BAD_MULTIADDR' }))
   }
+})
+
+test.each([
+  ['/dns4/example.org/tcp/4160', /no host names/],
+  ['/ip4/0.0.0.0/tcp/4160', /leads nowhere/],
+  ['/ip6/::/tcp/4160', /leads nowhere/],
+  ['/ip4/203.0.113.7/tcp/0', /port 0/],
+  ['/ip4/203.0.113.7', /no transport/],
+  [`/ip4/203.0.113.7/tcp/4160/p2p/${ID}`, /plain TCP/],
+  ['203.0.113.7:4160', /no slash/]
+])('%j is not announced', (text, why) => {
+  expect(() => parseAnnounceAddr(text)).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_MULTIADDR', message: expect.stringMatching(why) })
+  )
+})
+
+test('what the user has announced comes first, once, and loopback addresses are not told beside it', () => {
+  const given = parseAnnounceAddr('/ip4/10.9.9.9/tcp/4160')
+  const own = ['/ip4/127.0.0.1/tcp/1', '/ip4/192.168.1.2/tcp/1', '/ip4/8.20.30.40/tcp/1', '/ip4/10.9.9.9/tcp/4160']
+  const all = announcedAddrs(
+    own.map(text => multiaddr(text)),
+    [given]
+  ).map(String)
+  expect(all).toEqual(['/ip4/10.9.9.9/tcp/4160', '/ip4/8.20.30.40/tcp/1', '/ip4/192.168.1.2/tcp/1'])
+  expect(announcedAddrs([multiaddr('/ip4/127.0.0.1/tcp/1')], [given]).map(String)).toEqual(['/ip4/10.9.9.9/tcp/4160'])
 })
 
 test('links carry loopback addresses only when there are no others', () => {
