@@ -43,6 +43,7 @@ import type { Network } from './network.ts'
 import { opened } from './not-started.ts'
 import { describePeers } from './peers-report.ts'
 import { read } from './read.ts'
+import { remove } from './remove.ts'
 import { Roots } from './roots.ts'
 import { ScheduleRecords } from './schedule-records.ts'
 import { share } from './share.ts'
@@ -262,10 +263,9 @@ export class Node implements ShoalNode {
 
   async remove(cidText: string, options: AbortOptions = {}): Promise<Removed> {
     return await this.#work(options, async () => {
-      const { cid } = this.#rootOf(cidText)
-      await this.#fetches.cancel(cid.toString())
-      await this.#openRoots.withdraw(cid)
-      const removed = await this.#openStore.remove(cid)
+      const { cid: root } = this.#rootOf(cidText)
+      const parts = { store: this.#openStore, roots: this.#openRoots, fetches: this.#fetches }
+      const removed = await remove(parts, root)
       await this.#forget(removed.cid)
       await this.#openStorage.forgetUse(removed.cid)
       this.#events.emit('root:removed', { cid: removed.cid })

@@ -1,11 +1,12 @@
 /** What goes wrong when calls overlap: each case once lost data, time or the truth. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ShoalError } from '../../src/base/errors.ts'
 import { StoredRoot } from '../../src/content/store/stored-root.ts'
 import { LimitBook } from '../../src/node/limit-book.ts'
 import { Network } from '../../src/node/network.ts'
+import { SwarmHost } from '../../src/transfer/io/swarm-host.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { keystream } from '../helpers/keystream.ts'
 import { collect, eachWithLab, type NodeLab } from '../helpers/node-lab.ts'
@@ -67,6 +68,42 @@ describe('sharing while others fetch', () => {
     await node.share(path)
     expect((await node.list()).map(root => root.cid)).toEqual([cid])
     expect(announced).toHaveBeenCalledOnce()
+  })
+
+  it.each(['shared', 'fetched'])(
+    'a root that is %s again while it is removed is not announced after that',
+    async how => {
+      const { path } = lab.file('x.bin', MIB)
+      const node = await lab.start('a')
+      const { cid } = await node.share(path)
+      const { withdraw } = Network.prototype
+      vi.spyOn(Network.prototype, 'withdraw').mockImplementationOnce(async function (this: Network, root) {
+        await withdraw.call(this, root)
+        if (how === 'shared') await node.share(path)
+        else await node.fetch(cid, { to: path }).done
+      })
+      await node.remove(cid)
+      expect(await node.list()).toEqual([])
+      expect((await node.status()).dht.provided).toBe(0)
+    }
+  )
+
+  it('what is shared as it is about to be deleted for room stays, and is announced', async () => {
+    const { path } = lab.file('x.bin', MIB)
+    const source = await lab.start('source')
+    const node = await lab.start('a', { peers: [...source.addrs] })
+    const { cid, link } = await source.share(path)
+    const copy = await node.fetch(link, { to: join(lab.dir, 'copy') }).done
+    await node.setPinned(cid, false)
+    const { close } = SwarmHost.prototype
+    vi.spyOn(SwarmHost.prototype, 'close').mockImplementationOnce(async function (this: SwarmHost, root) {
+      await close.call(this, root)
+      await node.share(copy.path)
+    })
+    await node.setMaxStorage(1)
+    expect(await node.list()).toMatchObject([{ cid, state: 'seeding', pinned: true }])
+    expect(existsSync(copy.path)).toBe(true)
+    expect((await node.status()).dht.provided).toBe(1)
   })
 
   it('removing without the network takes back the announcement too', async () => {
