@@ -101,6 +101,8 @@ export class Roots {
   async withdraw(cid: CID): Promise<void> {
     this.#withdrawn.add(cid.toString())
     await this.#init.swarms?.close(cid.bytes)
+    // it may be seeded anew meanwhile
+    if (!this.#withdrawn.has(cid.toString())) return
     await this.#init.network?.withdraw(cid)
   }
 
