@@ -35,6 +35,7 @@ import type {
 } from './api.ts'
 import { checkFlag } from './check-arguments.ts'
 import { makeDataDir } from './data-dir.ts'
+import { endInTurn } from './end-in-turn.ts'
 import { Fetches } from './fetches.ts'
 import { checkLimits, LimitBook } from './limit-book.ts'
 import { LimitRecords } from './limit-records.ts'
@@ -203,11 +204,10 @@ export class Node implements ShoalNode {
     await Promise.allSettled([this.#starting])
     await this.#fetches.stop()
     await Promise.allSettled([...this.#working])
-    await this.#storage?.stop()
-    await this.#swarms?.stop()
-    await this.#network?.stop()
-    await this.#store?.close()
-    this.#isClosed = true
+    const parts = [() => this.#storage?.stop(), () => this.#swarms?.stop(), () => this.#network?.stop()]
+    await endInTurn([...parts, () => this.#store?.close()]).finally(() => {
+      this.#isClosed = true
+    })
   }
 
   /** Work that `stop` ends and waits for; its failure is told to whoever asked for it. */
@@ -266,9 +266,9 @@ export class Node implements ShoalNode {
       const { cid: root } = this.#rootOf(cidText)
       const parts = { store: this.#openStore, roots: this.#openRoots, fetches: this.#fetches }
       const removed = await remove(parts, root)
-      await this.#forget(removed.cid)
-      await this.#openStorage.forgetUse(removed.cid)
-      this.#events.emit('root:removed', { cid: removed.cid })
+      const { cid } = removed
+      await this.#openStorage.forget(cid)
+      this.#events.emit('root:removed', { cid })
       return removed
     })
   }

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ShoalError } from '../../src/base/errors.ts'
+import { ContentStore } from '../../src/content/store/content-store.ts'
 import { StoredRoot } from '../../src/content/store/stored-root.ts'
+import { createNode } from '../../src/index.ts'
 import { LimitBook } from '../../src/node/limit-book.ts'
 import { Network } from '../../src/node/network.ts'
 import { SwarmHost } from '../../src/transfer/io/swarm-host.ts'
@@ -323,6 +325,26 @@ describe('starting and stopping', () => {
     const starting = node.start()
     await node.stop()
     await expect(starting).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    await lab.start('a')
+  })
+
+  it('a stop that a full disk fails ends all the rest, and the node is stopped', async () => {
+    const node = await createNode({ dataDir: join(lab.dir, 'a'), listen: ['/ip4/127.0.0.1/tcp/0'] })
+    await node.start()
+    const { stop } = Network.prototype
+    const { close } = ContentStore.prototype
+    vi.spyOn(Network.prototype, 'stop').mockImplementationOnce(async function (this: Network) {
+      await stop.call(this)
+      throw new Error('the network failed')
+    })
+    vi.spyOn(ContentStore.prototype, 'close').mockImplementationOnce(async function (this: ContentStore) {
+      await close.call(this)
+      throw new ShoalError('ERR_NO_SPACE', 'the disk is full')
+    })
+    await expect(node.stop()).rejects.toThrow('the network failed')
+    await expect(node.list()).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
+    await expect(node.setMaxStorage(1)).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
+    // the data folder is free
     await lab.start('a')
   })
 

@@ -77,10 +77,7 @@ export class NodeStorage extends Storage {
           if (root !== undefined) roots.seed(root)
         }
       },
-      forget: async cid => {
-        await uses.forget(cid)
-        await init.forget(cid)
-      }
+      forget: cid => this.forget(cid)
     })
     this.#init = init
     this.#uses = uses
@@ -145,9 +142,10 @@ export class NodeStorage extends Storage {
     }
   }
 
-  /** The root was removed. */
-  async forgetUse(cid: string): Promise<void> {
+  /** The root was removed: what else is kept of it goes too. */
+  async forget(cid: string): Promise<void> {
     await this.#uses.forget(cid)
+    await this.#init.forget(cid)
   }
 
   override async stop(): Promise<void> {
