@@ -143,7 +143,7 @@ export class Fetches {
     // nobody named a place of the user's where the content is held: nothing of theirs is replaced there
     const isOwnPlace = options.cache === true && !liesIn(destination.path, cacheFolder(this.#dataDir))
     const force = options.force === true && !isOwnPlace
-    if (destination.exists !== 'nothing' && !force) {
+    if (!force && (await kindOf(destination.path, false)) !== 'nothing') {
       throw new ShoalError('ERR_EXISTS', `${destination.path} already exists and is something else`, {
         hint: isOwnPlace
           ? 'it was the content: shoal verify says what differs, and after shoal rm the cache takes it'
@@ -265,11 +265,12 @@ export class Fetches {
     const { path } = destination
     const name = known?.path === path ? known.name : path.slice(path.lastIndexOf('/') + 1)
     // its manifest was lost, or it was removed and lies in the cache still: it is what it was, fetched or cached
-    const isFetched = known?.path === path && known.state !== 'partial'
-    if (isFetched || path === join(cacheFolder(this.#dataDir), cid.toString())) {
-      return await this.#storage().beginFetch({ manifest, blocks, path, name, force: false, signal })
-    }
-    return await store.addShared({ manifest, blocks, fingerprints, path, name })
+    const isKnown = known?.path === path && known.state !== 'partial'
+    const evictable = path === join(cacheFolder(this.#dataDir), cid.toString())
+    const found = isKnown || evictable ? { evictable } : undefined
+    const root = await store.addShared({ manifest, blocks, fingerprints, path, name, ...(found && { found }) })
+    // hashing took its time
+    return (await this.#isWhole(root, signal)) ? root : undefined
   }
 }
 

@@ -77,7 +77,14 @@ export async function beginFetch(host: FetchHost, init: FetchInit): Promise<Stor
     if (files !== undefined && old?.state === 'complete') return old
     if (files !== undefined) {
       return await host.install(
-        { name: init.name, ...ownership(host, init, 'share'), path, state: 'complete', temp: null, tempId: null },
+        {
+          name: init.name,
+          ...ownership(host.current(), init, 'share'),
+          path,
+          state: 'complete',
+          temp: null,
+          tempId: null
+        },
         init,
         async root => {
           for (const [entry, print] of files.prints) root.parts.files.prints.set(entry, print)
@@ -111,12 +118,11 @@ async function isTempThere(disk: Disk, { temp, tempId }: StoredRoot): Promise<bo
 }
 
 /** Of a root that was at this place before: as it was. Files that nobody fetched are their owner's, but where only the node writes. */
-function ownership(
-  host: FetchHost,
-  { path, evictable = false }: FetchInit,
+export function ownership(
+  before: StoredRoot | undefined,
+  { path, evictable = false }: Pick<FetchInit, 'path' | 'evictable'>,
   otherwise: 'share' | 'get'
 ): Pick<NewRoot, 'source' | 'evictable'> {
-  const before = host.current()
   if (before?.path !== path) return { source: evictable ? 'get' : otherwise, evictable }
   return { source: otherwise === 'get' ? 'get' : before.source, evictable: before.isEvictable }
 }
@@ -142,7 +148,7 @@ async function startAnew(host: FetchHost, init: FetchInit, old: StoredRoot | und
     isForeign = claimed.adopted && !(await host.trash.isOwn(temp, claimed.id))
   }
   const tempId = claimed === undefined ? null : claimed.id
-  const ours = ownership(host, init, 'get')
+  const ours = ownership(host.current(), init, 'get')
   const record = { name, ...ours, path, state: 'partial', temp, tempId, adopted: isForeign } as const
   const installing = host.install(record, init, async root => {
     const { ledger } = root.parts

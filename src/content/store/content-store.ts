@@ -13,7 +13,7 @@ import { type SideHasher, sideHasher } from '../disk/side-hasher.ts'
 import type { FileFingerprint } from '../fingerprint.ts'
 import type { Manifest } from '../manifest.ts'
 import { printable } from '../safe-path.ts'
-import { beginFetch, type FetchInit } from './begin-fetch.ts'
+import { beginFetch, type FetchInit, ownership } from './begin-fetch.ts'
 import { DamageReport } from './damage-report.ts'
 import { Database, isCorruption } from './database.ts'
 import { statOf } from './destination.ts'
@@ -40,6 +40,8 @@ export interface ShareInit {
   readonly name: string
   /** By index into `manifest.entries`: of every file, taken while it was hashed. */
   readonly fingerprints: ReadonlyMap<number, FileFingerprint>
+  /** A fetch to this place found it: it is what it was there before, else this. Absent: it is shared. */
+  readonly found?: Pick<FetchInit, 'evictable'>
 }
 
 export interface RemovedRoot {
@@ -152,19 +154,21 @@ export class ContentStore {
    * Durable when it resolves. A root that is already there is re-pointed: the StoredRoot returned is a new one, and the
    * old one answers reads until the store closes but records nothing.
    */
-  async addShared({ manifest, blocks, path, name, fingerprints }: ShareInit): Promise<StoredRoot> {
+  async addShared({ manifest, blocks, path, name, fingerprints, found }: ShareInit): Promise<StoredRoot> {
     for (let piece = 0; piece < manifest.pieces.count; piece++) {
       if (manifest.pieces.isDagPb(piece)) throw new ShoalError('ERR_BUG', 'shares are made of raw leaves')
     }
-    return await this.#inTurn(manifest.root, () =>
-      this.#installer.install(
-        { name, path, source: 'share', state: 'complete', temp: null, tempId: null, evictable: false },
+    return await this.#inTurn(manifest.root, () => {
+      const shared = { source: 'share', evictable: false } as const
+      const own = found === undefined ? shared : ownership(this.#roots.get(manifest.root), { path, ...found }, 'share')
+      return this.#installer.install(
+        { name, path, ...own, state: 'complete', temp: null, tempId: null },
         { manifest, blocks },
         async root => {
           for (const [entry, print] of fingerprints) root.parts.files.prints.set(entry, { ...print, altered: false })
         }
       )
-    )
+    })
   }
 
   /**

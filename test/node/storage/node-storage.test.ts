@@ -10,8 +10,9 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { silentLogger } from '../../../src/base/log.ts'
+import { ContentStore } from '../../../src/content/store/content-store.ts'
 import { Database } from '../../../src/content/store/database.ts'
 import { createNode, type NodeEvents, type ShoalNode } from '../../../src/index.ts'
 import { collect, eachWithLab, type NodeLab } from '../../helpers/node-lab.ts'
@@ -20,6 +21,10 @@ const MB = 1_000_000
 let lab: NodeLab
 eachWithLab(fresh => {
   lab = fresh
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
 })
 
 async function shared(node: ShoalNode, name: string, length: number) {
@@ -122,6 +127,23 @@ describe('a storage limit', () => {
     expect(await node.fetch(cid, { cache: true }).done).toMatchObject({ fetched: 0, path })
     expect(await node.list()).toMatchObject([{ state: 'seeding', have: MB, pinned: false }])
     expect((await node.status()).storage).toMatchObject({ used: MB, evictable: MB })
+  })
+
+  it('fetches what lay in the cache still and goes as it is taken up', async () => {
+    const source = await lab.start('source')
+    const { cid, bytes } = await shared(source, 'thing', MB)
+    const node = await lab.start('node', { peers: source.addrs })
+    const { path } = await node.fetch(cid, { cache: true }).done
+    await node.remove(cid)
+    const { addShared } = ContentStore.prototype
+    vi.spyOn(ContentStore.prototype, 'addShared').mockImplementationOnce(async function (this: ContentStore, init) {
+      rmSync(path)
+      return await addShared.call(this, init)
+    })
+    expect(await node.fetch(cid, { cache: true }).done).toMatchObject({ fetched: MB, path })
+    vi.restoreAllMocks()
+    expect(readFileSync(path).equals(bytes)).toBe(true)
+    expect((await node.status()).storage).toMatchObject({ used: MB, reserved: 0, evictable: MB })
   })
 
   it('never leads to a place of the user’s whose tree is not the content’s, even by force', async () => {
