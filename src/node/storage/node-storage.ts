@@ -19,7 +19,7 @@ import { checkMaxStorage } from './max-storage.ts'
 import { followMovedCache } from './moved-cache.ts'
 import { realPathOf } from './real-path.ts'
 import { Storage } from './storage.ts'
-import { tidyFolders } from './tidy-folders.ts'
+import { type TidyInit, tidyFolders } from './tidy-folders.ts'
 import { UseBook } from './use-book.ts'
 
 /** How long others are looked for before a root goes, and of how many it is enough to hear. */
@@ -130,7 +130,9 @@ export class NodeStorage extends Storage {
     const { items, storeBefore, storeAfter } = await store.collectGarbage({ dryRun, deletePartials })
     const paths = () => store.roots().map(({ path }) => path)
     const held = (cid: CID) => store.get(cid)
-    items.push(...(await tidyFolders({ disk: nodeDisk, dataDir, dryRun, now: clock.wallMs(), held, paths })))
+    const whileUnused: TidyInit['whileUnused'] = (cid, work) => this.whileUnused(cid, work)
+    const now = clock.wallMs()
+    items.push(...(await tidyFolders({ disk: nodeDisk, dataDir, dryRun, now, held, paths, whileUnused })))
     const sum = (fate: GcReport['items'][number]['fate']) =>
       items.reduce((bytes, item) => bytes + (item.fate === fate ? item.size : 0), 0)
     return {

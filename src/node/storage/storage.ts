@@ -131,6 +131,19 @@ export class Storage {
     }
   }
 
+  /** Deletes something of a root; whoever wants to use it waits. @returns undefined where somebody does, and nothing was done */
+  async whileUnused<T>(cid: string, work: () => Promise<T>): Promise<T | undefined> {
+    if (this.#isBusy(cid) || this.#evicting.has(cid)) return undefined
+    const done = work()
+    const ended = done.catch(() => {})
+    this.#evicting.set(cid, ended)
+    try {
+      return await done
+    } finally {
+      this.#evicting.delete(cid)
+    }
+  }
+
   /**
    * A fetch is about to write so much, all in all: room is made where that is possible, and kept until `release`.
    * @throws ERR_NO_SPACE; then nothing was deleted that would not have helped
@@ -323,7 +336,7 @@ export class Storage {
     const root = store.get(CID.parse(cid))
     // it was asked for, or pinned, while others were looked for
     if (signal.aborted || root === undefined || !this.#thatMayGo().includes(root)) return false
-    const work = (async () => {
+    const isGone = await this.whileUnused(cid, async () => {
       const undo = await withdraw(root)
       const evicted = await store.evict(root.cid).catch((err: unknown) => {
         log.warn('%s could not be deleted: %s', root.path, err instanceof Error ? err.message : err)
@@ -337,13 +350,8 @@ export class Storage {
       await forget(cid)
       onEvicted({ cid, name: root.name, path: root.path, bytes: evicted.freed, left: [...evicted.left] })
       return true
-    })()
-    this.#evicting.set(cid, work)
-    try {
-      return await work
-    } finally {
-      this.#evicting.delete(cid)
-    }
+    })
+    return isGone === true
   }
 
   /** Only then it is known how much of them is there. */

@@ -21,6 +21,8 @@ export interface TidyInit {
   /** Both are asked right before something is deleted: the root, where it is held, and where all lie that are. */
   readonly held: (cid: CID) => HeldRoot | undefined
   readonly paths: () => readonly string[]
+  /** Runs where nobody fetches or reads the root, and keeps them waiting; else undefined. */
+  readonly whileUnused: <T>(cid: string, work: () => Promise<T>) => Promise<T | undefined>
 }
 
 export async function tidyFolders(init: TidyInit): Promise<GarbageItem[]> {
@@ -32,7 +34,7 @@ export async function tidyFolders(init: TidyInit): Promise<GarbageItem[]> {
  * Unfinished fetches there are the ledger's.
  */
 async function tidyCache(init: TidyInit): Promise<GarbageItem[]> {
-  const { disk, dataDir, held, paths } = init
+  const { disk, dataDir, held, paths, whileUnused } = init
   const folder = cacheFolder(dataDir)
   const items: GarbageItem[] = []
   for (const name of await disk.readdir(folder).catch(() => [])) {
@@ -45,10 +47,13 @@ async function tidyCache(init: TidyInit): Promise<GarbageItem[]> {
     const stats = await disk.lstat(path).catch(() => undefined)
     if (stats === undefined) continue
     const size = stats.isDirectory() ? await sizeOfFolder(disk, path) : Number(stats.size)
-    const real = await realPathOf(path)
-    const others = await Promise.all(paths().map(realPathOf))
-    if (held(cid) !== root || others.some(each => overlaps(each, real))) continue
-    items.push(await deleted(init, { kind: 'cache', path, size }))
+    const item = await whileUnused(name, async () => {
+      const real = await realPathOf(path)
+      const others = await Promise.all(paths().map(realPathOf))
+      if (held(cid) !== root || others.some(each => overlaps(each, real))) return undefined
+      return await deleted(init, { kind: 'cache', path, size })
+    })
+    if (item !== undefined) items.push(item)
   }
   return items
 }

@@ -146,6 +146,22 @@ describe('a storage limit', () => {
     expect((await node.status()).storage).toMatchObject({ used: MB, reserved: 0, evictable: MB })
   })
 
+  it('leaves gc none of what lies in the cache still and is just taken up', async () => {
+    const source = await lab.start('source')
+    const { cid } = await shared(source, 'thing', MB)
+    const node = await lab.start('node', { peers: source.addrs })
+    const { path } = await node.fetch(cid, { cache: true }).done
+    await node.remove(cid)
+    const { addShared } = ContentStore.prototype
+    vi.spyOn(ContentStore.prototype, 'addShared').mockImplementationOnce(async function (this: ContentStore, init) {
+      expect((await node.gc()).items).toEqual([])
+      return await addShared.call(this, init)
+    })
+    expect(await node.fetch(cid, { cache: true }).done).toMatchObject({ fetched: 0, path })
+    await node.remove(cid)
+    expect((await node.gc()).items).toMatchObject([{ kind: 'cache', path, fate: 'deleted' }])
+  })
+
   it('never leads to a place of the user’s whose tree is not the content’s, even by force', async () => {
     const source = await lab.start('source')
     const { cid, bytes } = await shared(source, 'thing', MB)

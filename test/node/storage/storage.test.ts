@@ -320,3 +320,27 @@ describe('whatever happens', () => {
     )
   })
 })
+
+describe('what is deleted while nobody uses it', () => {
+  it('keeps those waiting who would, and is left where somebody does', async () => {
+    const world = new World(100)
+    let end = () => {}
+    const deleted = world.storage.whileUnused(
+      name(1),
+      () => new Promise<string>(resolve => (end = () => resolve('it')))
+    )
+    const order: string[] = []
+    const held = world.storage.holding(name(1), async () => order.push('held'))
+    expect(await world.storage.whileUnused(name(1), async () => 'again')).toBeUndefined()
+    await world.storage.holding(name(2), async () => order.push('another'))
+    expect(
+      await world.storage.holding(name(2), () => world.storage.whileUnused(name(2), async () => 'it'))
+    ).toBeUndefined()
+    end()
+    expect(await deleted).toBe('it')
+    await held
+    expect(order).toEqual(['another', 'held'])
+    await expect(world.storage.whileUnused(name(1), () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(await world.storage.whileUnused(name(1), async () => 'it')).toBe('it')
+  })
+})
