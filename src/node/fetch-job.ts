@@ -9,6 +9,7 @@ import { TypedEvents } from '../base/typed-events.ts'
 import { SECOND_MS } from '../base/units.ts'
 import { isRawRoot } from '../content/manifest.ts'
 import { ManifestAssembler } from '../content/manifest-assembler.ts'
+import type { FetchInit } from '../content/store/begin-fetch.ts'
 import type { ContentStore } from '../content/store/content-store.ts'
 import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { SwarmHost } from '../transfer/io/swarm-host.ts'
@@ -27,12 +28,8 @@ const PROGRESS_EVENT_MS = 500
 /** A fetch whose files others keep changing comes to its end so many times. */
 const MAX_ENDS = 4
 
-export interface FetchJobInit {
+export interface FetchJobInit extends Pick<FetchInit, 'path' | 'name' | 'force' | 'keepsPin'> {
   readonly cid: CID
-  readonly name: string
-  /** Absolute. */
-  readonly path: string
-  readonly force: boolean
   readonly timeoutMs: number
   /** Multiaddrs from the link. */
   readonly peers: readonly string[]
@@ -216,13 +213,14 @@ export class FetchJob {
   /** From the store when its manifest is known there, else from the swarm. */
   async #obtainRoot(runner: SwarmRunner): Promise<StoredRoot> {
     const { store, storage } = this.#parts
-    const { cid, path, name, force } = this.init
+    const { cid, path, name, force, keepsPin = false } = this.init
     const { signal } = this.#abort
+    const place = { path, name, force, keepsPin, signal }
     const known = store.get(cid)
     if (known !== undefined && (await isReadable(known))) {
       const blocks: Uint8Array[] = []
       if (!isRawRoot(known.manifest)) for (let i = 0; i < known.nodeCount; i++) blocks.push(await known.readNode(i))
-      const root = await storage.beginFetch({ manifest: known.manifest, blocks, path, name, force, signal })
+      const root = await storage.beginFetch({ manifest: known.manifest, blocks, ...place })
       await root.recheckUnrecorded(signal)
       if (root.state === 'partial') await root.checkFiles(signal)
       return root
@@ -240,7 +238,7 @@ export class FetchJob {
     }
     const manifest = assembler.finish()
     const blocks = assembler.blocks()
-    const root = await storage.beginFetch({ manifest, blocks, path, name, force, signal })
+    const root = await storage.beginFetch({ manifest, blocks, ...place })
     await root.recheckUnrecorded(signal)
     // the only block of a raw root is its piece
     const [block] = blocks

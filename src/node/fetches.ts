@@ -10,7 +10,7 @@ import type { StoredRoot } from '../content/store/stored-root.ts'
 import type { FetchOptions, FetchResult, Transfer } from './api.ts'
 import { checkPath, checkTimeout } from './check-arguments.ts'
 import { type Destination, type Held, kindOf, resolveDestination } from './destination.ts'
-import { FetchJob, type FetchJobParts, isReadable } from './fetch-job.ts'
+import { FetchJob, type FetchJobInit, type FetchJobParts, isReadable } from './fetch-job.ts'
 import type { WatcherKind } from './fetch-watchers.ts'
 import { checkLimits, type LimitBook } from './limit-book.ts'
 import { refuseOwnPlace } from './own-data-dir.ts'
@@ -107,7 +107,7 @@ export class Fetches {
     await this.#ending.get(source.cid)
     const job =
       this.#running.get(source.cid) ??
-      this.#start(source, { path, name: source.name ?? source.cid, timeoutMs, force: false })
+      this.#start(source, { path, name: source.name ?? source.cid, timeoutMs, force: false, keepsPin: true })
     return { job, leave: this.#join(source.cid, job, 'reader') }
   }
 
@@ -185,7 +185,7 @@ export class Fetches {
     })
   }
 
-  #start(source: Source, init: { path: string; name: string; timeoutMs: number; force: boolean }): FetchJob {
+  #start(source: Source, init: Omit<FetchJobInit, 'cid' | 'peers'>): FetchJob {
     if (this.#stopped) throw new ShoalError('ERR_ABORTED', 'the node is stopping')
     const job = new FetchJob({ ...init, cid: CID.parse(source.cid), peers: source.peers }, this.#parts())
     this.#running.set(source.cid, job)

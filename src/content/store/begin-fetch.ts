@@ -32,6 +32,8 @@ export interface FetchInit {
   readonly force: boolean
   /** The node may delete it when it needs room. Only of what is new at `path`, and nobody else's. Default false. */
   readonly evictable?: boolean
+  /** What it may not delete now it may not afterwards. Default false. */
+  readonly keepsPin?: boolean
   /**
    * Makes room for all of it. Called where something is to be fetched and can be, before anything is written; what it
    * throws ends this.
@@ -117,13 +119,21 @@ async function isTempThere(disk: Disk, { temp, tempId }: StoredRoot): Promise<bo
   return stats !== undefined && identityOf(stats) === tempId
 }
 
-/** Of a root that was at this place before: as it was. Files that nobody fetched are their owner's, but where only the node writes. */
+/**
+ * Of a root that was at this place before: as it was. Files that nobody fetched are their owner's, but where only the node
+ * writes. What was pinned stays so elsewhere, too, where nobody asked for another thing.
+ */
 export function ownership(
   before: StoredRoot | undefined,
-  { path, evictable = false }: Pick<FetchInit, 'path' | 'evictable'>,
+  { path, evictable = false, keepsPin = false }: Pick<FetchInit, 'path' | 'evictable' | 'keepsPin'>,
   otherwise: 'share' | 'get'
 ): Pick<NewRoot, 'source' | 'evictable'> {
-  if (before?.path !== path) return { source: evictable ? 'get' : otherwise, evictable }
+  if (before?.path !== path) {
+    return {
+      source: evictable ? 'get' : otherwise,
+      evictable: evictable && !(keepsPin && before?.isEvictable === false)
+    }
+  }
   return { source: otherwise === 'get' ? 'get' : before.source, evictable: before.isEvictable }
 }
 

@@ -162,6 +162,28 @@ describe('a storage limit', () => {
     expect((await node.gc()).items).toMatchObject([{ kind: 'cache', path, fate: 'deleted' }])
   })
 
+  it.each(['fetched', 'shared'])(
+    'keeps pinned what was %s, was changed, and is read from the cache since',
+    async how => {
+      const source = await lab.start('source')
+      const { cid, bytes } = await shared(source, 'thing', MB)
+      const node = await lab.start('node', { peers: source.addrs, maxStorage: 2 * MB })
+      const { path } = await node.fetch(cid, { to: out('thing.out') }).done
+      if (how === 'shared') await node.share(path)
+      writeFileSync(path, 'changed')
+      await node.verify(cid)
+      expect((await collect(node.read(cid))).equals(bytes)).toBe(true)
+      await expect.poll(async () => (await node.list())[0]?.state).toBe('seeding')
+      expect(await node.list()).toMatchObject([{ cid, pinned: true }])
+      expect(readFileSync(path, 'utf8')).toBe('changed')
+      const other = await shared(source, 'other', 2 * MB)
+      await expect(node.fetch(other.cid, { cache: true }).done).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
+      await node.setPinned(cid, false)
+      await node.fetch(other.cid, { cache: true }).done
+      expect(await node.list()).toMatchObject([{ cid: other.cid }])
+    }
+  )
+
   it('never leads to a place of the user’s whose tree is not the content’s, even by force', async () => {
     const source = await lab.start('source')
     const { cid, bytes } = await shared(source, 'thing', MB)
