@@ -160,17 +160,19 @@ export async function claimTemp(
       isMade = true
       // Better now than after the first piece.
       await probeFolder(disk, probeIn(temp, manifest))
+      await syncFolder(disk, dirname(temp))
     } else {
       const file = await disk.open(temp, 'write')
       isMade = true
       const entry = manifest.entries[0]
       try {
+        // while it is empty: else nobody knows that it may go
+        await syncFolder(disk, dirname(temp))
         await file.truncate(entry?.kind === 'file' ? entry.size : 0)
       } finally {
         await file.close()
       }
     }
-    await syncFolder(disk, dirname(temp))
     return { id: identityOf(await disk.lstat(temp)), adopted: false }
   } catch (err) {
     if (isMade) await dropEmpty(disk, temp).catch(() => {})

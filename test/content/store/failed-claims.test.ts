@@ -33,13 +33,21 @@ const shut: Disk['open'] = async (path, mode) => {
   return await nodeDisk.open(path, mode)
 }
 
-test.each([
-  ['file', '', small, 'ERR_IO'],
-  ['folder', 'a', shut, 'ERR_NO_PERMISSION']
-])('a %s is deleted again', async (_kind, name, open, code) => {
+/** The name of what is made cannot be kept. */
+const unsynced = async (folder: string) => {
+  if ((await readdir(folder)).some(name => name.endsWith('.part'))) throw fault('EIO')
+  await nodeDisk.syncFolder(folder)
+}
+
+test.each<[string, string, Partial<Disk>, string]>([
+  ['file', '', { open: small }, 'ERR_IO'],
+  ['folder', 'a', { open: shut }, 'ERR_NO_PERMISSION'],
+  ['file without a durable name', '', { syncFolder: unsynced }, 'ERR_IO'],
+  ['folder without a durable name', 'a', { syncFolder: unsynced }, 'ERR_IO']
+])('a %s is deleted again', async (_kind, name, part, code) => {
   const dir = await temporaryFolder()
   const content = await contentOf({ [name]: bytes(2500, 'a') })
-  const store = await ContentStore.open(join(dir, 'data'), { disk: { ...nodeDisk, open } })
+  const store = await ContentStore.open(join(dir, 'data'), { disk: { ...nodeDisk, ...part } })
   stores.push(store)
   expect(await codeOf(beginFetch(store, content, join(dir, 'out')))).toBe(code)
   expect(await readdir(dir)).toEqual(['data'])
