@@ -193,7 +193,9 @@ export class PeerPool {
     const steady =
       this.#inVain < VAIN_A_TURN ? [] : [...ready].sort((a, b) => b.found - a.found || a.notBefore - b.notBefore)
     const trust = (peer: Known) => (order === 'trust' && peer.source === 'pex' ? 1 : 0)
-    ready.sort((a, b) => a.failures - b.failures || trust(a) - trust(b) || b.affinity - a.affinity)
+    // the dial is lost, or waits behind those of other roots: one more is no sooner answered, and keeps others off
+    const lost = (peer: Known) => (peer.pendingSince === undefined ? 0 : 1)
+    ready.sort((a, b) => a.failures - b.failures || lost(a) - lost(b) || trust(a) - trust(b) || b.affinity - a.affinity)
     const dials: PexPeer[] = []
     while (dials.length < count) {
       const isOwed = this.#inVain >= VAIN_A_TURN

@@ -78,6 +78,15 @@ describe('the peer pool', () => {
     expect(pool.takeDials(1, 61 * SECOND_MS).length).toBe(1)
   })
 
+  it('dials the others first while dials are lost or wait for their turn', () => {
+    const pool = poolOf('a', 'b')
+    const lost = ids(pool.takeDials(2, 0))
+    pool.add(peer('rumour'), 'pex', 0)
+    expect(ids(pool.takeDials(1, 61 * SECOND_MS))).toEqual(['rumour'])
+    pool.connected('rumour', 61 * SECOND_MS)
+    expect(ids(pool.takeDials(2, 62 * SECOND_MS)).sort()).toEqual(lost.sort())
+  })
+
   it('gathers addresses, at most eight, the better source first', () => {
     const pool = new PeerPool('self')
     pool.add(peer('a', '/ip4/10.0.0.1/tcp/1'), 'pex', 0)
