@@ -55,8 +55,8 @@ export class Membership {
     return this.#pool.pending(now)
   }
 
-  /** The new session stays, or is ended at once. */
-  open(input: Extract<Input, { type: 'sessionOpened' }>, now: number): void {
+  /** The new session stays, or is ended at once. @param isStarved nothing comes from all that are here */
+  open(input: Extract<Input, { type: 'sessionOpened' }>, now: number, isStarved = false): void {
     if (this.sessions.has(input.session)) return
     const session = new Session({ id: input.session, peerId: input.peerId, outbound: input.outbound, now })
     const twin = [...this.sessions.values()].find(other => other.peerId === input.peerId)
@@ -74,7 +74,7 @@ export class Membership {
       return
     }
     const isFull = twin === undefined && this.sessions.size > this.#init.config.maxSessions
-    const useless = isFull ? this.#mostUseless(session, now) : undefined
+    const useless = isFull ? this.#mostUseless(session, now, isStarved) : undefined
     if (isFull && useless === undefined) {
       this.end(session, 'full', `this node has ${this.#init.config.maxSessions} peers for that root already`, now)
       return
@@ -85,12 +85,19 @@ export class Membership {
     if (useless !== undefined) this.end(useless, 'full', 'nothing was exchanged, and others wait', now)
   }
 
-  /** The session that was of no use for the longest time, if there is one. */
-  #mostUseless(newcomer: Session, now: number): Session | undefined {
+  /**
+   * The session that was of no use for the longest time, if there is one. Where nothing comes from anybody it may have
+   * been of use before: all that are here may have the same by now, and whoever has more would be kept out.
+   */
+  #mostUseless(newcomer: Session, now: number, isStarved: boolean): Session | undefined {
+    let idlest: Session | undefined
     for (const session of this.sessions.values()) {
-      if (session !== newcomer && isUseless(session, now, USELESS_MS)) return session
+      if (session === newcomer) continue
+      if (isUseless(session, now, USELESS_MS)) return session
+      const isIdle = session.lacked === 0 && now - session.movedAt >= USELESS_MS
+      if (isIdle && (idlest === undefined || session.movedAt < idlest.movedAt)) idlest = session
     }
-    return undefined
+    return isStarved ? idlest : undefined
   }
 
   /** The session said a hello that fits. */

@@ -126,6 +126,8 @@ export class Session implements Giver {
   lastHeardAt: number
   /** The last time that either side was interested. */
   lastInterestAt: number
+  /** The last payload, theirs or ours, or the beginning. */
+  movedAt: number
 
   constructor(init: { id: SessionId; peerId: string; outbound: boolean; now: number }) {
     this.id = init.id
@@ -135,6 +137,7 @@ export class Session implements Giver {
     this.budget = new MessageBudget(init.now)
     this.lastHeardAt = init.now
     this.lastInterestAt = init.now
+    this.movedAt = init.now
   }
 
   get isSeeder(): boolean {
@@ -165,6 +168,7 @@ export class Session implements Giver {
     this.turnBytes += up
     this.budget.moved(down + up, now)
     this.lastHeardAt = now
+    this.movedAt = now
   }
 
   mayBeAsked(now: number): boolean {

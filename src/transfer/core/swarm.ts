@@ -101,7 +101,7 @@ export class Swarm {
   #take(input: Input): void {
     switch (input.type) {
       case 'sessionOpened':
-        this.#members.open(input, this.#now)
+        this.#members.open(input, this.#now, this.#isStarved)
         return
       case 'sessionClosed':
         this.#withSession(input.session, session => this.#members.forget(session, undefined, this.#now))
@@ -267,8 +267,12 @@ export class Swarm {
     if (!isFetching) this.#fedAt = undefined
     else {
       this.#fedAt ??= this.#now
-      this.#members.dial(this.#now, this.#now - this.#fedAt >= STARVED_MS)
+      this.#members.dial(this.#now, this.#isStarved)
     }
+  }
+
+  get #isStarved(): boolean {
+    return this.#fedAt !== undefined && this.#now - this.#fedAt >= STARVED_MS
   }
 
   #withSession(id: SessionId, run: (session: Session) => void): void {

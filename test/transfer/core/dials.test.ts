@@ -39,6 +39,34 @@ describe('a seeder that is found', () => {
   })
 })
 
+describe('a seeder that comes where there is no room', () => {
+  const full = () => {
+    const bench = satisfied(100, false)
+    for (let second = 0; second < 40; second++) bench.tick(1000)
+    return bench
+  }
+
+  it('gets that of a peer that gave all it has, while nothing comes from anybody', () => {
+    const actions = full().open(101)
+    expect(only(actions, '101: hello')).toHaveLength(1)
+    expect(only(actions, 'disconnect')).toEqual(['1: disconnect full'])
+  })
+
+  it('does not get that of one that something moves with, or that has what is missing', () => {
+    const bench = full()
+    const moved = Array.from({ length: 99 }, (_, at) => ({ session: at + 1, down: 0, up: 1 }))
+    bench.has(100, 2)
+    bench.tick(1000, moved)
+    expect(bench.open(101)).toEqual(['101: disconnect full'])
+  })
+
+  it('does not get that of any while something comes', () => {
+    const bench = full()
+    bench.tick(1000, [{ session: 1, down: 20_000, up: 0 }])
+    expect(bench.open(101)).toEqual(['101: disconnect full'])
+  })
+})
+
 describe('twelve that trickle', () => {
   it.each([
     ['pieces', '0000'],
