@@ -263,12 +263,11 @@ export class Node implements ShoalNode {
 
   async remove(cidText: string, options: AbortOptions = {}): Promise<Removed> {
     return await this.#work(options, async () => {
-      const { cid: root } = this.#rootOf(cidText)
+      const { cid } = this.#rootOf(cidText)
+      const storage = this.#openStorage
       const parts = { store: this.#openStore, roots: this.#openRoots, fetches: this.#fetches }
-      const removed = await remove(parts, root)
-      const { cid } = removed
-      await this.#openStorage.forget(cid)
-      this.#events.emit('root:removed', { cid })
+      const removed = await remove({ ...parts, forget: text => storage.forget(text) }, cid)
+      this.#events.emit('root:removed', { cid: removed.cid })
       return removed
     })
   }

@@ -8,6 +8,8 @@ export interface RemoveParts {
   readonly store: ContentStore
   readonly fetches: Fetches
   readonly roots: Roots
+  /** What else is kept of a root that is gone goes. */
+  readonly forget: (cid: string) => Promise<void>
 }
 
 /** @throws ERR_UNKNOWN_ROOT */
@@ -15,6 +17,8 @@ export async function remove(parts: RemoveParts, cid: CID): Promise<RemovedRoot>
   const { store } = parts
   await endUse(parts, cid)
   const removed = await store.remove(cid)
+  // first of all: who shares it anew may say how fast
+  await parts.forget(removed.cid)
   // a fetch or a share may have taken it up again between the two
   if (store.get(cid) === undefined) await endUse(parts, cid)
   return removed

@@ -90,6 +90,21 @@ describe('sharing while others fetch', () => {
     }
   )
 
+  it('a root that is shared again as its removal ends keeps the limit that it was given', async () => {
+    const { path } = lab.file('x.bin', MIB)
+    const node = await lab.start('a')
+    const { cid } = await node.share(path, { up: 1000 })
+    const { withdraw } = Network.prototype
+    const withdrawn = vi.spyOn(Network.prototype, 'withdraw')
+    withdrawn.mockImplementationOnce(withdraw).mockImplementationOnce(async function (this: Network, root) {
+      await withdraw.call(this, root)
+      await node.share(path, { down: 2000 })
+    })
+    await node.remove(cid)
+    expect(await node.list()).toMatchObject([{ cid, state: 'seeding', limits: { up: null, down: 2000 } }])
+    await expect.poll(async () => (await node.status()).dht.provided).toBe(1)
+  })
+
   it('what is shared as it is about to be deleted for room stays, and is announced', async () => {
     const { path } = lab.file('x.bin', MIB)
     const source = await lab.start('source')
