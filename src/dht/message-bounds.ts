@@ -23,11 +23,14 @@ export interface RawMessage {
   readonly providers: readonly RawPeer[]
 }
 
-/** Undefined for one of a protocol that is not known here, or that cannot be written: its peer has others. */
+/**
+ * Undefined for one of a protocol that is not known here, or whose text nobody can read, as that of a host name with a
+ * slash: its peer has others.
+ */
 export function readAddr(bytes: Uint8Array): Multiaddr | undefined {
   try {
     const addr = multiaddr(bytes)
-    addr.toString()
+    multiaddr(addr.toString())
     return addr
   } catch {
     return undefined

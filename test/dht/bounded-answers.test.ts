@@ -84,9 +84,12 @@ it('one that is larger than any is none', async () => {
   expect(await ask({ closer: named(Math.ceil(MAX_ANSWER_BYTES / 48)) })).toEqual({ discovered: 0, failed: 1 })
 })
 
-/** A protocol that is not known here; one whose value cannot be written as text; and cut short. */
-const UNREADABLE = ['fe7f01', 'e10377f28dba8227696faa2c0dda7513ebc4cc03c47ba2de', '047f00'].map(hex =>
-  Buffer.from(hex, 'hex')
+/**
+ * A protocol that is not known here; one whose value cannot be written as text; cut short; and a host name with a slash,
+ * whose text cannot be read.
+ */
+const UNREADABLE = ['fe7f01', 'e10377f28dba8227696faa2c0dda7513ebc4cc03c47ba2de', '047f00', '3603612f62061040'].map(
+  hex => Buffer.from(hex, 'hex')
 )
 
 it('an address or a peer ID that cannot be read is skipped, and the rest of the answer counts', async () => {

@@ -184,6 +184,26 @@ test('one answer has one vote on where a provider is, however often it names it'
   expect(found.flatMap(({ addrs }) => addrs)).toContain(bare(addrOf(sharer)))
 })
 
+test("an answer that names a provider at what is no address ends nobody's lookup", async () => {
+  const [holder, sharer, bad] = [await host(), await host(), await host()]
+  await sharer.dialer.connectTo(addrOf(holder))
+  await until('tables', () => sharer.routing.tableSize > 0 && holder.routing.tableSize > 0)
+  const cid = someCid('odd')
+  await sharer.routing.provide(cid)
+  // a host name with a slash: bytes of which no text can be read again
+  const odd = Uint8Array.from([54, 3, ...Buffer.from('a/b'), 6, 16, 64])
+  const addrs = [...Array.from({ length: 12 }, (_, i) => `/ip4/127.0.0.9/tcp/${i + 1}`), odd]
+  await answerAs(bad, type => {
+    if (type === TYPES.GET_PROVIDERS) return { closer: [nameOf(holder)], providers: [{ id: nobody(), addrs }] }
+    return type === TYPES.PING ? {} : undefined
+  })
+  const getter = await host({ dht: { mode: 'client' } })
+  await getter.dialer.connectTo(addrOf(bad))
+  await getter.routing.ready()
+  const { found } = await find(getter, cid)
+  expect(found.map(({ id }) => id)).toContain(sharer.peerId)
+})
+
 test('withdrawn: this node no longer names itself', async () => {
   const [a, b] = [await host(), await host({ dht: { mode: 'client' } })]
   await b.dialer.connectTo(addrOf(a))
