@@ -38,6 +38,7 @@ import { checkListen, chooseDefaultListen, fromListenFailure } from './listen.ts
 import { boundPeers } from './peer-bounds.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { MAX_PENDING, PendingInbound } from './pending-inbound.ts'
+import { pushToAll } from './push-to-all.ts'
 import { libraryLog } from './quiet-log.ts'
 import { SILENT_MS, silentPeers } from './silent-connections.ts'
 import { type DialQueueView, staggerDials } from './staggered-dials.ts'
@@ -80,7 +81,8 @@ const INNER_METHODS = [
   'components.connectionManager.dialQueue.calculateMultiaddrs',
   'components.connectionManager.dialQueue.components.peerStore.merge',
   'components.connectionManager.dialQueue.components.transportManager.dial',
-  'components.connectionManager.dialQueue.dialPeer'
+  'components.connectionManager.dialQueue.dialPeer',
+  'services.identifyPush.components.peerStore.get'
 ]
 
 export interface HostOptions {
@@ -227,6 +229,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   requireMethods(LIBP2P, libp2p, INNER_METHODS)
   silenceAddressUpdates(libp2p)
   trustInterfaces(libp2p)
+  pushToAll(libp2p)
   staggerDials(dialQueueOf(libp2p), {
     guard,
     maxAddrs: MAX_DIALLED_ADDRS,

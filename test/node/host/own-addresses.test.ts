@@ -55,6 +55,27 @@ test('whoever is connected is told where it is now', async () => {
   await contacts.stop()
 })
 
+test('whoever never says who it is keeps nobody else from being told', async () => {
+  const [moving, mute, friend] = [await host(), await host(), await host()]
+  vi.spyOn(mute.libp2p.services.identify, 'identify').mockRejectedValue(new Error('it says nothing'))
+  vi.spyOn(mute.libp2p.services.identifyPush, 'push').mockResolvedValue()
+  await mute.libp2p.unhandle([...mute.libp2p.getProtocols()])
+  await mute.libp2p.dial(multiaddr(addrOf(moving)))
+  await moving.dialer.connectTo(addrOf(friend))
+  await until('both are identified', async () => {
+    const known = await friend.routing.findPeer(moving.peerId)
+    return known.length > 0 && (await moving.routing.findPeer(friend.peerId)).length > 0
+  })
+  expect(moving.libp2p.getConnections().map(({ remotePeer }) => remotePeer.toString())[0]).toBe(mute.peerId)
+  expect(await moving.libp2p.peerStore.has(mute.libp2p.peerId)).toBe(false)
+  await (moving.libp2p as unknown as Inner).components.transportManager.listen([multiaddr('/ip4/127.0.0.1/tcp/0')])
+  await moving.libp2p.services.identifyPush.push()
+  await until('the friend knows both', async () => {
+    const known = await friend.routing.findPeer(moving.peerId)
+    return known.sort().join() === bare(moving).sort().join()
+  })
+})
+
 test('a public address of the machine is one of the node; one that a stranger says it saw is not', async () => {
   const server = await host()
   const { transportManager, addressManager } = (server.libp2p as unknown as Inner).components
