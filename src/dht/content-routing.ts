@@ -165,6 +165,7 @@ export class ContentRouting {
     const { signal: caller, clear } = linkSignals(this.#stopped.signal, options.signal)
     const signal = combineSignals(caller, AbortSignal.timeout(PROVIDE_TIMEOUT_MS))
     const nodes = new Map<string, PeerId>()
+    const number = this.#holders.begin()
     try {
       for await (const event of this.#dht.provide(cid, { signal })) {
         if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER')
@@ -178,7 +179,7 @@ export class ContentRouting {
     } finally {
       clear()
     }
-    if (nodes.size > 0) this.#holders.set(cid.toString(), [...nodes.values()])
+    if (nodes.size > 0) this.#holders.set(cid.toString(), [...nodes.values()], number)
     return { nodes: nodes.size }
   }
 

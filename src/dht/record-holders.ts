@@ -30,7 +30,7 @@ export class RecordHolders {
   readonly #init: RecordHoldersInit
   readonly #holders = new Map<string, Held>()
   readonly #shared = new Map<string, PeerId>()
-  /** How often something was announced. */
+  /** How many announcements have begun. */
   #announced = 0
   /** Peer ID → `#announced` when its last connection ended. */
   readonly #left = new RecentMap<string, number>(MAX_LEFT)
@@ -39,8 +39,13 @@ export class RecordHolders {
     this.#init = init
   }
 
-  /** In place of those of the announcement before. */
-  set(cid: string, holders: readonly PeerId[]): void {
+  /** An announcement begins, whose holders are set once it has ended. @returns its number */
+  begin(): number {
+    return ++this.#announced
+  }
+
+  /** In place of those of the announcement before. Whoever went since `number` began may have taken the record before. */
+  set(cid: string, holders: readonly PeerId[], number = this.begin()): void {
     if (this.#shared.size > MAX_SHARED_IDS) this.#shared.clear()
     const peers = holders.map(peer => {
       const id = peer.toString()
@@ -49,7 +54,7 @@ export class RecordHolders {
       return shared
     })
     const known = Math.max(1, peers.length, this.#init.tableSize())
-    this.#holders.set(cid, { peers, known, number: ++this.#announced })
+    this.#holders.set(cid, { peers, known, number })
   }
 
   /**
@@ -66,7 +71,8 @@ export class RecordHolders {
 
   /**
    * Half of those that took the record are gone. Whoever took it was connected then, and connections are not closed for
-   * being idle: so one that is not, or was not meanwhile, has gone, or so have we. False for a record that this process has not announced.
+   * being idle: so one that is not, or was not meanwhile, has gone, or so have we. False for a record that this process
+   * has not announced.
    */
   isThin(cid: string): boolean {
     const held = this.#holders.get(cid)

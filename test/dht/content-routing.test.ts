@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { CID } from 'multiformats/cid'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { cidOf, RAW } from '../../src/content/cid.ts'
 import type { FoundProvider, LookupStats } from '../../src/dht/content-routing.ts'
 import type { Host } from '../../src/node/host/create-host.ts'
@@ -88,6 +88,27 @@ test('a node that was started anew holds no record: whoever announced there is t
   const back = await host({ privateKey })
   await back.dialer.connectTo(addrOf(sharer))
   await until('it is back', () => sharer.libp2p.getConnections().length > 0)
+  expect(sharer.routing.isThin(cid)).toBe(true)
+  expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
+  expect(sharer.routing.isThin(cid)).toBe(false)
+})
+
+test('a node that was started anew while others still took the record holds none either', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const [sharer, holder] = [await host(), await host({ privateKey })]
+  await sharer.dialer.connectTo(addrOf(holder))
+  const { dht } = sharer.libp2p.services
+  const provide = dht.provide.bind(dht)
+  vi.spyOn(dht, 'provide').mockImplementationOnce(async function* (cid, options) {
+    yield* provide(cid, options)
+    await holder.stop()
+    await until('the holder is lost', () => sharer.libp2p.getConnections().length === 0)
+    const back = await host({ privateKey })
+    await back.dialer.connectTo(addrOf(sharer))
+    await until('it is back', () => sharer.libp2p.getConnections().length > 0)
+  })
+  const cid = someCid('meanwhile')
+  expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
   expect(sharer.routing.isThin(cid)).toBe(true)
   expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
   expect(sharer.routing.isThin(cid)).toBe(false)

@@ -34,6 +34,20 @@ it('who went and is back holds nothing of what was announced before, but what is
   expect(kept.isThin('cid')).toBe(false)
 })
 
+it('who goes while an announcement is under way may have taken the record before, and holds it no more', async () => {
+  const { kept, peers } = await holders(2, 2)
+  for (const peer of peers) kept.left(peer)
+  const number = kept.begin()
+  kept.set('cid', peers, number)
+  expect(kept.isThin('cid')).toBe(false)
+  for (const peer of peers.slice(0, 1)) kept.left(peer)
+  expect(kept.isThin('cid')).toBe(true)
+  const next = kept.begin()
+  for (const peer of peers.slice(0, 1)) kept.left(peer)
+  kept.set('cid', peers, next)
+  expect(kept.isThin('cid')).toBe(true)
+})
+
 it('a record is outgrown once twice as many nodes are known as when it was announced, and not again by then', async () => {
   const { kept, peers, grow } = await holders(20, 24)
   grow(47)
