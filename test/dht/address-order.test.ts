@@ -6,7 +6,7 @@ const at = (...hosts: string[]) => hosts.map(host => `/${host.includes(':') ? 'i
 
 it('gives one of each kind, public ones first, then the second of each', () => {
   const given = at('172.17.0.1', '172.18.0.1', 'fd00::1', '8.8.1.1', '8.8.1.2', '2a01::1', '100.64.0.1', '2a01::2')
-  const ordered = at('8.8.1.1', '2a01::1', '172.17.0.1', 'fd00::1', '8.8.1.2', '2a01::2', '172.18.0.1', '100.64.0.1')
+  const ordered = at('8.8.1.1', '2a01::1', '172.17.0.1', 'fd00::1', '100.64.0.1', '8.8.1.2', '2a01::2', '172.18.0.1')
   expect(oneOfEachKind(given)).toEqual(ordered)
   expect(oneOfEachKind(given.map(text => multiaddr(text))).map(String)).toEqual(ordered)
 })

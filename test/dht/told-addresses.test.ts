@@ -33,3 +33,12 @@ it('the public addresses of a machine with many networks are the first of the be
   expect(best).toHaveLength(BEST_ADDRS)
   expect(best?.slice(0, 2)).toEqual(outside)
 })
+
+it.each(['192.168.1.7', '10.0.0.7', '100.64.0.7'])(
+  'behind many container networks the address in the LAN, %s, is among the best',
+  lan => {
+    const networks = [17, 18, 19, 20, 21, 22, 23, 24, 25, 26].map(n => `/ip4/172.${n}.0.1/tcp/4160`)
+    const own = `/ip4/${lan}/tcp/4160`
+    expect(new ToldAddresses().add([...networks, own, '/ip6/fd00::7/tcp/4160'])?.slice(0, 3)).toContain(own)
+  }
+)
