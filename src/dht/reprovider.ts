@@ -26,6 +26,12 @@ const CHECK_MS = 15_000
  */
 const EARLY_GAP_MS = 120_000
 const EARLY_A_CHECK = 15
+/**
+ * Other addresses have everything announced again, so often within so long at most: those of a tunnel that is set up anew
+ * each minute come and go, and a thousand roots would be announced without end.
+ */
+const MAX_MOVES = 4
+const MOVES_MS = 600_000
 const LONGEST_TIMER_MS = 3_600_000
 
 /** What survives a restart. Keys are CIDs as text. */
@@ -95,7 +101,9 @@ export class Reprovider {
   /** What `add` and `resume` were told to keep and `remove` not to: they overlap. */
   readonly #kept = new Set<string>()
   #lastIdentity = ''
-  /** When it changed, by `#elapsed`, until the store tells so too. */
+  /** When it changed, by `#elapsed`: the last few. */
+  #movesMs: number[] = []
+  /** The last of them, until the store tells so too. */
   #unsavedSinceMs: number | undefined
   #started = false
   #cancelTimer = () => {}
@@ -330,11 +338,14 @@ export class Reprovider {
 
   async #checkAddresses(): Promise<void> {
     const identity = this.#identity()
-    if (identity !== this.#lastIdentity) {
+    const now = this.#elapsed.nowMs()
+    this.#movesMs = this.#movesMs.filter(ms => now - ms < MOVES_MS)
+    if (identity !== this.#lastIdentity && this.#movesMs.length < MAX_MOVES) {
       this.#lastIdentity = identity
-      this.#unsavedSinceMs = this.#elapsed.nowMs()
+      this.#movesMs.push(now)
+      this.#unsavedSinceMs = now
       this.#log.info('the addresses of this node changed: everything is announced again')
-      this.#schedule.allNow(this.#unsavedSinceMs)
+      this.#schedule.allNow(now)
       for (const text of this.#dormant.keys()) this.#dormant.set(text, 0)
       this.#pump()
     }
@@ -345,7 +356,7 @@ export class Reprovider {
       const isKnown = this.#schedule.has(text) || this.#dormant.has(text)
       if (isKnown && (this.#announcedAt.get(text) ?? -1) < sinceMs) await this.#store.save(text, 0)
     }
-    await this.#store.saveIdentity(identity)
+    await this.#store.saveIdentity(this.#lastIdentity)
     this.#unsavedSinceMs = undefined
   }
 }

@@ -202,6 +202,29 @@ test('other addresses while running: everything is announced again within minute
   await reprovider.stop()
 })
 
+test('addresses that come and go all the time: a few changes count at once, then one each few minutes', async () => {
+  const time = new VirtualTime()
+  const { network, reprovider, addrs } = node(time, new MemoryStore())
+  await reprovider.start()
+  await reprovider.add(cidNumber(1))
+  await time.pass(60_000)
+  network.calls.length = 0
+  // a tunnel that is set up anew each quarter of a minute
+  for (let at = 0; at < 240; at++) {
+    if (at % 2 === 0) addrs.push('/ip4/10.8.0.2/tcp/4160')
+    else addrs.pop()
+    await time.pass(15_000)
+    if (at === 2) expect(network.calls.length).toBe(3)
+  }
+  expect(network.calls.length).toBeGreaterThan(10)
+  expect(network.calls.length).toBeLessThanOrEqual(30)
+  const before = network.calls.length
+  addrs.splice(0, 2, '/ip4/10.9.9.9/tcp/4160')
+  await time.pass(600_000)
+  expect(network.calls.length).toBeGreaterThan(before)
+  await reprovider.stop()
+})
+
 test('other addresses while an announcement is under way: it goes out once more when it has ended', async () => {
   const time = new VirtualTime()
   const store = new MemoryStore()
