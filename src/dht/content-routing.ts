@@ -1,6 +1,14 @@
 /** Announces and finds who holds content. Records name the root's multihash; see docs/finding.md. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Libp2pEvents, PeerId, PeerInfo, PeerRouting, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type {
+  Connection,
+  Libp2pEvents,
+  PeerId,
+  PeerInfo,
+  PeerRouting,
+  PeerStore,
+  TypedEventTarget
+} from '@libp2p/interface'
 import type { QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
@@ -72,6 +80,10 @@ export class ContentRouting {
   readonly #holders: RecordHolders
   readonly #events: ContentRoutingInit['events']
   readonly #onDisconnect = (event: CustomEvent<PeerId>): void => this.#holders.left(event.detail)
+  /** Who is connected dials only when it knows of no connection: the one that is here may be of an earlier process. */
+  readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => {
+    if (detail.direction === 'inbound') this.#holders.left(detail.remotePeer)
+  }
   readonly #isConnected: (peer: PeerId) => boolean
   readonly #asked: AskedNodes
   readonly #stopped = new AbortController()
@@ -96,12 +108,14 @@ export class ContentRouting {
   start(): void {
     this.#keeper.start()
     this.#events.addEventListener('peer:disconnect', this.#onDisconnect)
+    this.#events.addEventListener('connection:open', this.#onOpen)
   }
 
   /** Ends every lookup and announcement that is under way. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#events.removeEventListener('peer:disconnect', this.#onDisconnect)
+    this.#events.removeEventListener('connection:open', this.#onOpen)
     await this.#keeper.stop()
   }
 

@@ -58,8 +58,8 @@ export class RecordHolders {
   }
 
   /**
-   * Its last connection ended. Records are kept in memory: a node that was started anew is back within seconds, and holds
-   * none.
+   * Its last connection ended, or it made a new one. Records are kept in memory: a node that was started anew is back
+   * within seconds, and holds none.
    */
   left(peer: PeerId): void {
     this.#left.set(peer.toString(), this.#announced)

@@ -93,6 +93,22 @@ test('a node that was started anew holds no record: whoever announced there is t
   expect(sharer.routing.isThin(cid)).toBe(false)
 })
 
+test('so does one that connects while the connection of its earlier process, whose power was cut, seems to be there', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const [sharer, holder] = [await host(), await host({ privateKey })]
+  await sharer.dialer.connectTo(addrOf(holder))
+  const cid = someCid('power')
+  expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
+  const back = await host({ privateKey })
+  await back.dialer.connectTo(addrOf(sharer))
+  await until('both seem to be there', () => sharer.libp2p.getConnections().length === 2)
+  expect(sharer.routing.isThin(cid)).toBe(true)
+  await holder.stop()
+  await until('one is left', () => sharer.libp2p.getConnections().length === 1)
+  expect(await sharer.routing.provide(cid)).toEqual({ nodes: 1 })
+  expect(sharer.routing.isThin(cid)).toBe(false)
+})
+
 test('a node that was started anew while others still took the record holds none either', async () => {
   const privateKey = await generateKeyPair('Ed25519')
   const [sharer, holder] = [await host(), await host({ privateKey })]
