@@ -54,10 +54,13 @@ export function parseListenAddr(text: string): Multiaddr {
  */
 export function parseAnnounceAddr(text: string): Multiaddr {
   const example = '/ip4/203.0.113.7/tcp/4160'
+  const hint = `announce what others dial, like ${example}`
   const parsed = parse(text, example)
+  if (parsed.getComponents().some(({ code }) => code === CODE_P2P)) {
+    bad(text, 'it names a peer, and it is always this node that is meant', hint)
+  }
   requireTcp(parsed, text)
   const [host, port] = parsed.getComponents()
-  const hint = `announce what others dial, like ${example}`
   if (host?.name !== 'ip4' && host?.name !== 'ip6') bad(text, 'others look up no host names that they are told', hint)
   if (host.value === '0.0.0.0' || host.value === '::')
     bad(text, 'it stands for every interface, and leads nowhere', hint)

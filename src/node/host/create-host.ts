@@ -129,7 +129,7 @@ export interface Host {
 export async function createHost(options: HostOptions): Promise<Host> {
   const listen = options.listen === undefined ? await chooseDefaultListen() : await checkListen(options.listen)
   const self = peerIdFromPrivateKey(options.privateKey)
-  const given = (options.announce ?? []).map(text => parseAnnounceAddr(text).encapsulate(`/p2p/${self}`))
+  const given = [...new Set(options.announce)].map(text => parseAnnounceAddr(text).encapsulate(`/p2p/${self}`))
   const denied = options.denied ?? (() => false)
   const pace = options.dht?.pace ?? USUAL_PACE
   const userNames = new Set<string>()

@@ -58,7 +58,7 @@ test('a peer that its user told where it is found outside tells others before an
   const port = await freePort()
   const router = await routerTo(port)
   const inner = `/ip4/127.0.0.1/tcp/${port}`
-  const inside = await host({ listen: [inner], announce: [router.addr] })
+  const inside = await host({ listen: [inner], announce: [router.addr, router.addr] })
   expect(inside.addrs()).toEqual([router.addr, inner].map(addr => `${addr}/p2p/${inside.peerId}`))
 
   const [friend, getter] = [await host(), await host({ dht: { mode: 'client' } })]
