@@ -33,8 +33,9 @@ export interface PeerBounds {
 /**
  * Replaces methods of the store by ones that leave out what is too much, and that tell rumours from what is sure. Sure is
  * what a peer said itself (to identify, in its announcement) and where it was reached: such addresses are stored as
- * certified, stay until it says others, and are given out first. A rumour is a merge of `multiaddrs` and nothing else, as an answer of the DHT
- * makes it: of a connected peer it is dropped; of others rumours have what room is left, the newest first.
+ * certified, stay until it says others, and are given out first. A rumour is a merge of `multiaddrs` and nothing else, as
+ * an answer of the DHT makes it: of a connected peer it is dropped; of others rumours have what room is left, the newest
+ * first.
  */
 export function boundPeers(
   store: PeerStore,

@@ -131,7 +131,10 @@ export class Storage {
     }
   }
 
-  /** Deletes something of a root; whoever wants to use it waits. @returns undefined where somebody does, and nothing was done */
+  /**
+   * Deletes something of a root; whoever wants to use it waits.
+   * @returns undefined where somebody does, and nothing was done
+   */
   async whileUnused<T>(cid: string, work: () => Promise<T>): Promise<T | undefined> {
     if (this.#isBusy(cid) || this.#evicting.has(cid)) return undefined
     const done = work()

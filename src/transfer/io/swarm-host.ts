@@ -154,7 +154,10 @@ export class SwarmHost {
     })
   }
 
-  /** @param onSession in the turn in which the session is there. @throws what the dialer throws, and where the peer is banned */
+  /**
+   * @param onSession in the turn in which the session is there
+   * @throws what the dialer throws, and where the peer is banned
+   */
   async dial(
     peer: PexPeer,
     { handlers, onSession }: { handlers: SessionHandlers; onSession: (session: PeerSession) => void },
